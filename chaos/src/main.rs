@@ -1,0 +1,3 @@
+//! The `navarch-chaos` binary.
+
+fn main() {}

@@ -1,0 +1,30 @@
+//! Compiles the `.proto` files in pure Rust, so that a fresh machine needs no protoc.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+use prost::Message as _;
+
+const FILES: [&str; 8] = [
+    "navarch/control_plane.proto",
+    "navarch/operator.proto",
+    "navarch/replica.proto",
+    "navarch/fleet/v1/spec.proto",
+    "navarch/fleet/v1/proposal.proto",
+    "navarch/fleet/v1/outcome.proto",
+    "navarch/fleet/v1/snapshot.proto",
+    "navarch/peer/v1/peer.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for file in FILES {
+        println!("cargo::rerun-if-changed={file}");
+    }
+    let descriptors = protox::compile(FILES, ["."])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure()
+        .bytes(".navarch.fleet.v1")
+        .bytes(".navarch.peer.v1")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! What the rest of Navarch takes from its host instead of reaching for it: time and tasks.
+//!
+//! | type | for |
+//! |---|---|
+//! | [`Clock`] | reading time and waiting; [`FakeClock`] moves it by hand |
+//! | [`Spawner`] | starting tasks, threads and runtimes |
+//!
+//! Nothing outside this crate reads a clock or starts a thread: clippy's `disallowed-methods` sees to it.
+//! That is what lets a test live through a day in a second, and a simulation run a whole group on one
+//! deterministic thread.
+
+mod clock;
+mod fake_clock;
+mod spawner;
+
+pub use clock::{Clock, Elapsed, Moment};
+pub use fake_clock::FakeClock;
+pub use spawner::{Spawner, SystemSpawner, TaskHandle};

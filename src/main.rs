@@ -1,0 +1,3 @@
+//! The `navarch` binary.
+
+fn main() {}
