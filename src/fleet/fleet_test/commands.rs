@@ -171,6 +171,12 @@ fn bad_commands_are_refused() {
         fleet.reject(Kind::QueueCommand(many)),
         RejectionCode::Invalid
     );
+}
+
+/// An acknowledgement of somebody else's command would hide that it never ran.
+#[test]
+fn bad_acknowledgements_are_refused() {
+    let mut fleet = fleet();
     fleet.accept(queue("c1"));
     assert_eq!(fleet.reject(queue("c1")), RejectionCode::AlreadyExists);
     let not_mine = AcknowledgeCommand {

@@ -8,12 +8,10 @@ use navarch_proto::{
     },
 };
 
-use super::harness::{
-    Fleet, apply_spec, node_request, order, pool_spec, purchase, register, register_plain, spec,
-};
-use crate::{BackoffKey, InstanceState};
+use super::harness::{Fleet, node_request, order, purchase, register, register_plain};
+use crate::InstanceState;
 
-fn fail(id: &str, kind: FailureKind) -> Kind {
+pub(super) fn fail(id: &str, kind: FailureKind) -> Kind {
     Kind::FailInstance(FailInstance {
         instance_id: id.to_owned(),
         kind: kind.into(),
@@ -22,7 +20,7 @@ fn fail(id: &str, kind: FailureKind) -> Kind {
     })
 }
 
-fn terminate(id: &str) -> Kind {
+pub(super) fn terminate(id: &str) -> Kind {
     let instance_id = id.to_owned();
     Kind::TerminateInstance(TerminateInstance {
         instance_id,
@@ -30,17 +28,17 @@ fn terminate(id: &str) -> Kind {
     })
 }
 
-fn gone(id: &str) -> Kind {
+pub(super) fn gone(id: &str) -> Kind {
     Kind::RecordTermination(RecordTermination {
         instance_id: id.to_owned(),
     })
 }
 
-fn state_of(fleet: &Fleet, id: &str) -> InstanceState {
+pub(super) fn state_of(fleet: &Fleet, id: &str) -> InstanceState {
     fleet.state.instance(id).unwrap().state
 }
 
-fn instance_of(fleet: &Fleet, node: &str) -> Option<String> {
+pub(super) fn instance_of(fleet: &Fleet, node: &str) -> Option<String> {
     fleet
         .state
         .node(node)
@@ -234,33 +232,6 @@ fn nodes_of_ending_instances_are_refused() {
     assert_eq!(instance_of(&fleet, "m9"), None, "i1's machine is m1");
 }
 
-/// A machine that the provider answers for after all must be given back, not forgotten.
-#[test]
-fn late_machines_are_terminated() {
-    let mut fleet = Fleet::configured();
-    fleet.accept(order("i1", "a"));
-    fleet.accept(fail("i1", FailureKind::LaunchTimeout));
-    assert_eq!(fleet.state.pool_counts("a").occupancy(), 0);
-    fleet.accept(purchase("i1", "m1"));
-    assert_eq!(state_of(&fleet, "i1"), InstanceState::Terminating);
-    assert_eq!(
-        fleet
-            .state
-            .instance_by_ref("cloud", "m1")
-            .unwrap()
-            .id
-            .as_str(),
-        "i1"
-    );
-    assert_eq!(fleet.state.pool_counts("a").occupancy(), 1);
-    fleet.accept(gone("i1"));
-    fleet.accept(purchase("i1", "m2"));
-    assert_eq!(state_of(&fleet, "i1"), InstanceState::Terminating);
-    assert!(fleet.state.instance_by_ref("cloud", "m1").is_none());
-    assert_eq!(fleet.state.find_instance("m2").unwrap().id.as_str(), "i1");
-    fleet.check_indexes();
-}
-
 /// One order with two machines, or one machine under two orders, is money lost without a trace.
 #[test]
 fn one_order_is_one_machine() {
@@ -318,83 +289,6 @@ fn one_order_is_one_machine() {
     );
 }
 
-/// A controller that asks for the impossible must leave a trace, but not flood the journal.
-#[test]
-fn refused_transitions_are_journalled_once() {
-    let mut fleet = Fleet::configured();
-    fleet.accept(order("i1", "a"));
-    let before = fleet.state.last_event_index();
-    for _ in 0..3 {
-        assert_eq!(fleet.reject(terminate("i1")), RejectionCode::Precondition);
-    }
-    assert_eq!(fleet.kinds_since(before), ["instance-transition-refused"]);
-    let stale = TerminateInstance {
-        instance_id: "i1".to_owned(),
-        reason: String::new(),
-        instance_revision: 99,
-    };
-    assert_eq!(
-        fleet.reject(Kind::TerminateInstance(stale)),
-        RejectionCode::Stale
-    );
-    assert_eq!(fleet.reject(terminate("i9")), RejectionCode::NotFound);
-    assert_eq!(
-        fleet.reject(fail("i1", FailureKind::Unspecified)),
-        RejectionCode::Invalid
-    );
-    assert_eq!(fleet.kinds_since(before).len(), 1);
-}
-
-/// A purchase above the maximum is what `max_nodes` is there to prevent, whatever state the others are in.
-#[test]
-fn occupancy_bounds_purchases() {
-    let mut fleet = Fleet::configured();
-    for id in ["i1", "i2", "i3"] {
-        fleet.accept(order(id, "a"));
-    }
-    let refused = fleet.rejection(order("i4", "a"));
-    assert_eq!(refused.code(), RejectionCode::Exhausted);
-    assert!(
-        refused.message.contains("max_nodes is 3"),
-        "{}",
-        refused.message
-    );
-    fleet.accept(purchase("i1", "m1"));
-    fleet.accept(fail("i1", FailureKind::Stale));
-    assert_eq!(
-        fleet.reject(order("i4", "a")),
-        RejectionCode::Exhausted,
-        "failed with a machine"
-    );
-    fleet.accept(terminate("i1"));
-    assert_eq!(
-        fleet.reject(order("i4", "a")),
-        RejectionCode::Exhausted,
-        "terminating"
-    );
-    fleet.accept(gone("i1"));
-    fleet.accept(order("i4", "a"));
-    fleet.accept(fail("i2", FailureKind::Quota));
-    fleet.accept(order("i5", "a"));
-    fleet.accept(purchase("i3", "m3"));
-    fleet.accept(fail("i3", FailureKind::Vanished));
-    assert_eq!(
-        fleet.reject(terminate("i3")),
-        RejectionCode::Precondition,
-        "nothing to give back"
-    );
-    fleet.accept(order("i6", "a"));
-    // A lowered maximum stops purchases at once.
-    let lowered = navarch_proto::fleet::FleetSpec {
-        pools: vec![pool_spec("a", 0, 1)],
-        ..spec()
-    };
-    fleet.accept(apply_spec(lowered));
-    assert_eq!(fleet.reject(order("i7", "a")), RejectionCode::Exhausted);
-    assert_eq!(fleet.state.pool_counts("a").occupancy(), 3);
-    fleet.check_indexes();
-}
-
 /// An order that names what there is not must be refused before the provider hears of it.
 #[test]
 fn bad_orders_are_refused() {
@@ -403,119 +297,41 @@ fn bad_orders_are_refused() {
         unreachable!()
     };
     fleet.accept(order("b1", "b"));
-    let cases = [
-        (
-            RequestInstance {
-                instance_id: String::new(),
-                ..good.clone()
-            },
-            RejectionCode::Invalid,
-        ),
-        (
-            RequestInstance {
-                pool: "c".to_owned(),
-                ..good.clone()
-            },
-            RejectionCode::NotFound,
-        ),
-        (
-            RequestInstance {
-                provider: "x".to_owned(),
-                ..good.clone()
-            },
-            RejectionCode::Precondition,
-        ),
-        (
-            RequestInstance {
-                replaces: "i9".to_owned(),
-                ..good.clone()
-            },
-            RejectionCode::NotFound,
-        ),
-        (
-            RequestInstance {
-                replaces: "b1".to_owned(),
-                ..good.clone()
-            },
-            RejectionCode::Invalid,
-        ),
-        (
-            RequestInstance {
-                request_body: vec![0; 65_537].into(),
-                ..good.clone()
-            },
-            RejectionCode::Invalid,
-        ),
-        (
-            RequestInstance {
-                instance_id: "b1".to_owned(),
-                ..good.clone()
-            },
-            RejectionCode::AlreadyExists,
-        ),
-    ];
-    for (order, code) in cases {
-        assert_eq!(
-            fleet.reject(Kind::RequestInstance(order.clone())),
-            code,
-            "{order:?}"
-        );
-    }
+    let text = str::to_owned;
+    let mut refused = |change: &dyn Fn(&mut RequestInstance)| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        fleet.reject(Kind::RequestInstance(bad))
+    };
+    assert_eq!(
+        refused(&|bad| bad.instance_id.clear()),
+        RejectionCode::Invalid
+    );
+    assert_eq!(
+        refused(&|bad| bad.instance_id = text("b1")),
+        RejectionCode::AlreadyExists
+    );
+    assert_eq!(
+        refused(&|bad| bad.pool = text("c")),
+        RejectionCode::NotFound
+    );
+    assert_eq!(
+        refused(&|bad| bad.provider = text("x")),
+        RejectionCode::Precondition
+    );
+    assert_eq!(
+        refused(&|bad| bad.replaces = text("i9")),
+        RejectionCode::NotFound
+    );
+    assert_eq!(
+        refused(&|bad| bad.replaces = text("b1")),
+        RejectionCode::Invalid
+    );
+    assert_eq!(
+        refused(&|bad| bad.request_body = vec![0; 65_537].into()),
+        RejectionCode::Invalid
+    );
     fleet.accept(Kind::RequestInstance(good));
     assert_eq!(&*fleet.state.instance("i1").unwrap().request_body, b"{}");
     assert_eq!(fleet.state.pool("a").unwrap().choices, 1);
-}
-
-/// A sold-out region that is asked again at once gets us banned, and one never asked again stays empty.
-#[test]
-fn capacity_failures_pause_and_purchases_end_the_pause() {
-    let mut fleet = Fleet::configured();
-    fleet.accept(order("i1", "a"));
-    fleet.accept(order("i2", "a"));
-    fleet.accept(fail("i1", FailureKind::Capacity));
-    assert_eq!(fleet.reject(order("i3", "a")), RejectionCode::Precondition);
-    let Kind::RequestInstance(elsewhere) = order("i4", "a") else {
-        unreachable!()
-    };
-    let elsewhere = RequestInstance {
-        region: "us".to_owned(),
-        ..elsewhere
-    };
-    fleet.accept(Kind::RequestInstance(elsewhere));
-    fleet.advance(30_000);
-    fleet.accept(order("i3", "a"));
-    fleet.accept(fail("i3", FailureKind::Capacity));
-    let key = BackoffKey {
-        provider: crate::ProviderName::new("cloud").unwrap(),
-        region: "eu".into(),
-        instance_type: "h100".into(),
-    };
-    let backoff = fleet.state.backoff(&key).unwrap();
-    assert_eq!(
-        (backoff.failures, backoff.until.as_ms()),
-        (2, fleet.now_ms + 60_000)
-    );
-    fleet.accept(purchase("i2", "m2"));
-    assert_eq!(fleet.state.backoff(&key), None);
-    fleet.accept(order("i5", "a"));
-}
-
-/// A node under a failed order is somebody else's machine; one under a vanished machine is no more.
-#[test]
-fn failures_reach_the_node() {
-    let mut fleet = Fleet::configured();
-    fleet.accept(order("i1", "a"));
-    fleet.accept(register(
-        node_request("m1", &[("navarch.instance", "i1")]),
-        "",
-    ));
-    fleet.accept(fail("i1", FailureKind::Invalid));
-    assert_eq!(instance_of(&fleet, "m1"), None);
-    assert_eq!(fleet.status("m1"), NodeStatus::Active);
-    fleet.accept(order("i2", "a"));
-    fleet.accept(purchase("i2", "m2"));
-    fleet.accept(register_plain("m2"));
-    fleet.accept(fail("i2", FailureKind::Vanished));
-    assert_eq!(fleet.status("m2"), NodeStatus::Terminated);
-    fleet.check_indexes();
 }

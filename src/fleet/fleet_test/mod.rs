@@ -2,10 +2,15 @@
 
 mod commands;
 mod entries;
+mod failures;
 mod harness;
 mod instances;
+mod liveness;
 mod memory;
 mod nodes;
 mod pools;
+mod properties;
+mod registrations;
 mod retention;
 mod snapshots;
+mod steps;

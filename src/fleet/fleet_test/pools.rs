@@ -216,72 +216,66 @@ fn pools_and_providers_with_machines_stay() {
     assert!(fleet.state.pool("b").is_none());
 }
 
+fn refused(fleet: &mut Fleet, spec: FleetSpec, expected: &str) {
+    let rejection = fleet.rejection(apply_spec(spec));
+    assert_eq!(rejection.code(), RejectionCode::Invalid, "{expected}");
+    assert!(
+        rejection.message.contains(expected),
+        "{expected}: {}",
+        rejection.message
+    );
+}
+
 /// A file with one mistake must change nothing at all.
 #[test]
-fn a_wrong_specification_is_refused_as_a_whole() {
-    let pool = |change: fn(&mut PoolSpec)| {
+fn a_wrong_pool_is_refused_with_the_whole_file() {
+    let mut fleet = Fleet::configured();
+    let mut wrong = |change: fn(&mut PoolSpec), expected: &str| {
         let mut pool = pool_spec("a", 1, 3);
         change(&mut pool);
-        FleetSpec {
-            pools: vec![pool_spec("z", 0, 1), pool],
-            ..spec()
-        }
+        let pools = vec![pool_spec("z", 0, 1), pool];
+        refused(&mut fleet, FleetSpec { pools, ..spec() }, expected);
     };
-    let settings = |settings| FleetSpec {
+    wrong(|pool| pool.name.clear(), "pool name is empty");
+    wrong(|pool| pool.name = "z".to_owned(), "comes twice");
+    wrong(|pool| pool.max_nodes = 0, "max_nodes is 0");
+    wrong(|pool| pool.max_nodes = 200_001, "200000");
+    wrong(|pool| pool.min_nodes = 4, "above max_nodes");
+    wrong(
+        |pool| pool.instance_type.clear(),
+        "instance_type is missing",
+    );
+    wrong(|pool| pool.strategy = "best".to_owned(), "priority, cost");
+    wrong(|pool| pool.providers.clear(), "no provider");
+    wrong(
+        |pool| pool.providers[0].name = "x".to_owned(),
+        "not configured",
+    );
+}
+
+/// The rest of the file can be wrong, too.
+#[test]
+fn wrong_settings_and_providers_are_refused() {
+    let mut fleet = Fleet::configured();
+    let nameless = FleetSpec {
+        providers: vec![ProviderSpec::default()],
+        ..spec()
+    };
+    refused(&mut fleet, nameless, "provider name is empty");
+    let settings = Settings {
+        heartbeat_timeout_ms: 1,
+        ..Settings::default()
+    };
+    let impatient = FleetSpec {
         settings: Some(settings),
         ..spec()
     };
-    let cases: [(FleetSpec, &str); 12] = [
-        (pool(|pool| pool.name.clear()), "pool name is empty"),
-        (pool(|pool| pool.name = "z".to_owned()), "comes twice"),
-        (pool(|pool| pool.max_nodes = 0), "max_nodes is 0"),
-        (pool(|pool| pool.max_nodes = 200_001), "200000"),
-        (pool(|pool| pool.min_nodes = 4), "above max_nodes"),
-        (
-            pool(|pool| pool.instance_type.clear()),
-            "instance_type is missing",
-        ),
-        (
-            pool(|pool| pool.strategy = "best".to_owned()),
-            "priority, cost",
-        ),
-        (pool(|pool| pool.providers.clear()), "no provider"),
-        (
-            pool(|pool| pool.providers[0].name = "x".to_owned()),
-            "not configured",
-        ),
-        (
-            FleetSpec {
-                providers: vec![ProviderSpec::default()],
-                ..spec()
-            },
-            "provider name is empty",
-        ),
-        (
-            settings(Settings {
-                heartbeat_timeout_ms: 1,
-                ..Settings::default()
-            }),
-            "not longer than heartbeat_interval",
-        ),
-        (
-            FleetSpec {
-                policy_yaml: "x".repeat(5 << 20),
-                ..spec()
-            },
-            "limit is 4194304",
-        ),
-    ];
-    let mut fleet = Fleet::configured();
-    for (spec, expected) in cases {
-        let rejection = fleet.rejection(apply_spec(spec));
-        assert_eq!(rejection.code(), RejectionCode::Invalid, "{expected}");
-        assert!(
-            rejection.message.contains(expected),
-            "{expected}: {}",
-            rejection.message
-        );
-    }
+    refused(&mut fleet, impatient, "not longer than heartbeat_interval");
+    let large = FleetSpec {
+        policy_yaml: "x".repeat(5 << 20),
+        ..spec()
+    };
+    refused(&mut fleet, large, "limit is 4194304");
 }
 
 /// Operators see these figures; a wrong one makes them buy or sell.
