@@ -22,11 +22,16 @@ pub(crate) struct Step {
     one: u8,
     two: u8,
     three: u8,
-    /// A request id; 0: none.
+    /// A request id, if 1 to 8.
     request: u8,
-    /// Which session's controller: 0 to 2: nobody's, 3: the open one's, 4: an older one's.
-    session: u8,
+    /// 0: an older session's controller, 1: too late, 2: the open session's controller, else nobody's.
+    guard: u8,
     advance_ms: u64,
+}
+
+/// An id that nothing bears.
+fn new_id(letter: char, fleet: &Fleet) -> String {
+    format!("{letter}{}", fleet.index)
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
@@ -44,17 +49,15 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         0..5_u8,
         advance_ms,
     )
-        .prop_map(
-            |(verb, one, two, three, request, session, advance_ms)| Step {
-                verb,
-                one,
-                two,
-                three,
-                request,
-                session,
-                advance_ms,
-            },
-        )
+        .prop_map(|(verb, one, two, three, request, guard, advance_ms)| Step {
+            verb,
+            one,
+            two,
+            three,
+            request,
+            guard,
+            advance_ms,
+        })
 }
 
 impl Step {
@@ -63,16 +66,16 @@ impl Step {
         fleet.advance(self.advance_ms);
         let kind = self.kind(fleet);
         let open = fleet.state.session().id.0;
-        let request = (self.request != 0).then(|| RequestKey {
+        let request = (1..9).contains(&self.request).then(|| RequestKey {
             principal: "token".to_owned(),
             method: "Method".to_owned(),
             request_id: self.request.to_string(),
             payload_hash: vec![self.verb; 32].into(),
         });
         Envelope {
-            session: match self.session {
-                3 => open,
-                4 => open.saturating_sub(1),
+            session: match self.guard {
+                0 => open.saturating_sub(1),
+                2 => open,
                 _ => 0,
             },
             request,
@@ -89,20 +92,31 @@ impl Step {
         // An id of its own now and then, and a bad one.
         match self.one {
             5 if self.two == 5 => String::new(),
-            number => format!("m{number}"),
+            number => format!("m{}", number % 4),
         }
     }
 
-    fn instance(&self) -> String {
-        format!("i{}-{}", self.one, self.two % 3)
+    /// One that there is; now and then one that there is not.
+    fn instance(&self, fleet: &Fleet) -> String {
+        let place = usize::from(self.one + self.two) % fleet.state.instance_count().max(1);
+        let instance = fleet
+            .state
+            .instances()
+            .nth(place)
+            .filter(|_| self.three != 0);
+        instance.map_or_else(|| "i0".to_owned(), |instance| instance.id.to_string())
     }
 
-    fn command(&self) -> String {
-        format!("c{}", self.two)
+    /// One that there is; now and then one that there is not.
+    fn command(&self, fleet: &Fleet) -> String {
+        let commands = fleet.state.commands_of(&self.node());
+        let place = usize::from(self.two) % commands.len().max(1);
+        let command = commands.get(place).filter(|_| self.three != 0);
+        command.map_or_else(|| "c0".to_owned(), |command| command.id.to_string())
     }
 
     fn pool(&self) -> String {
-        ["a", "b", "c"][usize::from(self.two % 3)].to_owned()
+        ["a", "a", "b", "b", "a", "c"][usize::from(self.two)].to_owned()
     }
 
     fn kind(&self, fleet: &Fleet) -> Kind {
@@ -115,8 +129,8 @@ impl Step {
         }
     }
 
-    fn registration(&self) -> RegisterNodeRequest {
-        let instance = self.instance();
+    fn registration(&self, fleet: &Fleet) -> RegisterNodeRequest {
+        let instance = self.instance(fleet);
         let labels: &[(&str, &str)] = match self.three {
             0..=2 => &[("navarch.instance", &instance), ("pool", "b")],
             3..=5 => &[("pool", "a")],
@@ -137,14 +151,14 @@ impl Step {
         let reason = format!("reason {}", self.three);
         match self.verb {
             0..=4 => Kind::RegisterNode(RegisterNode {
-                request: (self.three != 9).then(|| self.registration()),
+                request: (self.three != 9).then(|| self.registration(fleet)),
                 request_id: ["", "r1", "r2"][usize::from(self.three % 3)].to_owned(),
             }),
             5 => Kind::CordonNode(CordonNode {
                 node_id,
                 reason,
                 command_id: if self.three > 6 {
-                    self.command()
+                    new_id('c', fleet)
                 } else {
                     String::new()
                 },
@@ -225,12 +239,20 @@ impl Step {
     }
 
     fn command_kind(&self, fleet: &Fleet) -> Kind {
-        let (node_id, command_id) = (self.node(), self.command());
+        let (node_id, command_id) = (self.node(), self.command(fleet));
         match self.verb {
             16 | 17 => Kind::QueueCommand(QueueCommand {
-                command_id,
+                command_id: if self.two == 0 {
+                    command_id
+                } else {
+                    new_id('c', fleet)
+                },
                 node_id,
-                r#type: i32::from(self.three),
+                r#type: if self.three > 5 {
+                    3
+                } else {
+                    i32::from(self.three)
+                },
                 deadline_ms: if self.three == 4 {
                     fleet.now_ms + 1000
                 } else {
@@ -257,7 +279,7 @@ impl Step {
     }
 
     fn instance_kind(&self, fleet: &Fleet) -> Kind {
-        let instance_id = self.instance();
+        let instance_id = self.instance(fleet);
         let reason = format!("reason {}", self.three);
         let instance_revision = match fleet.state.instance(&instance_id) {
             Some(instance) if self.three > 5 => instance.revision.0 + u64::from(self.three == 7),
@@ -265,7 +287,11 @@ impl Step {
         };
         match self.verb {
             22..=25 => Kind::RequestInstance(RequestInstance {
-                instance_id,
+                instance_id: if self.two == 0 {
+                    instance_id
+                } else {
+                    new_id('i', fleet)
+                },
                 pool: self.pool(),
                 provider: ["cloud", "spare"][usize::from(self.three % 2)].to_owned(),
                 region: "eu".to_owned(),
@@ -279,7 +305,7 @@ impl Step {
             }),
             26..=28 => Kind::RecordPurchase(RecordPurchase {
                 instance_id,
-                provider_ref: format!("m{}", self.three % 6),
+                provider_ref: format!("m{}", self.three % 5),
                 ..RecordPurchase::default()
             }),
             29 | 30 => Kind::FailInstance(FailInstance {
