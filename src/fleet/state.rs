@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use imbl::OrdMap;
 use navarch_proto::{
@@ -40,7 +40,7 @@ pub struct Session {
 
 /// Everything that the replicas agree on. A clone shares all of it and costs next to nothing, so that
 /// readers and snapshots never hold up writes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FleetState {
     pub(crate) log_time: LogTime,
     pub(crate) session: Session,
@@ -78,6 +78,21 @@ impl Default for FleetState {
             journal: Journal::default(),
             texts: SharedTexts::default(),
         }
+    }
+}
+
+impl fmt::Debug for FleetState {
+    /// The figures only: the records of a fleet do not belong into a log line.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("FleetState")
+            .field("log_time", &self.log_time)
+            .field("session", &self.session)
+            .field("spec_revision", &self.spec_revision)
+            .field("nodes", &self.nodes.len())
+            .field("instances", &self.instances.len())
+            .field("next_event", &self.journal.next_index())
+            .finish_non_exhaustive()
     }
 }
 

@@ -98,7 +98,7 @@ fn run(fleet: &mut Fleet, step: &Step) -> Applied {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Any history that broke one of these would make replicas differ, overspend, or lie about the past.
     #[test]
