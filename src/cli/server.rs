@@ -27,7 +27,7 @@ impl ServerArguments {
         let config = apply::load(&self.config)?;
         let stop = signals::stop_on_signal(&invocation.spawner)?;
         if self.exit_with_parent {
-            signals::stop_with_parent(&stop, &invocation.clock, &invocation.spawner);
+            signals::stop_with_parent(&stop, &invocation.clock, &invocation.spawner)?;
         }
         let options = Options {
             config,

@@ -1,10 +1,12 @@
-use std::{process, sync::Arc, time::Duration};
+use std::{
+    io::{self, Read as _},
+    process,
+    sync::Arc,
+    time::Duration,
+};
 
 use navarch_host::{Clock, Spawner};
-use tokio::{
-    io::AsyncReadExt as _,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
@@ -39,14 +41,28 @@ pub(crate) fn stop_on_signal(spawner: &Arc<dyn Spawner>) -> Result<CancellationT
 
 /// Cancels `stop` when stdin ends: the parent holds the other end of that pipe, and the kernel closes it
 /// however the parent dies. A process that has not stopped a while later ends the hard way.
-pub(crate) fn stop_with_parent(stop: &CancellationToken, clock: &Clock, spawner: &Arc<dyn Spawner>) {
-    let (stop, clock) = (stop.clone(), clock.clone());
-    spawner.spawn("parent watch", async move {
-        let mut input = tokio::io::stdin();
+pub(crate) fn stop_with_parent(
+    stop: &CancellationToken,
+    clock: &Clock,
+    spawner: &Arc<dyn Spawner>,
+) -> Result<(), Failure> {
+    let orphaned = CancellationToken::new();
+    let ended = orphaned.clone();
+    // A thread of its own: a read of stdin cannot be cancelled.
+    let watch = move || {
         let mut buffer = [0; 64];
-        while matches!(input.read(&mut buffer).await, Ok(1..)) {}
+        while matches!(io::stdin().read(&mut buffer), Ok(1..)) {}
+        ended.cancel();
+    };
+    spawner
+        .thread("parent-watch", Box::new(watch))
+        .map_err(|error| Failure::refused(format!("cannot watch the parent process: {error}")))?;
+    let (stop, clock) = (stop.clone(), clock.clone());
+    spawner.spawn("orphan", async move {
+        orphaned.cancelled().await;
         stop.cancel();
         clock.sleep(ORPHAN_GRACE).await;
         process::exit(1);
     });
+    Ok(())
 }
