@@ -17,7 +17,9 @@ pub enum LogFormat {
 
 /// What was asked for is no filter.
 #[derive(Debug, thiserror::Error)]
-#[error("`{given}` is no log level: {reason}; use error, warn, info, debug, trace, or target=level pairs")]
+#[error(
+    "`{given}` is no log level: {reason}; use error, warn, info, debug, trace, or target=level pairs"
+)]
 pub struct FilterError {
     given: String,
     reason: String,

@@ -49,11 +49,17 @@ impl DrainArguments {
             order.parameters.insert("deadline".to_owned(), deadline);
         }
         if !self.wait {
-            return order.run(invocation, &format!("node {node} is draining")).await;
+            return order
+                .run(invocation, &format!("node {node} is draining"))
+                .await;
         }
         let answer = order.send(invocation).await?;
-        message(&format!("node {node} is draining; waiting until it is drained"));
-        let ended = Watch::new(node, invocation)?.until_ended(invocation).await?;
+        message(&format!(
+            "node {node} is draining; waiting until it is drained"
+        ));
+        let ended = Watch::new(node, invocation)?
+            .until_ended(invocation)
+            .await?;
         match ended {
             Stage::Drained | Stage::Gone => {
                 let value = order.value(&answer)?;
@@ -61,7 +67,10 @@ impl DrainArguments {
                 invocation.printer.result(&text, node, &value)
             }
             Stage::Refused | Stage::TakenBack | Stage::Draining => {
-                let message = format!("node {node} was not drained: the drain was {}", ended.name());
+                let message = format!(
+                    "node {node} was not drained: the drain was {}",
+                    ended.name()
+                );
                 let help = format!("`navarch events --subject node/{node}` shows who did what");
                 Err(Failure::refused(message).help(help))
             }
@@ -136,7 +145,10 @@ impl Watch {
             }
             let waited = invocation.clock.now().since(self.started);
             if invocation.settings.timeout_given && waited >= invocation.settings.timeout {
-                let message = format!("node {} is not drained after {waited:.1?}; the drain goes on", self.node);
+                let message = format!(
+                    "node {} is not drained after {waited:.1?}; the drain goes on",
+                    self.node
+                );
                 let help = format!("`navarch drain {} --wait` waits again", self.node);
                 return Err(Failure::new(FailureKind::TimedOut, message).help(help));
             }
@@ -159,7 +171,10 @@ impl Watch {
                 return Ok(());
             };
             self.since = last.index;
-            let stages = answer.events.iter().filter_map(|event| Stage::after(&event.kind));
+            let stages = answer
+                .events
+                .iter()
+                .filter_map(|event| Stage::after(&event.kind));
             self.stage = stages.last().unwrap_or(self.stage);
         }
     }
@@ -175,10 +190,21 @@ mod tests {
         let stage = |kinds: &[&str]| kinds.iter().filter_map(|kind| Stage::after(kind)).last();
         assert_eq!(stage(&["node-registered"]), None);
         assert_eq!(
-            stage(&["node-drained", "node-uncordoned", "node-draining", "node-drain-accepted"]),
+            stage(&[
+                "node-drained",
+                "node-uncordoned",
+                "node-draining",
+                "node-drain-accepted"
+            ]),
             Some(Stage::Draining)
         );
-        assert_eq!(stage(&["node-draining", "node-drained", "node-lost"]), Some(Stage::Drained));
-        assert_eq!(stage(&["node-draining", "node-drain-refused"]), Some(Stage::Refused));
+        assert_eq!(
+            stage(&["node-draining", "node-drained", "node-lost"]),
+            Some(Stage::Drained)
+        );
+        assert_eq!(
+            stage(&["node-draining", "node-drain-refused"]),
+            Some(Stage::Refused)
+        );
     }
 }

@@ -66,7 +66,9 @@ impl Journal {
         let mut events = Vec::new();
         loop {
             let page = self.page(since, PAGE, invocation).await?;
-            if page.first_index > since.saturating_add(1) && self.since.is_some_and(|since| since > 0) {
+            if page.first_index > since.saturating_add(1)
+                && self.since.is_some_and(|since| since > 0)
+            {
                 message(&format!(
                     "the journal starts at index {}: events before it are no longer kept",
                     page.first_index
@@ -166,7 +168,10 @@ fn print(event: &FleetEvent, invocation: &mut Invocation) -> Result<(), Failure>
 /// One event as one line: a stream has no widths to agree on.
 pub(crate) fn line(event: &FleetEvent) -> String {
     let cells = event.cells(0);
-    let changes = cells.get(5).map(|cell| cell.text()).filter(|text| *text != "-");
+    let changes = cells
+        .get(5)
+        .map(|cell| cell.text())
+        .filter(|text| *text != "-");
     let parts = [
         Some(event.index.to_string()),
         Some(age::rfc3339(event.time.as_ref())),

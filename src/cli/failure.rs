@@ -140,12 +140,18 @@ impl From<client::Failure> for FailureKind {
 /// The next command to try; the reason itself says it for the other kinds.
 fn next_step(kind: FailureKind) -> Option<&'static str> {
     match kind {
-        FailureKind::NotFound => Some("`navarch list` and `navarch instance list` show what there is"),
+        FailureKind::NotFound => {
+            Some("`navarch list` and `navarch instance list` show what there is")
+        }
         FailureKind::Unreachable => Some(
             "name the replicas with --server host:port,... or NAVARCH_SERVER; `navarch replica list` asked of each shows which have a leader",
         ),
-        FailureKind::TimedOut => Some("`navarch status` shows how the group is; --timeout gives a call more time"),
-        FailureKind::NotAllowed => Some("set NAVARCH_AUTH_TOKEN to the token that the replicas were started with"),
+        FailureKind::TimedOut => {
+            Some("`navarch status` shows how the group is; --timeout gives a call more time")
+        }
+        FailureKind::NotAllowed => {
+            Some("set NAVARCH_AUTH_TOKEN to the token that the replicas were started with")
+        }
         FailureKind::OutputClosed | FailureKind::Refused | FailureKind::Usage => None,
     }
 }

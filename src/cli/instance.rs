@@ -47,7 +47,10 @@ impl InstanceCommand {
 
 async fn list(arguments: ListArguments, invocation: &mut Invocation) -> Result<(), Failure> {
     let client = invocation.client()?;
-    let state = arguments.state.map(api::InstanceState::from).unwrap_or_default();
+    let state = arguments
+        .state
+        .map(api::InstanceState::from)
+        .unwrap_or_default();
     let mut request = api::ListInstancesRequest {
         provider: arguments.provider.unwrap_or_default(),
         region: arguments.region.unwrap_or_default(),

@@ -2,11 +2,7 @@ use std::sync::Arc;
 
 use navarch_host::{Clock, Spawner};
 
-use super::{
-    failure::Failure,
-    output::Printer,
-    settings::Settings,
-};
+use super::{failure::Failure, output::Printer, settings::Settings};
 use crate::client::{CallOptions, Client, ClientOptions, Rpc};
 
 /// What a command runs with.

@@ -2,7 +2,7 @@ use clap::Args;
 use navarch_proto::api;
 
 use super::{
-    choices::{self, NodeStatusChoice, parse_pair},
+    choices::{NodeStatusChoice, parse_pair},
     failure::Failure,
     invocation::Invocation,
 };
@@ -56,7 +56,7 @@ impl ListArguments {
             region: self.region.unwrap_or_default(),
             status: status.into(),
             pool: self.pool.unwrap_or_default(),
-            labels: choices::pairs(&self.labels),
+            labels: self.labels.into_iter().collect(),
             page_size: PAGE_SIZE,
             page_token: String::new(),
         }

@@ -103,7 +103,9 @@ async fn remove(replica: &str, invocation: &mut Invocation) -> Result<(), Failur
     let request = api::RemoveReplicaRequest { id };
     invocation.call::<RemoveReplica>(&what, request).await?;
     let text = format!("replica {replica} (id {id}) is removed");
-    invocation.printer.result(&text, replica, &json!({ "id": id }))
+    invocation
+        .printer
+        .result(&text, replica, &json!({ "id": id }))
 }
 
 async fn transfer(to: Option<&str>, invocation: &mut Invocation) -> Result<(), Failure> {
@@ -127,10 +129,17 @@ fn changed(
     what: &str,
 ) -> Result<(), Failure> {
     let Some(replica) = replica else {
-        return Err(Failure::refused(format!("cannot {what}: the answer holds no replica")));
+        return Err(Failure::refused(format!(
+            "cannot {what}: the answer holds no replica"
+        )));
     };
     let value: Value = message_value(api::ReplicaInfo::MESSAGE, &replica)?;
-    let text = format!("replica {} (id {}) is a {}", replica.name, replica.id, standing(&replica));
+    let text = format!(
+        "replica {} (id {}) is a {}",
+        replica.name,
+        replica.id,
+        standing(&replica)
+    );
     invocation.printer.result(&text, &replica.name, &value)
 }
 
@@ -148,6 +157,9 @@ async fn find(replica: &str, invocation: &Invocation) -> Result<u64, Failure> {
         return Ok(found.id);
     }
     let names: Vec<_> = known.iter().map(|known| known.name.as_str()).collect();
-    let message = format!("no replica is called {replica}: there are {}", names.join(", "));
+    let message = format!(
+        "no replica is called {replica}: there are {}",
+        names.join(", ")
+    );
     Err(Failure::new(FailureKind::NotFound, message).help("`navarch replica list` shows them"))
 }

@@ -20,7 +20,13 @@ const TOKEN_VARIABLE: &str = "NAVARCH_AUTH_TOKEN";
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArguments {
     /// Replicas to call, comma-separated [default: localhost:50051]
-    #[arg(short, long, global = true, env = "NAVARCH_SERVER", value_name = "HOST:PORT,...")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "NAVARCH_SERVER",
+        value_name = "HOST:PORT,..."
+    )]
     pub(crate) server: Option<String>,
     /// How data is written [default: table]
     #[arg(short, long, global = true, value_enum)]
@@ -38,7 +44,13 @@ pub(crate) struct GlobalArguments {
     #[arg(long, global = true, env = "RUST_LOG", value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
     /// How logs are written
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub(crate) log_format: LogFormat,
 }
 
@@ -74,12 +86,18 @@ impl Settings {
         let token = match (token, &file.token_env) {
             (Some(token), _) => Some(token),
             (None, Some(name)) => Some(variable(name).ok_or_else(|| {
-                Failure::usage(format!("the context file takes the token from {name}, which is not set"))
-                    .help(format!("set {name} or {TOKEN_VARIABLE}"))
+                Failure::usage(format!(
+                    "the context file takes the token from {name}, which is not set"
+                ))
+                .help(format!("set {name} or {TOKEN_VARIABLE}"))
             })?),
             (None, None) => None,
         };
-        let from_file = file.timeout.as_deref().map(duration::parse_positive).transpose();
+        let from_file = file
+            .timeout
+            .as_deref()
+            .map(duration::parse_positive)
+            .transpose();
         let from_file = from_file.map_err(|reason| {
             Failure::usage(format!("the context file's timeout is wrong: {reason}"))
         })?;
@@ -125,16 +143,23 @@ mod tests {
     #[test]
     fn flags_win_over_environment_over_file_over_default() {
         let none = |_: &str| None;
-        let bare = Settings::resolve(&GlobalArguments::default(), ContextFile::default(), none).unwrap();
+        let bare =
+            Settings::resolve(&GlobalArguments::default(), ContextFile::default(), none).unwrap();
         assert_eq!(bare.endpoints, ["localhost:50051"]);
-        assert_eq!((bare.timeout, bare.timeout_given), (Duration::from_secs(30), false));
+        assert_eq!(
+            (bare.timeout, bare.timeout_given),
+            (Duration::from_secs(30), false)
+        );
         assert_eq!(bare.output, Format::Table);
         assert!(bare.token.is_none());
 
         let variable = |name: &str| (name == "FILE_TOKEN").then(|| "from-file".to_owned());
         let filed = Settings::resolve(&GlobalArguments::default(), file(), variable).unwrap();
         assert_eq!(filed.endpoints, ["file:1"]);
-        assert_eq!((filed.timeout, filed.timeout_given), (Duration::from_secs(7), true));
+        assert_eq!(
+            (filed.timeout, filed.timeout_given),
+            (Duration::from_secs(7), true)
+        );
         assert_eq!(filed.output, Format::Yaml);
         assert_eq!(filed.token.unwrap().expose_secret(), "from-file");
 

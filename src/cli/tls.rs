@@ -46,11 +46,18 @@ impl TlsCommand {
             .iter()
             .map(|(host, files)| {
                 let text = |path: &PathBuf| path.display().to_string();
-                [host.clone(), text(&files.certificate), text(&files.key), text(&files.ca)]
+                [
+                    host.clone(),
+                    text(&files.certificate),
+                    text(&files.key),
+                    text(&files.ca),
+                ]
             })
             .collect();
         print(&rows, invocation)?;
-        message("name the files as cluster.tls.ca, cert and key in each replica's configuration; keep ca-key.pem offline");
+        message(
+            "name the files as cluster.tls.ca, cert and key in each replica's configuration; keep ca-key.pem offline",
+        );
         Ok(())
     }
 }

@@ -57,6 +57,9 @@ pub use load::{Config, load, parse, parse_fleet};
 pub use problem::{Problem, Problems};
 pub use replica::{InitialReplica, ReplicaConfig, Timings, TlsFiles};
 
-pub(crate) use document::parse as parse_document;
+pub(crate) use document::{
+    Entry as DocumentEntry, Kind as DocumentKind, Node as DocumentNode, Value as DocumentValue,
+    parse as parse_document,
+};
 pub(crate) use problem::Report;
 pub(crate) use section::Section;

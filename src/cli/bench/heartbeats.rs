@@ -52,9 +52,14 @@ impl HeartbeatsArguments {
             in_flight: BEATS,
         };
         let clock = invocation.clock.clone();
-        message(&format!("sending {} heartbeats in {:?}", schedule.total, self.duration));
+        message(&format!(
+            "sending {} heartbeats in {:?}",
+            schedule.total, self.duration
+        ));
         let took = load
-            .open_loop::<Heartbeat>(schedule, move |number| beat(number % nodes, number, clock.wall_ms()))
+            .open_loop::<Heartbeat>(schedule, move |number| {
+                beat(number % nodes, number, clock.wall_ms())
+            })
             .await;
         let report = load.measure().report("heartbeats", self.nodes, took);
         load.finish(&report, invocation)

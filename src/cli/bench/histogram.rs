@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// Buckets in each doubling: a value is off by less than 1 in 128.
+/// Buckets in each doubling: a value is off by less than 1 in 64.
 const STEPS: u64 = 128;
 const STEP_BITS: u32 = STEPS.trailing_zeros();
 
@@ -56,7 +56,10 @@ impl Histogram {
 }
 
 /// Microseconds as milliseconds. The loss beyond 2^53 us is of no interest.
-#[allow(clippy::cast_precision_loss, reason = "latencies are far below 2^53 us")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "latencies are far below 2^53 us"
+)]
 fn millis(us: u64) -> f64 {
     us as f64 / 1_000.0
 }
@@ -101,7 +104,10 @@ mod tests {
         }
         for (percent, expected) in [(50, 500.0), (90, 900.0), (99, 990.0), (100, 1_000.0)] {
             let found = histogram.percentile_ms(percent);
-            assert!((found - expected).abs() <= expected / 64.0, "p{percent}: {found}");
+            assert!(
+                (found - expected).abs() <= expected / 64.0,
+                "p{percent}: {found}"
+            );
         }
         assert_eq!(histogram.max_ms(), 1_000.0);
         histogram.record(Duration::from_secs(1_000_000));

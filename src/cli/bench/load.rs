@@ -11,7 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{measure::Measure, report::Report};
 use crate::{
-    cli::{failure::{Failure, FailureKind}, invocation::Invocation, output::{Progress, message}, signals},
+    cli::{
+        failure::{Failure, FailureKind},
+        invocation::Invocation,
+        output::{Progress, message},
+        signals,
+    },
     client::{CallOptions, Client, Rpc},
 };
 
@@ -117,7 +122,11 @@ impl Load {
     /// most `in_flight` at a time. Latency counts from when a call was due.
     pub(super) async fn open_loop<R>(
         &self,
-        Schedule { total, spacing, in_flight }: Schedule,
+        Schedule {
+            total,
+            spacing,
+            in_flight,
+        }: Schedule,
         request: impl Fn(u64) -> R::Request + Clone + Send + 'static,
     ) -> Duration
     where
@@ -169,7 +178,9 @@ impl Load {
             let seconds = self.clock.now().since(started).as_secs_f64();
             let p99 = self.measure.p99_ms();
             let rate = ok - before;
-            progress.say(&format!("{seconds:.0} s: {ok} ok, {failed} failed, {rate}/s, p99 {p99:.2} ms"));
+            progress.say(&format!(
+                "{seconds:.0} s: {ok} ok, {failed} failed, {rate}/s, p99 {p99:.2} ms"
+            ));
             before = ok;
         }
         progress.finish();
@@ -177,7 +188,11 @@ impl Load {
     }
 
     /// Prints the report. A load none of whose calls was answered is a failure.
-    pub(super) fn finish(&self, report: &Report, invocation: &mut Invocation) -> Result<(), Failure> {
+    pub(super) fn finish(
+        &self,
+        report: &Report,
+        invocation: &mut Invocation,
+    ) -> Result<(), Failure> {
         let examples = self.measure.examples();
         for (code, example) in &examples {
             message(&format!("{code}: {example}"));

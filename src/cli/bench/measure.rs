@@ -62,7 +62,12 @@ impl Measure {
     }
 
     /// The result of a load of `clients` that took `duration`.
-    pub(super) fn report(&self, operation: &'static str, clients: usize, duration: Duration) -> Report {
+    pub(super) fn report(
+        &self,
+        operation: &'static str,
+        clients: usize,
+        duration: Duration,
+    ) -> Report {
         let found = self.lock();
         let seconds = duration.as_secs_f64();
         Report {
@@ -89,7 +94,11 @@ impl Measure {
 
 #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn rate(count: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+    if seconds > 0.0 {
+        count as f64 / seconds
+    } else {
+        0.0
+    }
 }
 
 fn rounded(number: f64) -> f64 {

@@ -49,7 +49,9 @@ impl ReadsArguments {
         let took = load
             .closed_loops::<GetNode>(self.clients, self.duration, move |worker, count| {
                 // Workers start apart from each other and walk through all nodes.
-                let position = worker.wrapping_mul(31).wrapping_add(usize::try_from(count).unwrap_or(0));
+                let position = worker
+                    .wrapping_mul(31)
+                    .wrapping_add(usize::try_from(count).unwrap_or(0));
                 api::GetNodeRequest {
                     node_id: nodes[position % nodes.len()].clone(),
                 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::cli::{failure::Failure, output::Printer, output::Format};
+use crate::cli::{failure::Failure, output::Format, output::Printer};
 
 /// The result of a load, as the command-line contract has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

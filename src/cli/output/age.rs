@@ -85,7 +85,10 @@ mod tests {
     /// Without it a node that never beat would look as old as the epoch, and a passed hold as a hold.
     #[test]
     fn unknown_and_passed_times_show_a_dash() {
-        let time = Timestamp { seconds: 100, nanos: 0 };
+        let time = Timestamp {
+            seconds: 100,
+            nanos: 0,
+        };
         assert_eq!(age(None, 5_000), "-");
         assert_eq!(age(Some(&time), 50_000), "0s");
         assert_eq!(ahead(Some(&time), 100_000), "-");

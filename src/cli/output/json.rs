@@ -13,7 +13,8 @@ use crate::cli::failure::Failure;
 ///
 /// `full_name` is the message's name with its package, like `navarch.NodeInfo`.
 pub(crate) fn message_value<M: Message>(full_name: &str, message: &M) -> Result<Value, Failure> {
-    let wrong = |reason: String| Failure::refused(format!("cannot show a {full_name} as JSON: {reason}"));
+    let wrong =
+        |reason: String| Failure::refused(format!("cannot show a {full_name} as JSON: {reason}"));
     let descriptor = pool()
         .as_ref()
         .map_err(|reason| wrong(reason.clone()))?
@@ -47,7 +48,10 @@ fn fill_absent(message: &DynamicMessage, value: &mut Value) {
     };
     for field in message.descriptor().fields() {
         if field.supports_presence() && !message.has_field(&field) {
-            if field.containing_oneof().is_none_or(|oneof| oneof.is_synthetic()) {
+            if field
+                .containing_oneof()
+                .is_none_or(|oneof| oneof.is_synthetic())
+            {
                 object.insert(field.name().to_owned(), Value::Null);
             }
         } else if holds_messages(&field.kind()) {
@@ -111,7 +115,10 @@ mod tests {
         let node = api::NodeInfo {
             node_id: "n-1".to_owned(),
             status: api::NodeStatus::Active.into(),
-            last_heartbeat: Some(prost_types::Timestamp { seconds: 1, nanos: 0 }),
+            last_heartbeat: Some(prost_types::Timestamp {
+                seconds: 1,
+                nanos: 0,
+            }),
             gpus: vec![api::GpuInfo::default()],
             metadata: Some(api::NodeMetadata {
                 labels: [("pool".to_owned(), "training".to_owned())].into(),

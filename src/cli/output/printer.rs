@@ -69,7 +69,9 @@ impl Printer {
                 let wide = self.format == Format::Wide;
                 self.line(&table::render(R::COLUMNS, &rows, wide, self.screen))
             }
-            Format::Name => records.iter().try_for_each(|record| self.line(&record.name())),
+            Format::Name => records
+                .iter()
+                .try_for_each(|record| self.line(&record.name())),
             Format::Json | Format::Yaml => {
                 let values: Result<Vec<_>, _> = records
                     .iter()
@@ -108,7 +110,8 @@ impl Printer {
         } else {
             serde_json::to_string_pretty(value).map_err(|error| error.to_string())
         };
-        let text = text.map_err(|error| Failure::refused(format!("cannot write the answer: {error}")))?;
+        let text =
+            text.map_err(|error| Failure::refused(format!("cannot write the answer: {error}")))?;
         self.line(text.trim_end())
     }
 
@@ -119,6 +122,12 @@ impl Printer {
             return self.value(value);
         }
         self.line(&value.to_string())
+    }
+
+    /// Writes `text` as it is.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.out.write_all(text.as_bytes())?;
+        Ok(self.out.flush()?)
     }
 
     /// Writes `text` and the end of the line.
