@@ -119,10 +119,10 @@ impl<'a> Call<'a> {
             self.deadline.min(now + self.options.attempt_timeout)
         };
         let replica = &self.inner.picker.replicas()[index];
-        let mut connected = false;
+        let mut used = None;
         let work = async {
             let connection = replica.connection(dialler).await?;
-            connected = true;
+            used = Some((connection.clone(), connection.heard()));
             let timeout = limit.since(dialler.clock.now());
             let metadata = Metadata {
                 authorization: self.inner.authorization.as_ref(),
@@ -135,11 +135,17 @@ impl<'a> Call<'a> {
         };
         let until = self.deadline.min(limit + GRACE);
         let result = dialler.clock.timeout_at(until, work).await;
-        self.connected |= connected;
-        match result {
-            Ok(result) => result,
-            Err(_) if connected => Err(TryError::Silent),
-            Err(_) => Err(TryError::Connect("no connection in time".into())),
+        self.connected |= used.is_some();
+        match (result, used) {
+            (Ok(result), _) => result,
+            (Err(_), None) => Err(TryError::Connect("no connection in time".into())),
+            (Err(_), Some((connection, heard))) => {
+                // Nothing at all came: the next call should find out whether the replica is still there.
+                if !self.method.patient && connection.heard() == heard {
+                    connection.close();
+                }
+                Err(TryError::Silent)
+            }
         }
     }
 

@@ -93,6 +93,11 @@ impl Connection {
         self.state.closed.store(true, Ordering::Release);
     }
 
+    /// Counts what the replica has said on it; equal counts mean silence between.
+    pub(super) fn heard(&self) -> u64 {
+        self.state.heard.load(Ordering::Relaxed)
+    }
+
     /// A handle that sends one request; what is in flight counts until the second half is dropped.
     pub(super) fn begin(&self) -> (client::SendRequest<Bytes>, InFlight) {
         self.state.in_flight.fetch_add(1, Ordering::Relaxed);
