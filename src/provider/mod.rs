@@ -29,7 +29,7 @@ mod error;
 mod instance_type;
 mod machine;
 mod order;
-mod timestamp;
+pub(crate) mod timestamp;
 
 pub use contract::{Provider, Termination};
 pub use error::{Conclusion, ProviderError};

@@ -13,6 +13,9 @@ use super::{
     http::{HttpOptions, HttpOptionsError, HttpProvider},
 };
 
+/// Reads a variable of the environment.
+pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What building a provider needs of the replica that will call it.
 pub struct BuildContext {
     /// What waits are measured by.
@@ -26,7 +29,7 @@ pub struct BuildContext {
     /// The replica's name, told to providers that record who called.
     pub replica: String,
     /// Reads a variable of this replica's environment: secrets are never part of the fleet state.
-    pub environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub environment: Environment,
 }
 
 /// Why a provider cannot be called. Its pools are held and say so; the rest of the fleet goes on.

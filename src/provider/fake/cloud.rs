@@ -11,7 +11,7 @@ use super::{
     refusal::Refusal,
     rented::Rented,
 };
-use crate::provider::{Machine, MachineState, OrderSpec, labels};
+use crate::provider::{InstanceType, Machine, MachineState, OrderSpec, labels};
 
 /// Longest idempotency key, in bytes.
 const KEY_LIMIT: usize = 256;
@@ -199,6 +199,29 @@ impl SimulatedCloud {
             vanished: false,
         };
         self.rented.insert(rented.machine.id.clone(), rented);
+    }
+
+    /// Whether a machine was ever bought under `key`.
+    pub fn knows(&self, key: &str) -> bool {
+        self.by_key.contains_key(key)
+    }
+
+    /// What can be rented; a type of which every machine is rented out is not available.
+    pub fn types(&self) -> Vec<InstanceType> {
+        let rented_out = |name: &str| {
+            let live = self.live_by_type.get(name).copied().unwrap_or(0);
+            self.options
+                .capacity
+                .get(name)
+                .is_some_and(|&capacity| live >= capacity)
+        };
+        let types = self.options.types.iter().cloned();
+        types
+            .map(|one| InstanceType {
+                available: one.available && !rented_out(&one.name),
+                ..one
+            })
+            .collect()
     }
 
     /// The machine of that id as it is at `at_ms`.

@@ -106,7 +106,7 @@ impl Provider for FakeProvider {
     }
 
     async fn instance_types(&self) -> Result<Vec<InstanceType>, ProviderError> {
-        Ok(self.cloud().options().types.clone())
+        Ok(self.cloud().types())
     }
 }
 
