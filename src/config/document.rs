@@ -254,7 +254,7 @@ mod tests {
                 "d=0x10:0x10:Whole(16)",
                 "e=Null",
                 "f=ü:ü:Text",
-                "g=007:007:Whole(7)",
+                "g=007:007:Number(7.0)",
             ]
         );
         assert_eq!(report.slice(&entries(&node)[1].key_span), "bb");
