@@ -1,0 +1,21 @@
+//! How each kind of record looks in a table: one file a kind.
+
+mod fleet_event;
+mod instance;
+mod node;
+mod node_command;
+mod pool;
+mod replica;
+
+use std::collections::HashMap;
+
+/// Labels as `k=v,k=v`, ordered by name.
+fn labels(labels: &HashMap<String, String>) -> String {
+    let mut pairs: Vec<_> = labels.iter().collect();
+    pairs.sort();
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    pairs.join(",")
+}

@@ -1,0 +1,149 @@
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use h2::{Ping, PingPong, client};
+use navarch_host::{Clock, Spawner};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// What a stream may receive before it is read, bytes.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// What all streams of a connection may receive before it is read, bytes.
+const CONNECTION_WINDOW: u32 = 8 << 20;
+/// Headers of an answer, bytes: metadata and an error text.
+const MAX_HEADERS: u32 = 64 << 10;
+/// Streams that may be open before the replica has said how many it takes.
+const FIRST_STREAMS: usize = 256;
+
+/// An open HTTP/2 connection. Calls go straight into `h2`: hyper's client would start a task for each call,
+/// and tonic's channel would add a queue in front of it.
+#[derive(Clone)]
+pub(super) struct Connection {
+    sender: client::SendRequest<Bytes>,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    closed: AtomicBool,
+    in_flight: AtomicUsize,
+    /// Counts signs of life.
+    heard: AtomicU64,
+}
+
+/// A call in flight on a connection, for the keepalive.
+pub(super) struct InFlight(Arc<State>);
+
+impl InFlight {
+    /// Notes that the replica said something.
+    pub(super) fn heard(&self) {
+        self.0.heard.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connection {
+    /// Opens HTTP/2 on `io` and starts the task that drives it until it breaks or nobody uses it any more.
+    pub(super) async fn open<T>(
+        io: T,
+        keepalive: Duration,
+        clock: Clock,
+        spawner: &dyn Spawner,
+    ) -> Result<Self, h2::Error>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (sender, mut driver) = client::Builder::new()
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(MAX_HEADERS)
+            .initial_max_send_streams(FIRST_STREAMS)
+            .enable_push(false)
+            .handshake(io)
+            .await?;
+        let state = Arc::new(State::default());
+        let ping_pong = driver.ping_pong();
+        let closing = Arc::clone(&state);
+        spawner.spawn("client connection", async move {
+            let alive = keep_alive(ping_pong, keepalive, clock, Arc::clone(&closing));
+            drive(driver, alive).await;
+            // Dropping the driver ended every stream that was left.
+            closing.closed.store(true, Ordering::Release);
+        });
+        Ok(Self { sender, state })
+    }
+
+    /// Whether calls can no longer be made on it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.closed.load(Ordering::Acquire)
+    }
+
+    /// Says that no further call should be made on it.
+    pub(super) fn close(&self) {
+        self.state.closed.store(true, Ordering::Release);
+    }
+
+    /// Counts what the replica has said on it; equal counts mean silence between.
+    pub(super) fn heard(&self) -> u64 {
+        self.state.heard.load(Ordering::Relaxed)
+    }
+
+    /// A handle that sends one request; what is in flight counts until the second half is dropped.
+    pub(super) fn begin(&self) -> (client::SendRequest<Bytes>, InFlight) {
+        self.state.in_flight.fetch_add(1, Ordering::Relaxed);
+        (self.sender.clone(), InFlight(Arc::clone(&self.state)))
+    }
+}
+
+/// Drives the connection until it ends, or `alive` tells that the other side is gone.
+async fn drive<T>(driver: client::Connection<T, Bytes>, alive: impl Future<Output = ()>)
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let alive = pin!(alive);
+    tokio::select! {
+        result = driver => match result {
+            Ok(()) => tracing::trace!("connection ended"),
+            Err(error) => tracing::debug!(%error, "connection lost"),
+        },
+        () = alive => tracing::debug!("connection closed: no answer to a ping"),
+    }
+}
+
+/// Ends when the other side, with calls in flight and silent for `period`, does not answer a ping for as long.
+async fn keep_alive(
+    ping_pong: Option<PingPong>,
+    period: Duration,
+    clock: Clock,
+    state: Arc<State>,
+) {
+    let Some(mut ping_pong) = ping_pong else {
+        return std::future::pending().await;
+    };
+    let mut heard = 0;
+    loop {
+        clock.sleep(period).await;
+        let now_heard = state.heard.load(Ordering::Relaxed);
+        let silent = now_heard == heard;
+        heard = now_heard;
+        if !silent || state.in_flight.load(Ordering::Relaxed) == 0 {
+            continue;
+        }
+        match clock.timeout(period, ping_pong.ping(Ping::opaque())).await {
+            Ok(Ok(_)) => {}
+            // The driver reports what broke.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) => return,
+        }
+    }
+}
