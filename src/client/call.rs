@@ -38,6 +38,7 @@ pub(super) struct Call<'a> {
     deadline: Moment,
     round: Round,
     backoff: Backoff,
+    rounds: u32,
     attempts: u32,
     /// Whether a replica may have carried the call out although its answer is lost.
     unknown: bool,
@@ -72,6 +73,7 @@ impl<'a> Call<'a> {
             deadline: started + options.timeout,
             round: inner.picker.round(method.writes, options.prefer_leader),
             backoff: Backoff::default(),
+            rounds: 0,
             attempts: 0,
             unknown: false,
             connected: false,
@@ -116,7 +118,7 @@ impl<'a> Call<'a> {
         let limit = if self.method.patient {
             self.deadline
         } else {
-            self.deadline.min(now + self.options.attempt_timeout)
+            self.deadline.min(now + self.patience())
         };
         let replica = &self.inner.picker.replicas()[index];
         let mut used = None;
@@ -149,6 +151,14 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The limit of one try. It doubles with each round: work that takes longer than one limit would otherwise
+    /// be begun for ever and never finished.
+    fn patience(&self) -> Duration {
+        self.options
+            .attempt_timeout
+            .saturating_mul(1 << self.rounds.min(8))
+    }
+
     /// Tells an answer that stands from one that another replica, or another moment, may better.
     fn accept<B>(&self, index: usize, reply: Reply<B>) -> Result<Reply<B>, TryError> {
         let hint = metadata::leader(&reply.headers)
@@ -159,7 +169,8 @@ impl<'a> Call<'a> {
         let lost = |status: &Status| TryError::Unavailable(status.message().into());
         match reply.status.code() {
             Code::Unavailable => Err(lost(&reply.status)),
-            Code::DeadlineExceeded => Err(TryError::Silent),
+            // Some gRPC servers say `cancelled` when the limit of the try ended the call (tonic's does).
+            Code::DeadlineExceeded | Code::Cancelled => Err(TryError::Silent),
             _ => {
                 self.inner.picker.replicas()[index].succeeded();
                 Ok(reply)
@@ -193,6 +204,7 @@ impl<'a> Call<'a> {
     }
 
     async fn pause(&mut self) -> Result<(), CallError> {
+        self.rounds = self.rounds.saturating_add(1);
         let clock = &self.inner.dialler.clock;
         let pause = self.backoff.next(rand::random());
         clock

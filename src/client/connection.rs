@@ -31,9 +31,20 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct State {
     closed: AtomicBool,
+    /// Closed because a ping went unanswered.
+    unanswered: AtomicBool,
     in_flight: AtomicUsize,
     /// Counts signs of life.
     heard: AtomicU64,
+}
+
+/// When a connection is given up.
+#[derive(Clone, Copy)]
+pub(super) struct Keepalive {
+    /// Silence, with calls in flight, after which a ping is sent.
+    pub(super) period: Duration,
+    /// How long its answer may take.
+    pub(super) patience: Duration,
 }
 
 /// A call in flight on a connection, for the keepalive.
@@ -56,7 +67,7 @@ impl Connection {
     /// Opens HTTP/2 on `io` and starts the task that drives it until it breaks or nobody uses it any more.
     pub(super) async fn open<T>(
         io: T,
-        keepalive: Duration,
+        keepalive: Keepalive,
         clock: Clock,
         spawner: &dyn Spawner,
     ) -> Result<Self, h2::Error>
@@ -86,6 +97,11 @@ impl Connection {
     /// Whether calls can no longer be made on it.
     pub(super) fn is_closed(&self) -> bool {
         self.state.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether it was closed because a ping went unanswered.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.state.unanswered.load(Ordering::Acquire)
     }
 
     /// Says that no further call should be made on it.
@@ -120,10 +136,10 @@ where
     }
 }
 
-/// Ends when the other side, with calls in flight and silent for `period`, does not answer a ping for as long.
+/// Ends when the other side, silent with calls in flight, does not answer a ping.
 async fn keep_alive(
     ping_pong: Option<PingPong>,
-    period: Duration,
+    keepalive: Keepalive,
     clock: Clock,
     state: Arc<State>,
 ) {
@@ -132,18 +148,24 @@ async fn keep_alive(
     };
     let mut heard = 0;
     loop {
-        clock.sleep(period).await;
+        clock.sleep(keepalive.period).await;
         let now_heard = state.heard.load(Ordering::Relaxed);
         let silent = now_heard == heard;
         heard = now_heard;
         if !silent || state.in_flight.load(Ordering::Relaxed) == 0 {
             continue;
         }
-        match clock.timeout(period, ping_pong.ping(Ping::opaque())).await {
+        match clock
+            .timeout(keepalive.patience, ping_pong.ping(Ping::opaque()))
+            .await
+        {
             Ok(Ok(_)) => {}
             // The driver reports what broke.
             Ok(Err(_)) => return std::future::pending().await,
-            Err(_) => return,
+            Err(_) => {
+                state.unanswered.store(true, Ordering::Release);
+                return;
+            }
         }
     }
 }
