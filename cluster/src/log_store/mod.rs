@@ -50,7 +50,7 @@ pub(crate) use cache::CACHE_BYTES_MAX;
 pub(crate) use memory_log::{MemoryDisk, MemoryLog};
 pub(crate) use sled_engine::SledOptions;
 pub(crate) use sled_log::SledLog;
-pub(crate) use storage::{ENTRY_BYTES_MAX, LogStorage};
+pub(crate) use storage::{ENTRY_BYTES_MAX, LogStorage, StoredState};
 pub(crate) use store::LogStore;
 pub(crate) use writer::start_writer;
 
