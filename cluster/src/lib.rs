@@ -4,7 +4,10 @@ mod codec;
 mod directory;
 mod error;
 mod fatal;
+mod log_store;
+mod snapshot_store;
 mod state_machine;
+mod storage;
 mod types;
 
 pub use error::StoreError;
