@@ -19,7 +19,7 @@ use navarch_proto::api::{
     self, control_plane_service_server as control, operator_service_server as operator,
 };
 use tokio::task::JoinHandle;
-use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tokio_stream::{Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, service::Routes};
 
@@ -343,7 +343,8 @@ no_toy! {
     get_fleet_status: GetFleetStatusRequest -> GetFleetStatusResponse;
 }
 
-/// Three events, and then by the subject: the end, an error, or nothing more.
+/// Three events, and then by the subject: the end, an error, or nothing more. From event 0 on it is endless as
+/// ours is.
 fn watch(request: api::WatchEventsRequest) -> Result<Watched, Status> {
     if request.subject == "refuse" {
         return Err(Status::permission_denied("not for you"));
@@ -358,17 +359,17 @@ fn watch(request: api::WatchEventsRequest) -> Result<Watched, Status> {
     });
     let events = tokio_stream::iter(events);
     Ok(match request.subject.as_str() {
+        "" if request.since == Some(0) => endless(events),
         "fail" => Box::pin(events.chain(tokio_stream::once(Err(Status::data_loss("torn"))))),
-        "endless" => {
-            let (sender, receiver) = tokio::sync::mpsc::channel(1);
-            let held = ReceiverStream::new(receiver).map(move |event| {
-                let _ = &sender;
-                event
-            });
-            Box::pin(events.chain(held))
-        }
+        "endless" => endless(events),
         _ => Box::pin(events),
     })
+}
+
+fn endless(
+    events: impl Stream<Item = Result<api::FleetEvent, Status>> + Send + 'static,
+) -> Watched {
+    Box::pin(events.chain(tokio_stream::pending()))
 }
 
 type Watched = Pin<Box<dyn Stream<Item = Result<api::FleetEvent, Status>> + Send>>;

@@ -10,50 +10,14 @@ use prost::Message as _;
 use reqwest::Response;
 use serde_json::Value;
 
+use crate::table::{GET, JSON, PROTO, REGISTER, TYPE, run};
 use crate::toy::{LEADER, Server, Setup, TokenGate, clients};
-
-const JSON: &str = "application/json";
-const PROTO: &str = "application/proto";
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
-
-/// A request: method, path below the service, headers, body; and the answer: status, header, and a text in
-/// the body.
-type Case<'a> = (
-    (Method, &'a str, &'a [(&'a str, &'a str)], &'a [u8]),
-    (u16, (&'a str, &'a str), &'a str),
-);
-
-async fn run(server: &Server, cases: &[Case<'_>]) {
-    for (version, client) in clients() {
-        for ((method, path, headers, body), (status, header, text)) in cases {
-            let url = server.url(path);
-            let mut request = client.request(method.clone(), &url).body(body.to_vec());
-            for (name, value) in *headers {
-                request = request.header(*name, *value);
-            }
-            let response = request.send().await.unwrap();
-            let seen = response.status();
-            let value = response.headers().get(header.0);
-            let value = value.map_or("", |value| value.to_str().unwrap()).to_owned();
-            let body = response.bytes().await.unwrap();
-            let body = String::from_utf8_lossy(&body);
-            let case = format!("{version} {method} {path} {headers:?}: {seen} {value:?} {body}");
-            assert_eq!(seen, *status, "{case}");
-            assert!(value.contains(header.1), "{case}");
-            assert!(body.contains(text), "{case}");
-        }
-    }
-}
-
-const REGISTER: &str = "/navarch.ControlPlaneService/RegisterNode";
-const GET: &str = "/navarch.ControlPlaneService/GetNode";
-const REPORT: &str = "/navarch.ControlPlaneService/ReportHealth";
-const TYPE: &str = "content-type";
 
 /// Without it existing agents and `curl` users could not call, or be answered in another form than they know.
 #[tokio::test]
@@ -98,132 +62,6 @@ async fn calls_are_answered() {
                 (200, json, "r-7"),
             ),
             ((Method::GET, "/healthz", &[], b""), (200, (TYPE, "text/plain"), "ok")),
-        ],
-    )
-    .await;
-}
-
-/// Without it a caller of a wrong request would get no answer, a wrong code, or no hint at what is wrong.
-#[tokio::test]
-async fn wrong_requests_are_refused() {
-    let server = Server::start(Setup::default()).await;
-    let json = (TYPE, JSON);
-    let invalid = r#"{"code":"invalid_argument","message":"#;
-    let post = Method::POST;
-    run(
-        &server,
-        &[
-            (
-                (post.clone(), REGISTER, &[json], b"{}"),
-                (400, json, "node_id is empty"),
-            ),
-            ((post.clone(), GET, &[json], b"{"), (400, json, invalid)),
-            ((post.clone(), GET, &[json], b""), (400, json, "empty")),
-            (
-                (post.clone(), GET, &[json], b"{\"nodeId\":\"\xff\"}"),
-                (400, json, "not UTF-8"),
-            ),
-            (
-                (post.clone(), GET, &[(TYPE, PROTO)], b"\x0a\xff"),
-                (400, json, invalid),
-            ),
-            (
-                (post.clone(), GET, &[(TYPE, PROTO)], b"\x0a\x01\xff"),
-                (400, json, "node_id"),
-            ),
-            (
-                (post.clone(), REPORT, &[json], b"{}"),
-                (500, json, "a bug of the handler's own"),
-            ),
-            (
-                (post.clone(), GET, &[json, ("content-encoding", "br")], b"x"),
-                (501, json, "gzip"),
-            ),
-            (
-                (
-                    post.clone(),
-                    GET,
-                    &[json, ("content-encoding", "gzip")],
-                    b"x",
-                ),
-                (400, json, "gzip"),
-            ),
-            (
-                (
-                    post.clone(),
-                    GET,
-                    &[json, ("connect-timeout-ms", "soon")],
-                    b"{}",
-                ),
-                (400, json, "soon"),
-            ),
-            (
-                (
-                    post.clone(),
-                    GET,
-                    &[json, ("connect-timeout-ms", "0")],
-                    b"{}",
-                ),
-                (504, json, "deadline_exceeded"),
-            ),
-            (
-                (
-                    post.clone(),
-                    GET,
-                    &[json, ("connect-protocol-version", "2")],
-                    b"{}",
-                ),
-                (400, json, "must be 1"),
-            ),
-            (
-                (post.clone(), GET, &[(TYPE, "text/plain")], b"{}"),
-                (415, ("accept-post", "application/json"), ""),
-            ),
-            (
-                (post.clone(), GET, &[], b"{}"),
-                (415, ("accept-post", "application/proto"), ""),
-            ),
-            (
-                (
-                    post.clone(),
-                    GET,
-                    &[(TYPE, "application/connect+json")],
-                    b"{}",
-                ),
-                (415, ("accept-post", "application/grpc"), ""),
-            ),
-            (
-                (post.clone(), GET, &[(TYPE, "application/grpc+json")], b"{}"),
-                (415, ("accept-post", "application/grpc"), ""),
-            ),
-            (
-                (Method::PUT, GET, &[json], b"{}"),
-                (405, ("allow", "GET, POST"), ""),
-            ),
-            (
-                (Method::GET, REGISTER, &[], b""),
-                (405, ("allow", "POST"), ""),
-            ),
-            (
-                (
-                    post.clone(),
-                    "/navarch.ControlPlaneService/Nope",
-                    &[json],
-                    b"{}",
-                ),
-                (404, json, "unimplemented"),
-            ),
-            (
-                (
-                    post.clone(),
-                    "/navarch.ReplicaService/ListReplicas",
-                    &[json],
-                    b"{}",
-                ),
-                (404, json, "unimplemented"),
-            ),
-            ((Method::GET, "/nope", &[], b""), (404, json, "/nope")),
-            ((post, "/healthz", &[], b""), (405, ("allow", "GET"), "")),
         ],
     )
     .await;

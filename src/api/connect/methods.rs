@@ -152,6 +152,18 @@ mod tests {
         }
     }
 
+    /// Without it the standard health service could not be called by Connect, as load balancers do.
+    #[test]
+    fn services_of_several_sets_are_served() {
+        let sets = [
+            navarch_proto::DESCRIPTORS,
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+        ];
+        let table = MethodTable::new(&sets, &[SERVICES[0], "grpc.health.v1.Health"]).unwrap();
+        assert!(table.get("/grpc.health.v1.Health/Check").is_some());
+        assert!(table.covers("/navarch.ControlPlaneService/GetNode"));
+    }
+
     /// Without it a mistyped service name would silently be served by gRPC alone.
     #[test]
     fn an_unknown_service_is_refused() {

@@ -16,6 +16,10 @@ use super::{error::negotiation_failure, media, methods::Shape};
 #[must_use = "futures do nothing unless polled"]
 pub struct Answer(Kind);
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the large one is the hot path, which a box would cost an allocation a call"
+)]
 enum Kind {
     Direct(RouteFuture<Infallible>),
     Bridged(BoxFuture<'static, Response<Body>>),
