@@ -1,4 +1,9 @@
 //! The node agent against toy replicas.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests may panic too"
+)]
 
 mod client_toy;
 

@@ -1,4 +1,5 @@
 //! What the balancing client sends and reads: metadata, large answers, streams, TLS, many calls at once.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic too")]
 
 mod client_toy;
 

@@ -1,4 +1,5 @@
 //! The balancing client against toy replicas that die, stop, stall and refuse.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic too")]
 
 mod client_toy;
 

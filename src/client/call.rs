@@ -2,7 +2,7 @@ use std::{future::Future, time::Duration};
 
 use http::{HeaderValue, Request};
 use navarch_host::Moment;
-use tonic::{Code, Status};
+use tonic::Code;
 
 use super::{
     CallError, CallOptions,
@@ -72,7 +72,7 @@ impl<'a> Call<'a> {
             started,
             deadline: started + options.timeout,
             round: inner.picker.round(method.writes, options.prefer_leader),
-            backoff: Backoff::default(),
+            backoff: inner.picker.backoff(),
             rounds: 0,
             attempts: 0,
             unknown: false,
@@ -124,7 +124,7 @@ impl<'a> Call<'a> {
         let mut used = None;
         let work = async {
             let connection = replica.connection(dialler).await?;
-            used = Some((connection.clone(), connection.heard()));
+            used = Some(connection.witness());
             let timeout = limit.since(dialler.clock.now());
             let metadata = Metadata {
                 authorization: self.inner.authorization.as_ref(),
@@ -141,10 +141,10 @@ impl<'a> Call<'a> {
         match (result, used) {
             (Ok(result), _) => result,
             (Err(_), None) => Err(TryError::Connect("no connection in time".into())),
-            (Err(_), Some((connection, heard))) => {
+            (Err(_), Some(witness)) => {
                 // Nothing at all came: the next call should find out whether the replica is still there.
-                if !self.method.patient && connection.heard() == heard {
-                    connection.close();
+                if !self.method.patient {
+                    witness.close_if_silent();
                 }
                 Err(TryError::Silent)
             }
@@ -161,21 +161,25 @@ impl<'a> Call<'a> {
 
     /// Tells an answer that stands from one that another replica, or another moment, may better.
     fn accept<B>(&self, index: usize, reply: Reply<B>) -> Result<Reply<B>, TryError> {
-        let hint = metadata::leader(&reply.headers)
-            .or_else(|| metadata::leader(reply.status.metadata().as_ref()));
+        let hint = metadata::leader(&reply.headers).or_else(|| {
+            let status = reply.refusal.as_ref()?;
+            metadata::leader(status.metadata().as_ref())
+        });
         if let Some(leader) = hint {
             self.inner.picker.leader_is(leader);
         }
-        let lost = |status: &Status| TryError::Unavailable(status.message().into());
-        match reply.status.code() {
-            Code::Unavailable => Err(lost(&reply.status)),
-            // Some gRPC servers say `cancelled` when the limit of the try ended the call (tonic's does).
-            Code::DeadlineExceeded | Code::Cancelled => Err(TryError::Silent),
-            _ => {
-                self.inner.picker.replicas()[index].succeeded();
-                Ok(reply)
+        match &reply.refusal {
+            Some(status) if status.code() == Code::Unavailable => {
+                return Err(TryError::Unavailable(status.message().into()));
             }
+            // Some gRPC servers say `cancelled` when the limit of the try ended the call (tonic's does).
+            Some(status) if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) => {
+                return Err(TryError::Silent);
+            }
+            Some(_) | None => {}
         }
+        self.inner.picker.replicas()[index].succeeded();
+        Ok(reply)
     }
 
     /// Notes a failed try; an error when the call is over.

@@ -55,11 +55,31 @@ impl InFlight {
     pub(super) fn heard(&self) {
         self.0.heard.fetch_add(1, Ordering::Relaxed);
     }
+
+    /// Says that no further call should be made on the connection.
+    pub(super) fn close_connection(&self) {
+        self.0.closed.store(true, Ordering::Release);
+    }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells afterwards whether a connection was silent during a try.
+pub(super) struct Witness {
+    state: Arc<State>,
+    heard: u64,
+}
+
+impl Witness {
+    /// Says that no further call should be made on the connection if nothing was heard on it since.
+    pub(super) fn close_if_silent(&self) {
+        if self.state.heard.load(Ordering::Relaxed) == self.heard {
+            self.state.closed.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -104,20 +124,18 @@ impl Connection {
         self.state.unanswered.load(Ordering::Acquire)
     }
 
-    /// Says that no further call should be made on it.
-    pub(super) fn close(&self) {
-        self.state.closed.store(true, Ordering::Release);
+    /// A witness from now on.
+    pub(super) fn witness(&self) -> Witness {
+        Witness {
+            heard: self.state.heard.load(Ordering::Relaxed),
+            state: Arc::clone(&self.state),
+        }
     }
 
-    /// Counts what the replica has said on it; equal counts mean silence between.
-    pub(super) fn heard(&self) -> u64 {
-        self.state.heard.load(Ordering::Relaxed)
-    }
-
-    /// A handle that sends one request; what is in flight counts until the second half is dropped.
-    pub(super) fn begin(&self) -> (client::SendRequest<Bytes>, InFlight) {
+    /// What sends one request; the call counts as in flight until the second half is dropped.
+    pub(super) fn begin(self) -> (client::SendRequest<Bytes>, InFlight) {
         self.state.in_flight.fetch_add(1, Ordering::Relaxed);
-        (self.sender.clone(), InFlight(Arc::clone(&self.state)))
+        (self.sender, InFlight(self.state))
     }
 }
 

@@ -3,6 +3,7 @@
     dead_code,
     missing_docs,
     unreachable_pub,
+    clippy::unwrap_used,
     reason = "a helper of several test files, each of which uses a part"
 )]
 
