@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use navarch_fleet::FleetState;
+use navarch_fleet::{FleetState, LastSeen, LogTime, NodeNumber};
 use navarch_proto::{api::NodeMetrics, fleet::Settings};
 
 /// Nodes in one digest entry at most: about 200 KiB.
@@ -58,15 +58,15 @@ impl Liveness {
         drop(old);
     }
 
-    /// Records a heartbeat and answers the interval that the node should use next, in milliseconds.
-    pub fn beat(&self, number: u32, now_ms: u64, metrics: Option<&NodeMetrics>, hint_ms: u32) {
+    /// Records a heartbeat, and the interval that the node is told to use next.
+    pub fn beat(&self, number: NodeNumber, now_ms: u64, metrics: Option<&NodeMetrics>, hint_ms: u32) {
         let beat = Beat {
             seen_ms: now_ms,
             told_interval_ms: hint_ms,
             utilization: metrics.map_or(UTILIZATION_UNKNOWN, mean_utilization),
             fresh: true,
         };
-        let index = number as usize;
+        let index = number.0 as usize;
         let mut memory = self.lock();
         if memory.beats.len() <= index {
             memory.beats.resize(index + 1, Beat::default());
@@ -75,14 +75,24 @@ impl Liveness {
     }
 
     /// What this session knows of a node.
-    pub fn of(&self, number: u32) -> Beat {
-        self.lock().beats.get(number as usize).copied().unwrap_or_default()
+    pub fn of(&self, number: NodeNumber) -> Beat {
+        self.lock().beats.get(number.0 as usize).copied().unwrap_or_default()
     }
 
-    /// LogTime of a node's last heartbeat as far as log and memory know, in milliseconds; 0: never.
-    pub fn last_seen_ms(&self, fleet: &FleetState, number: u32) -> u64 {
-        let logged = fleet.last_seen(number).map_or(0, |seen| seen.seen_ms);
-        logged.max(self.of(number).seen_ms)
+    /// A node's last heartbeat, as far as log and memory know.
+    pub fn last_seen(&self, fleet: &FleetState, number: NodeNumber) -> Option<LastSeen> {
+        let beat = self.of(number);
+        let heard = (beat.seen_ms != 0).then(|| LastSeen {
+            at: LogTime::from_ms(beat.seen_ms),
+            utilization: (beat.utilization != UTILIZATION_UNKNOWN).then_some(beat.utilization),
+        });
+        let logged = fleet.last_seen(number);
+        heard.into_iter().chain(logged).max_by_key(|seen| seen.at)
+    }
+
+    /// LogTime of that heartbeat in milliseconds; 0: never.
+    pub fn last_seen_ms(&self, fleet: &FleetState, number: NodeNumber) -> u64 {
+        self.last_seen(fleet, number).map_or(0, |seen| seen.at.as_ms())
     }
 
     /// LogTime at which the session opened, in milliseconds.
@@ -184,8 +194,8 @@ mod tests {
                 .to_vec(),
             ..NodeMetrics::default()
         };
-        liveness.beat(7, 2_000, Some(&metrics), 10_000);
-        liveness.beat(2, 2_500, None, 10_000);
+        liveness.beat(NodeNumber(7), 2_000, Some(&metrics), 10_000);
+        liveness.beat(NodeNumber(2), 2_500, None, 10_000);
         let expected = vec![
             DigestLine { number: 2, seen_ms: 2_500, utilization: UTILIZATION_UNKNOWN },
             DigestLine { number: 7, seen_ms: 2_000, utilization: 75 },

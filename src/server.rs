@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use navarch_cluster::{Replica, ReplicaParts, StartError, StopReason};
+use navarch_cluster::{FatalHook, Replica, ReplicaParts, StartError, StopReason};
 use navarch_host::{Clock, Spawner, SystemSpawner, TaskHandle};
 use navarch_proto::fleet::{ApplyFleetSpec, FleetSpec, proposal::Kind};
 use secrecy::SecretString;
@@ -27,7 +27,11 @@ use crate::{
     leader::{ControllerSet, Leader, LeaderParts, Reports},
     ledger::{Author, FleetMachine, Ledger, ProposeError},
     liveness::Liveness,
-    provider::{fake::AgentBooter, registry::BuildContext},
+    fake_cloud::agents::{AgentOptions, SimulatedAgents},
+    provider::{
+        fake::{AgentBooter, NoAgents},
+        registry::BuildContext,
+    },
 };
 
 /// How long a stopping leader tries to hand over.
@@ -88,6 +92,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Server
         relay_handler: Arc::clone(&relayed) as _,
         clock: host.clock.clone(),
         spawner: Arc::clone(&host.spawner),
+        fatal: FatalHook::exit(),
     };
     let replica = Replica::start(cluster_config(&options), parts).await?;
     let ledger = Ledger::new(replica, views, host.clock.clone());
@@ -142,11 +147,11 @@ impl<'a> Assembly<'a> {
         let parts = LeaderParts {
             ledger: ledger.clone(),
             liveness: Arc::clone(&liveness),
-            controllers: controller_set(config, host, &ledger, liveness),
+            controllers: controller_set(config, host, &ledger, liveness, &stopping),
             reports,
             spawner: Arc::clone(&host.spawner),
             name: config.replica.name.clone(),
-            half_lease: config.replica.timings.election_max / 2,
+            half_lease: ledger.replica().lease() / 2,
         };
         let leader = Leader::new(parts, Uuid::new_v4().to_string());
         let seed = seed(ledger.clone(), config.fleet.clone(), config.replica.name.clone());
@@ -176,7 +181,7 @@ impl<'a> Assembly<'a> {
         let serving = spawner.spawn("listener", serving);
         let reason = tokio::select! {
             () = stop.cancelled() => StopReason::Shutdown,
-            reason = self.ledger.replica().stopped() => reason,
+            reason = stopped(self.ledger.replica()) => reason,
         };
         if reason == StopReason::Shutdown {
             self.hand_over().await;
@@ -197,7 +202,7 @@ impl<'a> Assembly<'a> {
     /// than the hand-over takes.
     async fn hand_over(&self) {
         let replica = self.ledger.replica();
-        if replica.leadership().borrow().local && replica.status().voters() > 1 {
+        if replica.leadership().borrow().local && voters(replica) > 1 {
             let deadline = self.host.clock.now() + HAND_OVER_TIMEOUT;
             if let Err(error) = replica.transfer_leader(None, deadline).await {
                 tracing::warn!(%error, "leadership was not handed over; the others will elect");
@@ -237,6 +242,42 @@ fn cluster_config(options: &Options) -> navarch_cluster::ReplicaConfig {
     config
 }
 
+fn voters(replica: &Replica) -> usize {
+    replica.status().replicas.iter().filter(|replica| replica.voter).count()
+}
+
+/// Waits until the replica stops by itself.
+async fn stopped(replica: &Replica) -> StopReason {
+    let mut stopped = replica.stopped();
+    match stopped.wait_for(Option::is_some).await {
+        Ok(reason) => reason.clone().unwrap_or(StopReason::Shutdown),
+        Err(_) => StopReason::Shutdown,
+    }
+}
+
+/// Boots simulated agents that call this very replica, for machines of the `fake` provider.
+fn booter(
+    address: &str,
+    clock: &Clock,
+    spawner: &Arc<dyn Spawner>,
+    stop: &CancellationToken,
+) -> Arc<dyn AgentBooter> {
+    let local = match address.rsplit_once(':') {
+        Some(("" | "0.0.0.0" | "[::]", port)) => format!("127.0.0.1:{port}"),
+        _ => address.to_owned(),
+    };
+    let mut options = AgentOptions::new(vec![local]);
+    options.token = tokens().agent.or_else(|| tokens().operator);
+    let (clock, spawner) = (clock.clone(), Arc::clone(spawner));
+    match SimulatedAgents::start(options, Arc::default(), clock, spawner, stop.clone()) {
+        Ok(agents) => Arc::new(agents),
+        Err(error) => {
+            tracing::error!(%error, "the fake provider's machines run without agents");
+            Arc::new(NoAgents)
+        }
+    }
+}
+
 /// Secrets come from the environment alone, and never enter the log.
 fn tokens() -> Tokens {
     let secret = |name| {
@@ -253,23 +294,26 @@ fn controller_set(
     host: &Host,
     ledger: &Ledger,
     liveness: Arc<Liveness>,
+    stopping: &CancellationToken,
 ) -> ControllerSet {
     let providers = OnceLock::new();
     let (ledger, clock, spawner) =
         (ledger.clone(), host.clock.clone(), Arc::clone(&host.spawner));
+    let stopping = stopping.clone();
     let (name, address) = (config.replica.name.clone(), config.replica.address.clone());
     Arc::new(move || {
         let providers = providers.get_or_init(|| {
-            let status = ledger.replica().status();
             let context = BuildContext {
                 clock: clock.clone(),
                 spawner: Arc::clone(&spawner),
-                booter: booter(&address, &clock, &spawner),
-                voters: status.voters(),
+                booter: booter(&address, &clock, &spawner, &stopping),
+                voters: voters(ledger.replica()),
                 replica: name.clone(),
                 environment: Arc::new(|name| std::env::var(name).ok()),
             };
-            Arc::new(Providers::new(context, status.cluster_id))
+            // A session is open, so the group is formed.
+            let cluster_id = ledger.replica().status().cluster_id.unwrap_or_default();
+            Arc::new(Providers::new(context, cluster_id))
         });
         let (liveness, providers) = (Arc::clone(&liveness), Arc::clone(providers));
         controllers::all(&ControllerParts { liveness, providers })

@@ -72,8 +72,7 @@ impl Api {
 
     /// A node as the wire shows it, with the last heartbeat that this replica knows of.
     pub(super) fn node_info(&self, view: &View, node: &Node) -> NodeInfo {
-        let seen_ms = self.liveness.last_seen_ms(&view.fleet, node.number);
-        node.to_wire(seen_ms)
+        node.to_info(self.liveness.last_seen(&view.fleet, node.number))
     }
 }
 

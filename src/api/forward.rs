@@ -24,6 +24,7 @@ use super::{
     call::{APPLIED_INDEX, Api, CallContext, Consistency},
     errors::{EFFECT, EFFECT_NONE, EFFECT_UNKNOWN},
     frame,
+    hint::LeaderHint,
     routes::{self, Place, Route},
 };
 use crate::ledger::Standing;
@@ -60,12 +61,13 @@ enum Leader {
 pub struct Forward {
     api: Arc<Api>,
     handlers: Routes,
+    hint: Arc<LeaderHint>,
 }
 
 impl Forward {
     /// A way to `handlers`, and to those of the leader.
     pub fn new(api: Arc<Api>, handlers: Routes) -> Self {
-        Self { api, handlers }
+        Self { api, handlers, hint: Arc::default() }
     }
 
     /// The same way as a set of routes.
@@ -102,8 +104,7 @@ impl Forward {
         let headers = response.headers_mut();
         // What it says is for the forwarder alone.
         headers.remove(EFFECT);
-        let leader = self.api.replica().leader_public_address();
-        if let Some(Ok(leader)) = leader.map(HeaderValue::try_from) {
+        if let Some(leader) = self.hint.get(self.api.replica()) {
             headers.insert(LEADER, leader);
         }
         response
@@ -246,8 +247,9 @@ impl Forward {
         if self.api.clock().now() >= context.deadline && may_have_taken_effect {
             return Status::deadline_exceeded(message);
         }
-        let leader = self.api.replica().leader_public_address().unwrap_or_default();
-        let metadata = [("leader".to_owned(), leader)];
+        let leader = self.hint.get(self.api.replica());
+        let leader = leader.as_ref().and_then(|leader| leader.to_str().ok()).unwrap_or_default();
+        let metadata = [("leader".to_owned(), leader.to_owned())];
         let details = ErrorDetails::with_error_info("NO_LEADER", "navarch", metadata);
         Status::with_error_details(Code::Unavailable, message, details)
     }

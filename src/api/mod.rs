@@ -8,6 +8,7 @@
 //! | `routes` | the table of methods: where each is carried out, who may call it |
 //! | `gate` | tokens, deadlines, request ids |
 //! | `forward` | the way to the leader, with retries under one request id |
+//! | `hint` | where clients reach the leader |
 //! | `relay` | the leader's end of a relayed call |
 //! | `frame` | gRPC messages and answers as HTTP |
 //! | `call` | [`Call`]: what a handler gets |
@@ -26,6 +27,7 @@ mod errors;
 mod forward;
 mod frame;
 mod gate;
+mod hint;
 pub mod listener;
 mod metrics;
 mod operator;

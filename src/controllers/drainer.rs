@@ -17,7 +17,7 @@ pub(super) struct Drainer;
 fn plan(fleet: &FleetState, now_ms: u64) -> Vec<FinishDrain> {
     let notifier = fleet.settings().notifier.as_ref().map_or("noop", |one| one.r#type.as_str());
     fleet
-        .draining_nodes()
+        .nodes_wanting_attention()
         .filter_map(|node| {
             let reason = finished(node, notifier, now_ms)?;
             Some(FinishDrain {

@@ -37,6 +37,9 @@ use std::sync::Arc;
 pub use self::providers::Providers;
 use crate::{leader::Controller, liveness::Liveness};
 
+/// How long a drain of ours may take, in milliseconds: one hour.
+const DRAIN_DEADLINE_MS: u64 = 3_600_000;
+
 /// What the controllers work with.
 #[derive(Clone)]
 pub struct ControllerParts {

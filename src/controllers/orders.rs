@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use navarch_fleet::FleetState;
+use navarch_fleet::{BackoffKey, FleetState, LogTime, ProviderName};
 use navarch_proto::fleet::{PoolProvider, PoolSpec, RequestInstance};
 
 use crate::provider::{
@@ -78,8 +78,8 @@ fn choose<'a>(fleet: &FleetState, pool: &'a PoolSpec, turn: u64) -> Result<Place
     for index in rank(strategy, &candidates, turn) {
         for place in places(fleet, pool, &pool.providers[index], turn)? {
             let (provider, region) = (&place.provider.name, &place.region);
-            match fleet.backoff_until(provider, region, &place.instance_type) {
-                Some(until) if until.as_ms() > fleet.log_time_ms() => refusals.push(format!(
+            match backoff_until(fleet, &place) {
+                Some(until) if until > fleet.log_time() => refusals.push(format!(
                     "{provider} {region} {} is out of capacity",
                     place.instance_type
                 )),
@@ -89,6 +89,15 @@ fn choose<'a>(fleet: &FleetState, pool: &'a PoolSpec, turn: u64) -> Result<Place
     }
     refusals.dedup();
     Err(refusals.join("; "))
+}
+
+fn backoff_until(fleet: &FleetState, place: &Place<'_>) -> Option<LogTime> {
+    let key = BackoffKey {
+        provider: ProviderName::new(&place.provider.name).ok()?,
+        region: place.region.as_str().into(),
+        instance_type: place.instance_type.as_str().into(),
+    };
+    fleet.backoff(&key).map(|backoff| backoff.until)
 }
 
 /// The places of one provider: its regions in their order, zones in turn.

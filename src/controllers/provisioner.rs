@@ -125,8 +125,10 @@ impl Provisioner {
         let id = instance.id.as_str();
         let error = match answer {
             Ok(machine) => {
-                let proposal = bought(instance, machine);
-                return report.count(tenure.propose(NAME, proposal).await.map(drop));
+                for proposal in bought(instance, machine) {
+                    report.count(tenure.propose(NAME, proposal).await.map(drop));
+                }
+                return;
             }
             Err(error) => error,
         };
@@ -238,28 +240,30 @@ async fn call(
     provider.order(&order, tenure.session()).await
 }
 
-/// A machine that the provider names for an order. One that is gone already answers an order that was
-/// carried out, and terminated, before we heard of it.
-fn bought(instance: &Instance, machine: Machine) -> Kind {
-    if machine.state.is_live() {
-        return Kind::RecordPurchase(RecordPurchase {
-            instance_id: instance.id.as_str().to_owned(),
-            provider_ref: machine.id,
-            region: machine.region,
-            zone: machine.zone,
-            price_per_hour: machine.price_per_hour,
-        });
-    }
-    let reason = format!("the provider's machine {} is {}", machine.id, machine.state);
-    fail(instance, FailureKind::Vanished, reason)
+/// What a machine that the provider names for an order means for its record. One that is gone already was
+/// bought, and ended, before we heard of it.
+fn bought(instance: &Instance, machine: Machine) -> Vec<Kind> {
+    let gone = (!machine.state.is_live()).then(|| {
+        let reason = format!("the provider's machine {} is {}", machine.id, machine.state);
+        fail(instance, FailureKind::Vanished, reason)
+    });
+    let purchase = Kind::RecordPurchase(RecordPurchase {
+        instance_id: instance.id.as_str().to_owned(),
+        provider_ref: machine.id,
+        region: machine.region,
+        zone: machine.zone,
+        price_per_hour: machine.price_per_hour,
+    });
+    std::iter::once(purchase).chain(gone).collect()
 }
 
+/// Whatever its revision: the verdict is the provider's, and final.
 fn fail(instance: &Instance, kind: FailureKind, reason: String) -> Kind {
     Kind::FailInstance(FailInstance {
         instance_id: instance.id.as_str().to_owned(),
         kind: kind.into(),
         reason,
-        instance_revision: instance.revision.0,
+        instance_revision: 0,
     })
 }
 

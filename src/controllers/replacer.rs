@@ -2,13 +2,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use navarch_fleet::{
-    Administrative, DEFAULT_DRAIN_DEADLINE_MS, FleetState, Instance, InstanceState, Node,
+    Administrative, FleetState, Instance, InstanceState, Node,
 };
 use navarch_proto::{
     api::FleetEvent,
     fleet::{DrainNode, FailInstance, FailureKind, PoolSpec, proposal::Kind},
 };
 
+use super::DRAIN_DEADLINE_MS;
 use crate::leader::{Controller, Report, Tenure};
 
 const NAME: &str = "replacer";
@@ -99,7 +100,7 @@ fn step(case: Case<'_>, now_ms: u64) -> Option<Kind> {
         Administrative::Active | Administrative::Cordoned => Some(Kind::DrainNode(DrainNode {
             node_id: node.id.as_str().to_owned(),
             reason,
-            deadline_ms: now_ms.saturating_add(DEFAULT_DRAIN_DEADLINE_MS),
+            deadline_ms: now_ms.saturating_add(DRAIN_DEADLINE_MS),
             ..DrainNode::default()
         })),
     }

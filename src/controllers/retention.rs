@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use navarch_fleet::FleetState;
+use navarch_fleet::{FleetState, LogTime};
 use navarch_proto::fleet::{DropExpired, ExpireCommands, proposal::Kind};
 
 use crate::leader::{Controller, Report, Tenure};
@@ -27,12 +27,13 @@ impl Controller for Retention {
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
         let fleet = tenure.view().fleet;
-        let now_ms = tenure.now_ms();
-        if fleet.has_expired_commands(now_ms) {
+        let now = LogTime::from_ms(tenure.now_ms());
+        let is_due = |at: Option<LogTime>| at.is_some_and(|at| at <= now);
+        if is_due(fleet.next_command_deadline()) {
             let expire = Kind::ExpireCommands(ExpireCommands {});
             report.count(tenure.propose(NAME, expire).await.map(drop));
         }
-        if fleet.has_expired_records(now_ms) {
+        if is_due(fleet.next_drop()) {
             let drop_expired = Kind::DropExpired(DropExpired {});
             report.count(tenure.propose(NAME, drop_expired).await.map(drop));
         }

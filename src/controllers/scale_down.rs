@@ -2,13 +2,14 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use navarch_fleet::{
-    Administrative, DEFAULT_DRAIN_DEADLINE_MS, FleetState, Instance, InstanceState, LogTime, Node,
+    Administrative, FleetState, Instance, InstanceState, LogTime, Node,
 };
 use navarch_proto::{
     api::FleetEvent,
     fleet::{DrainNode, TerminateInstance, proposal::Kind},
 };
 
+use super::DRAIN_DEADLINE_MS;
 use crate::{
     leader::{Controller, Report, Tenure},
     liveness::{Liveness, UTILIZATION_UNKNOWN},
@@ -100,7 +101,7 @@ fn step(fleet: &FleetState, instance: &Instance, now_ms: u64) -> Option<Kind> {
         Administrative::Active | Administrative::Cordoned => Some(Kind::DrainNode(DrainNode {
             node_id: node.id.as_str().to_owned(),
             reason,
-            deadline_ms: now_ms.saturating_add(DEFAULT_DRAIN_DEADLINE_MS),
+            deadline_ms: now_ms.saturating_add(DRAIN_DEADLINE_MS),
             ..DrainNode::default()
         })),
     }

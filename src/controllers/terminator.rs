@@ -12,7 +12,7 @@ use navarch_proto::{
 use super::Providers;
 use crate::{
     leader::{Controller, Report, Tenure},
-    provider::{MachineState, Provider, ProviderError, Termination, labels},
+    provider::{MachineState, Provider, ProviderError, Termination},
 };
 
 const NAME: &str = "terminator";
@@ -118,33 +118,21 @@ async fn see_off(
     provider: &dyn Provider,
     instance: &Instance,
 ) -> Result<bool, ProviderError> {
-    let known = match &instance.provider_ref {
-        Some(known) => Some(known.as_str().to_owned()),
-        None => find_by_tag(provider, instance).await?,
-    };
-    // An order that was never answered and left no tagged machine has nothing to terminate.
-    let Some(provider_ref) = known else { return Ok(true) };
+    // Only an answered order can be terminating, and its answer named the machine.
+    let Some(provider_ref) = &instance.provider_ref else { return Ok(true) };
+    let provider_ref = provider_ref.as_str();
     if let Err(doubt) = tenure.confirm() {
         return Err(ProviderError::Unreachable(doubt.to_string()));
     }
-    match provider.terminate(&provider_ref, tenure.session()).await? {
+    match provider.terminate(provider_ref, tenure.session()).await? {
         Termination::Gone => Ok(true),
-        Termination::Accepted => is_gone(provider, &provider_ref).await,
+        Termination::Accepted => is_gone(provider, provider_ref).await,
         // One 404 may be spurious: the machine itself must be unknown too.
-        Termination::NeverExisted => is_gone(provider, &provider_ref).await,
+        Termination::NeverExisted => is_gone(provider, provider_ref).await,
     }
 }
 
 async fn is_gone(provider: &dyn Provider, provider_ref: &str) -> Result<bool, ProviderError> {
     let machine = provider.get(provider_ref).await?;
     Ok(machine.is_none_or(|machine| machine.state == MachineState::Terminated))
-}
-
-async fn find_by_tag(
-    provider: &dyn Provider,
-    instance: &Instance,
-) -> Result<Option<String>, ProviderError> {
-    let tagged = provider.list((labels::INSTANCE, instance.id.as_str())).await?;
-    let live = tagged.into_iter().find(|machine| machine.state != MachineState::Terminated);
-    Ok(live.map(|machine| machine.id))
 }

@@ -85,7 +85,7 @@ async fn wait_for_event(
         if newest > seen {
             let missed = newest - seen > EVENTS_PER_LOOK as u64;
             let wakes = |event: &Arc<FleetEvent>| controller.wakes_on(event);
-            if missed || fleet.events_since(seen, EVENTS_PER_LOOK).iter().any(wakes) {
+            if missed || fleet.events_since(seen, EVENTS_PER_LOOK).any(wakes) {
                 return;
             }
             seen = newest;

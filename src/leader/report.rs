@@ -4,6 +4,7 @@ use std::{
     time::Duration,
 };
 
+use navarch_fleet::LogTime;
 use navarch_proto::api::ControllerReport;
 
 /// What one pass of a controller did.
@@ -54,7 +55,7 @@ impl Reports {
     ) {
         let report = ControllerReport {
             controller: name.to_owned(),
-            finished_at: Some(navarch_fleet::timestamp(finished_wall_ms)),
+            finished_at: Some(LogTime::from_ms(finished_wall_ms).to_timestamp()),
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             steps: report.steps,
             failed: report.failed,

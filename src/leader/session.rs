@@ -112,7 +112,7 @@ impl Leader {
     async fn try_open(&self) -> Result<Tenure, ProposeError> {
         let ledger = &self.parts.ledger;
         let deadline = ledger.clock().now() + OPEN_TIMEOUT;
-        let wall_clock_ms = ledger.replica().majority_wall_clock_ms(deadline).await.map_err(
+        let wall_clock_ms = ledger.replica().majority_wall_clock(deadline).await.map_err(
             |error| ProposeError::NotProposed { reason: format!("a majority's clocks: {error}") },
         )?;
         let open = OpenSession {

@@ -15,12 +15,12 @@ pub(super) async fn get_instance(
         ));
     }
     let view = call.view().await?;
-    let Some(instance) = view.fleet.instance(&id).or_else(|| view.fleet.instance_by_any_ref(&id))
+    let Some(instance) = view.fleet.find_instance(&id)
     else {
         return Err(Status::not_found(format!(
             "no instance has the id {id:?}, ours or its provider's; `navarch instance list` shows them"
         )));
     };
-    let instance = Some(instance.to_wire());
+    let instance = Some(view.fleet.instance_info(instance));
     Ok(Answer { message: GetInstanceResponse { instance }, index: view.index })
 }

@@ -14,7 +14,7 @@ pub(super) async fn get_node_commands(
 ) -> Result<Answer<GetNodeCommandsResponse>, Status> {
     require_node_id(&request.node_id)?;
     let view = call.api.ledger.view();
-    if view.fleet.queued_commands(&request.node_id).next().is_none() {
+    if view.fleet.open_commands_of(&request.node_id).next().is_none() {
         let message = GetNodeCommandsResponse { commands: Vec::new() };
         return Ok(Answer { message, index: view.index });
     }

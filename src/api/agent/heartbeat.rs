@@ -22,7 +22,7 @@ pub(super) async fn heartbeat(
     };
     let now_ms = call.api.ledger.log_time_ms();
     let hint_ms = interval_hint_ms(view.fleet.settings(), view.fleet.node_count());
-    call.api.liveness.beat(node.number.0, now_ms, request.metrics.as_ref(), hint_ms);
+    call.api.liveness.beat(node.number, now_ms, request.metrics.as_ref(), hint_ms);
     let mut index = view.index;
     if node.is_lost() {
         let author = agent_author(&request.node_id);

@@ -1,6 +1,6 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use navarch_fleet::DEFAULT_DRAIN_DEADLINE_MS;
+use navarch_fleet::LogTime;
 use navarch_proto::{
     api::{IssueCommandRequest, IssueCommandResponse, NodeCommandType},
     fleet::{CordonNode, DrainNode, QueueCommand, UncordonNode, proposal::Kind},
@@ -11,6 +11,9 @@ use crate::{
     api::call::{Answer, Call, require_node_id},
     config,
 };
+
+/// How long a drain may take unless the caller says otherwise: one hour.
+const DRAIN_DEADLINE_MS: u64 = 3_600_000;
 
 /// Orders something of a node. Cordon, drain and uncordon are carried out by the state machine at once;
 /// the other types wait for the agent.
@@ -25,7 +28,7 @@ pub(super) async fn issue_command(
     let committed = call.propose(kind, &author).await?;
     let message = IssueCommandResponse {
         command_id: committed.accepted.command_id,
-        issued_at: Some(navarch_fleet::timestamp(committed.accepted.log_time_ms)),
+        issued_at: Some(LogTime::from_ms(committed.accepted.log_time_ms).to_timestamp()),
     };
     Ok(Answer { message, index: committed.index })
 }
@@ -34,6 +37,7 @@ fn proposal(request: IssueCommandRequest, command_id: String, now_ms: u64) -> Re
     let command_type = request.command_type;
     let known = NodeCommandType::try_from(command_type).unwrap_or_default();
     let IssueCommandRequest { node_id, parameters, .. } = request;
+    let parameters = BTreeMap::from_iter(parameters);
     let reason = parameters.get("reason").cloned().unwrap_or_default();
     Ok(match known {
         NodeCommandType::Unknown => {
@@ -50,7 +54,7 @@ fn proposal(request: IssueCommandRequest, command_id: String, now_ms: u64) -> Re
         }
         NodeCommandType::Drain => {
             let deadline_ms = deadline_ms(&parameters, now_ms)?.unwrap_or_else(|| {
-                now_ms.saturating_add(DEFAULT_DRAIN_DEADLINE_MS)
+                now_ms.saturating_add(DRAIN_DEADLINE_MS)
             });
             Kind::DrainNode(DrainNode { node_id, reason, deadline_ms, command_id, parameters })
         }
@@ -63,9 +67,9 @@ fn proposal(request: IssueCommandRequest, command_id: String, now_ms: u64) -> Re
 }
 
 /// The parameter `deadline` as a LogTime: `1h` from now; `0` is none.
-fn deadline_ms(parameters: &HashMap<String, String>, now_ms: u64) -> Result<Option<u64>, Status> {
+fn deadline_ms(parameters: &BTreeMap<String, String>, now_ms: u64) -> Result<Option<u64>, Status> {
     let Some(text) = parameters.get("deadline") else { return Ok(None) };
-    let millis = config::parse_duration_ms(text).map_err(|error| {
+    let millis = config::parse_duration(text).map_err(|error| {
         Status::invalid_argument(format!("parameter `deadline`: {error}"))
     })?;
     Ok(Some(if millis == 0 { 0 } else { now_ms.saturating_add(millis) }))

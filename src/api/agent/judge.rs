@@ -26,12 +26,12 @@ impl Judge {
     }
 
     fn policy(&self, fleet: &FleetState) -> Result<Arc<Policy>, Status> {
-        let revision = fleet.policy_revision().0;
+        let revision = fleet.policy_revision();
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(policy) = compiled.as_ref().filter(|policy| policy.revision() == revision) {
             return Ok(Arc::clone(policy));
         }
-        let text = fleet.spec().map_or("", |spec| spec.policy_yaml.as_str());
+        let text = fleet.policy_yaml();
         let policy = Policy::compile(text, revision)
             .map_err(|error| Status::internal(format!("the fleet's health policy: {error}")))?;
         let policy = Arc::new(policy);

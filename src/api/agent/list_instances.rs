@@ -22,15 +22,15 @@ pub(super) async fn list_instances(
         matching,
         request.page_size,
         |instance| instance.id.as_str().to_owned(),
-        |instance| instance.to_wire(),
+        |instance| view.fleet.instance_info(instance),
     )?;
     Ok(Answer { message: ListInstancesResponse { instances, next_page_token }, index: view.index })
 }
 
 fn matches(instance: &Instance, request: &ListInstancesRequest, state: InstanceState) -> bool {
     let equal = |wanted: &str, value: &str| wanted.is_empty() || wanted == value;
-    equal(&request.provider, &instance.provider)
+    equal(&request.provider, instance.provider.as_str())
         && equal(&request.region, &instance.region)
         && equal(&request.pool_name, instance.pool.as_str())
-        && (state == InstanceState::Unknown || state == instance.state)
+        && (state == InstanceState::Unknown || state == instance.state.into())
 }

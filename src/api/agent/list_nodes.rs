@@ -28,7 +28,7 @@ fn matches(node: &Node, request: &ListNodesRequest, status: NodeStatus) -> bool 
     let equal = |wanted: &str, value: &str| wanted.is_empty() || wanted == value;
     equal(&request.provider, &node.provider)
         && equal(&request.region, &node.region)
-        && equal(&request.pool, node.pool_name())
+        && equal(&request.pool, node.pool.as_ref().map_or("", |pool| pool.as_str()))
         && (status == NodeStatus::Unknown || status == node.status())
         && (request.labels.is_empty() || carries(node, request))
 }

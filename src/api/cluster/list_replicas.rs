@@ -12,9 +12,9 @@ pub(super) async fn list_replicas(
     let status = call.api.replica().status();
     let message = ListReplicasResponse {
         replicas: status.replicas.iter().map(|replica| info(replica, status.term)).collect(),
-        cluster_id: status.cluster_id.to_string(),
+        cluster_id: status.cluster_id.unwrap_or_default(),
         leader_id: status.leader.map_or(0, |id| id.0),
-        answered_by: status.local_id.0,
+        answered_by: status.local.map_or(0, |id| id.0),
     };
     Ok(Answer { message, index: call.api.ledger.view().index })
 }
@@ -28,7 +28,7 @@ fn info(replica: &ReplicaStatus, term: u64) -> ReplicaInfo {
         role: replica.role.to_string(),
         voter: replica.voter,
         term,
-        applied_index: replica.applied.unwrap_or(0),
+        applied_index: replica.matched.unwrap_or(0),
         lag: replica.lag.unwrap_or(0),
         last_contact_ms: replica
             .last_contact

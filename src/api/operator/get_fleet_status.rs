@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
-use navarch_proto::api::{GetFleetStatusRequest, GetFleetStatusResponse, NodeStatus};
+use navarch_fleet::LogTime;
+use navarch_proto::api::{GetFleetStatusRequest, GetFleetStatusResponse, InstanceState, NodeStatus};
 use tonic::Status;
 
 use crate::{
@@ -21,15 +22,14 @@ pub(super) async fn get_fleet_status(
     let state_hash = tokio::task::spawn_blocking(move || hex(&hashed.fleet.hash())).await;
     let fleet = &view.fleet;
     let unhealthy_nodes = fleet
-        .nodes()
-        .filter(|node| node.wants_attention())
+        .nodes_wanting_attention()
         .take(MAX_UNHEALTHY)
         .map(|node| call.api.node_info(&view, node))
         .collect();
     let message = GetFleetStatusResponse {
-        cluster_id: call.api.replica().status().cluster_id.to_string(),
-        session: fleet.session().map_or(0, |session| session.id.0),
-        log_time: Some(navarch_fleet::timestamp(fleet.log_time_ms())),
+        cluster_id: call.api.replica().status().cluster_id.unwrap_or_default(),
+        session: fleet.session().id.0,
+        log_time: Some(LogTime::from_ms(fleet.log_time_ms()).to_timestamp()),
         applied_index: view.index,
         state_hash: state_hash.unwrap_or_default(),
         nodes_by_status: nodes_by_status(&view),
@@ -45,7 +45,7 @@ pub(super) async fn get_fleet_status(
 fn nodes_by_status(view: &View) -> HashMap<String, u32> {
     let mut counts = HashMap::new();
     for node in view.fleet.nodes() {
-        *counts.entry(NodeStatus::as_str_name(&node.status()).to_owned()).or_default() += 1;
+        *counts.entry(node.status().as_str_name().to_owned()).or_default() += 1;
     }
     counts
 }
@@ -53,7 +53,7 @@ fn nodes_by_status(view: &View) -> HashMap<String, u32> {
 fn instances_by_state(view: &View) -> HashMap<String, u32> {
     let mut counts = HashMap::new();
     for instance in view.fleet.instances() {
-        *counts.entry(instance.state.to_wire().as_str_name().to_owned()).or_default() += 1;
+        *counts.entry(InstanceState::from(instance.state).as_str_name().to_owned()).or_default() += 1;
     }
     counts
 }

@@ -14,6 +14,6 @@ pub(super) async fn list_commands(
         return Err(unknown_node(&request.node_id));
     }
     let commands =
-        view.fleet.commands_of(&request.node_id).map(|command| command.to_info()).collect();
+        view.fleet.commands_of(&request.node_id).iter().map(|command| command.to_info()).collect();
     Ok(Answer { message: ListCommandsResponse { commands }, index: view.index })
 }

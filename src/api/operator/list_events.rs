@@ -21,7 +21,7 @@ pub(super) async fn list_events(
     };
     let events = view
         .fleet
-        .events_after(request.since)
+        .events_since(request.since, usize::MAX)
         .filter(|event| concerns(event, &request.subject))
         .take(limit as usize)
         .map(|event| FleetEvent::clone(event))

@@ -44,7 +44,7 @@ impl Watch {
             let fleet = views.borrow_and_update().fleet.clone();
             check_kept(&fleet, self.seen)?;
             let mut batch = Vec::new();
-            for event in fleet.events_after(self.seen).take(BATCH) {
+            for event in fleet.events_since(self.seen, BATCH) {
                 self.seen = event.index;
                 if concerns(event, &self.subject) {
                     batch.push(FleetEvent::clone(event));
