@@ -27,6 +27,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .bytes(".navarch.fleet.v1")
         .bytes(".navarch.peer.v1")
+        // What the fleet state encodes must be the same bytes on every replica: ordered maps.
+        .btree_map(".navarch.fleet.v1")
+        .btree_map(".navarch.NodeMetadata")
+        .btree_map(".navarch.NodeCommand")
         .compile_fds(descriptors)?;
     Ok(())
 }
