@@ -273,6 +273,7 @@ impl Found {
             leftovers: self.leftovers,
             builder: GroupBuilder::default(),
             unmarked: false,
+            committed_unmarked: false,
             unsynced: false,
         };
         log.write_mark()?;
