@@ -4,6 +4,7 @@ mod codec;
 mod directory;
 mod error;
 mod fatal;
+mod log_store;
 mod state_machine;
 mod types;
 
