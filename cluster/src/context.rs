@@ -1,9 +1,10 @@
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
-use navarch_host::{Clock, Spawner};
+use navarch_host::{Clock, Moment, Spawner};
 use navarch_proto::peer;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use tokio::sync::watch;
@@ -48,6 +49,7 @@ pub(crate) struct Context {
     pub(crate) stop: CancellationToken,
     running: OnceLock<Running>,
     formed: watch::Sender<bool>,
+    leader_heard: Mutex<Option<Moment>>,
 }
 
 /// Why a replica has stopped by itself.
@@ -99,7 +101,20 @@ impl Context {
             stop: CancellationToken::new(),
             running: OnceLock::new(),
             formed: watch::Sender::new(false),
+            leader_heard: Mutex::new(None),
         }
+    }
+
+    /// A leader was heard just now.
+    pub(crate) fn heard_leader(&self) {
+        let mut heard = self.leader_heard.lock().unwrap_or_else(PoisonError::into_inner);
+        *heard = Some(self.clock.now());
+    }
+
+    /// Since a leader was last heard.
+    pub(crate) fn leader_contact(&self) -> Option<Duration> {
+        let heard = *self.leader_heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.map(|heard| self.clock.now().since(heard))
     }
 
     pub(crate) fn running(&self) -> Option<&Running> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use navarch_host::Moment;
 use openraft::errors::ClientWriteError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::{
     config::Limits,
@@ -33,6 +33,23 @@ type Answer = Result<Applied, ProposeError>;
 pub(crate) struct Proposer {
     context: Arc<Context>,
     queue: mpsc::Sender<Proposal>,
+    under_way: watch::Sender<usize>,
+}
+
+/// One proposal under way, for as long as it lives.
+struct Counted<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Counted<'a> {
+    fn new(under_way: &'a watch::Sender<usize>) -> Self {
+        under_way.send_modify(|count| *count += 1);
+        Self(under_way)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 struct Proposal {
@@ -46,7 +63,11 @@ impl Proposer {
         let (queue, proposals) = mpsc::channel(context.config.limits.queued_proposals);
         let task = gather(Arc::clone(&context), proposals);
         context.raft_tasks.spawn("proposer", task);
-        Self { context, queue }
+        Self {
+            context,
+            queue,
+            under_way: watch::Sender::new(0),
+        }
     }
 
     /// Proposes `payload` and waits for its answer until `deadline`.
@@ -65,10 +86,12 @@ impl Proposer {
                 limit: proposal_bytes,
             });
         }
+        // Counted before the look at the hand-over, which looks at the count after it has begun.
+        let _counted = Counted::new(&self.under_way);
         let leadership = *self.context.leadership.borrow();
-        if !leadership.local {
+        if !leadership.local || *self.context.handing_over.borrow() {
             return Err(ProposeError::NotLeader {
-                leader: leadership.leader,
+                leader: leadership.leader.filter(|_| !leadership.local),
             });
         }
         let (answer, answered) = oneshot::channel();
@@ -87,6 +110,12 @@ impl Proposer {
             Ok(Err(_)) => Err(unknown("this replica stopped")),
             Err(_) => Err(unknown("it was not agreed on within the deadline")),
         }
+    }
+
+    /// Waits until no proposal is under way.
+    pub(crate) async fn drained(&self) {
+        // The sender lives as long as this.
+        let _ = self.under_way.subscribe().wait_for(|&count| count == 0).await;
     }
 }
 

@@ -25,7 +25,8 @@ use super::{
 use crate::{
     codec::{CodecError, encode_log_id, encode_vote},
     context::Context,
-    types::{ReplicaInfo, Snapshot, SnapshotData, TypeConfig, Vote},
+    snapshot_store::SnapshotFile,
+    types::{ReplicaInfo, Snapshot, TypeConfig, Vote},
 };
 
 pub(crate) type RpcError = RPCError<TypeConfig>;
@@ -112,7 +113,7 @@ impl PeerNetwork {
 }
 
 impl RaftNetworkV2<TypeConfig> for PeerNetwork {
-    type SnapshotData = SnapshotData;
+    type SnapshotData = SnapshotFile;
 
     async fn append_entries(
         &mut self,
@@ -181,7 +182,9 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let mut client = self.client(Lane::Snapshot)?;
-        let chunks = snapshots::outbound(self.envelope(), &vote, snapshot)?;
+        let spawner = self.context.raft_tasks.as_ref();
+        let chunks = snapshots::outbound(self.envelope(), &vote, &snapshot.snapshot, spawner)
+            .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
         let sent = self.call(&option, client.install_snapshot(chunks));
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),

@@ -150,6 +150,9 @@ impl PeerService for PeerPortService {
         let request = decode_append(call).map_err(malformed)?;
         let (previous, last) = (request.prev_log_id, last_of(&request));
         let response = self.within(running.raft.append_entries(request)).await?;
+        if !matches!(response, openraft::raft::AppendEntriesResponse::HigherVote(_)) {
+            self.context.heard_leader();
+        }
         let result = match response {
             // A conflict needs an entry to be in conflict with; there is none before the first.
             openraft::raft::AppendEntriesResponse::Conflict if previous.is_none() => {
