@@ -13,10 +13,11 @@ use tonic::Status;
 
 use crate::{
     config::ReplicaConfig,
+    group::Group,
     leadership::Leadership,
     replica_id::ReplicaId,
     transport::Channels,
-    types::{Group, ReplicaInfo, StoredMembership},
+    types::{ReplicaInfo, StoredMembership},
 };
 
 /// The group that this replica belongs to, and as which of its replicas.

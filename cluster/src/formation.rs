@@ -26,7 +26,6 @@ pub(crate) use decision::{Answer, Decision, Own, decide};
 pub(crate) use plan::{Plan, PlanFile};
 
 use crate::{
-    config::InitialReplica,
     context::{Context, GroupIdentity},
     replica_error::StartError,
     transport::{JoinDecision, Lane, say_hello},
@@ -150,20 +149,4 @@ pub(crate) async fn invite(
         Ok(Err(status)) => Err(status.message().to_owned()),
         Err(_) => Err("no answer in time".to_owned()),
     }
-}
-
-/// The configured list, or this replica alone if it is told to bootstrap without one.
-pub(crate) fn effective_initial_replicas(
-    name: &str,
-    address: &str,
-    bootstrap: bool,
-    configured: &[InitialReplica],
-) -> Vec<InitialReplica> {
-    if bootstrap && configured.is_empty() {
-        return vec![InitialReplica {
-            name: name.to_owned(),
-            address: address.to_owned(),
-        }];
-    }
-    configured.to_vec()
 }

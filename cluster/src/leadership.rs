@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use navarch_host::Moment;
-use openraft::{ServerState, async_runtime::watch::WatchReceiver as _};
+use openraft::{Instant as _, ServerState, async_runtime::watch::WatchReceiver as _};
 
 use crate::{
     context::{Context, Running, StopReason},

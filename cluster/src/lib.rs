@@ -2,7 +2,7 @@
 //!
 //! | module | for |
 //! |---|---|
-//! | `replica`, `start` | the handle that everything else is behind, and how a replica comes up |
+//! | `replica`, `start`, `raft_start` | the handle that everything else is behind, and how a replica comes up |
 //! | `config`, `replica_error`, `replica_id` | what a replica must know, and why something is refused |
 //! | `formation` | how replicas without a group come to belong to one |
 //! | `membership`, `removal` | adding, promoting and removing replicas; noticing that one was removed |
@@ -12,8 +12,8 @@
 //! | `transport`, `tls` | the peer port, and certificates for it |
 //! | `context` | what all parts of one replica share |
 //! | `state_machine` | the door to the state that is agreed on |
-//! | `log_store`, `snapshot_store`, `directory` | the log, snapshots, and the data directory |
-//! | `types`, `codec` | openraft's types, and the same as messages |
+//! | `storage`, `log_store`, `snapshot_store`, `directory` | the log, snapshots, and the data directory |
+//! | `types`, `group`, `codec` | openraft's types, its handle, and the same as messages |
 //! | `error`, `fatal` | why a store fails, and what happens then |
 
 mod codec;
@@ -25,17 +25,21 @@ mod fatal;
 mod formation;
 mod leadership;
 mod log_store;
+mod group;
 mod membership;
 mod proposer;
+mod raft_start;
 mod read_index;
 mod relay;
 mod removal;
 mod replica;
 mod replica_error;
 mod replica_id;
+mod snapshot_store;
 mod start;
 mod state_machine;
 mod status;
+mod storage;
 mod tls;
 mod transport;
 mod types;
@@ -48,6 +52,7 @@ pub use context::StopReason;
 pub use error::StoreError;
 pub use fatal::FatalHook;
 pub use leadership::Leadership;
+pub use log_store::MemoryDisk;
 pub use proposer::Applied;
 pub use relay::RelayHandler;
 pub use replica::{Replica, ReplicaParts};

@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use openraft::{ServerState, async_runtime::watch::WatchReceiver as _};
+use openraft::{Instant as _, ServerState, async_runtime::watch::WatchReceiver as _};
 
 use crate::{
     context::{Context, Running},

@@ -37,12 +37,13 @@ impl Plan {
     }
 
     /// The id of the replica that forms the group.
-    pub(crate) fn own_id(&self) -> Option<u64> {
+    pub(crate) fn own_id(&self) -> u64 {
         let own = self
             .members
             .iter()
             .find(|(_, info)| info.store_id == self.store_id);
-        own.map(|(&id, _)| id)
+        // Its maker is always among them.
+        own.map_or(0, |(&id, _)| id)
     }
 
     pub(crate) fn others(&self) -> impl Iterator<Item = (u64, ReplicaInfo)> {
@@ -55,22 +56,19 @@ impl Plan {
 
 /// Where a plan lies until the log holds it.
 pub(crate) struct PlanFile {
-    path: Option<PathBuf>,
+    path: PathBuf,
 }
 
 impl PlanFile {
-    /// In `data_dir`; nowhere for a replica whose storage is memory.
-    pub(crate) fn new(data_dir: Option<&Path>) -> Self {
+    /// In `data_dir`.
+    pub(crate) fn new(data_dir: &Path) -> Self {
         Self {
-            path: data_dir.map(|directory| directory.join("formation-plan")),
+            path: data_dir.join("formation-plan"),
         }
     }
 
     /// Writes `plan`, synced when this returns.
     pub(crate) fn write(&self, plan: &Plan) -> Result<(), StartError> {
-        let Some(path) = &self.path else {
-            return Ok(());
-        };
         let voters: BTreeSet<u64> = plan.members.keys().copied().collect();
         let membership = Membership::new(vec![voters], plan.members.clone())
             .map_err(|error| StartError::Config(error.to_string()))?;
@@ -83,14 +81,12 @@ impl PlanFile {
         let mut bytes = message.encode_to_vec();
         let crc = crc32fast::hash(&bytes);
         bytes.extend(crc.to_le_bytes());
-        replace_file(path, &bytes).map_err(|error| StartError::Storage(error.to_string()))
+        Ok(replace_file(&self.path, &bytes)?)
     }
 
     /// The plan on disk, if there is one.
     pub(crate) fn read(&self) -> Result<Option<Plan>, StartError> {
-        let Some(path) = &self.path else {
-            return Ok(None);
-        };
+        let path = &self.path;
         match fs::read(path) {
             Ok(bytes) => self.decode(path, &bytes).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -103,12 +99,11 @@ impl PlanFile {
 
     /// Forgets the plan, once the log holds it.
     pub(crate) fn remove(&self) {
-        if let Some(path) = &self.path
-            && let Err(error) = fs::remove_file(path)
+        if let Err(error) = fs::remove_file(&self.path)
             && error.kind() != io::ErrorKind::NotFound
         {
             // It is not looked at again while the log has its membership.
-            tracing::warn!(path = %path.display(), %error, "the formation plan was not removed");
+            tracing::warn!(path = %self.path.display(), %error, "the formation plan was not removed");
         }
     }
 
@@ -163,12 +158,12 @@ mod tests {
     #[test]
     fn a_plan_survives_its_writer() {
         let dir = tempfile::tempdir().unwrap();
-        let file = PlanFile::new(Some(dir.path()));
+        let file = PlanFile::new(dir.path());
         assert_eq!(file.read().unwrap(), None);
         let written = plan();
         file.write(&written).unwrap();
         assert_eq!(file.read().unwrap(), Some(written.clone()));
-        assert_eq!(written.own_id(), Some(2));
+        assert_eq!(written.own_id(), 2);
         assert_eq!(written.others().map(|(id, _)| id).collect::<Vec<_>>(), [1, 3]);
         file.remove();
         assert_eq!(file.read().unwrap(), None);
@@ -178,7 +173,7 @@ mod tests {
     #[test]
     fn a_damaged_plan_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let file = PlanFile::new(Some(dir.path()));
+        let file = PlanFile::new(dir.path());
         file.write(&plan()).unwrap();
         let path = dir.path().join("formation-plan");
         let mut bytes = fs::read(&path).unwrap();

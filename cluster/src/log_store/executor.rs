@@ -34,9 +34,12 @@ pub(super) enum Command {
         upto: LogId,
     },
     Close {
-        done: oneshot::Sender<Result<(), StoreError>>,
+        done: Closing,
     },
 }
+
+/// Whoever waits until the engine is closed.
+pub(super) type Closing = oneshot::Sender<Result<(), StoreError>>;
 
 /// Carries out commands on a storage: a batch of them, one sync, then their answers. After the first fault it
 /// answers nothing but errors.
@@ -57,30 +60,25 @@ impl Executor {
         }
     }
 
-    /// Carries out `commands` in their order and empties the list; false once the log is closed.
-    pub(super) fn run(&mut self, commands: &mut Vec<Command>) -> bool {
-        let close = |command: &Command| matches!(command, Command::Close { .. });
-        let closes = commands.iter().any(close);
+    /// Carries out `commands` in their order, answers them and empties the list; [`Command::Close`] is left to
+    /// the caller, who owns the engine.
+    pub(super) fn run(&mut self, commands: &mut Vec<Command>) -> Option<Closing> {
         let succeeded = self.guarded(|executor| {
             for command in commands.iter() {
                 executor.write(command)?;
             }
             let committed = executor.shared.view().state.committed;
             executor.storage.note_committed(committed);
-            executor.storage.sync()?;
-            if closes {
-                executor.storage.close()
-            } else {
-                Ok(())
-            }
+            executor.storage.sync()
         });
         if succeeded {
             self.publish(commands);
         }
-        commands
-            .drain(..)
-            .for_each(|command| answer(command, succeeded));
-        !closes
+        let mut closing = None;
+        for command in commands.drain(..) {
+            closing = closing.or(answer(command, succeeded));
+        }
+        closing
     }
 
     /// Does one step of work that was put off; true if more is left.
@@ -92,9 +90,11 @@ impl Executor {
         }) && more
     }
 
-    /// Everything is accepted and answered and nothing more will come.
-    pub(super) fn close(&mut self) {
-        self.guarded(|executor| executor.storage.close());
+    /// Nothing more will come: closes the engine and lets go of it. False if something has failed, now or
+    /// before.
+    pub(super) fn close(mut self) -> bool {
+        self.shared.close();
+        self.guarded(|executor| executor.storage.close())
     }
 
     /// Runs `body` unless something has failed before; a failure is reported once, and is the last.
@@ -137,7 +137,8 @@ impl Executor {
     }
 }
 
-fn answer(command: Command, succeeded: bool) {
+/// Answers a command; hands back whoever waits for the end.
+fn answer(command: Command, succeeded: bool) -> Option<Closing> {
     let outcome = if succeeded {
         Ok(())
     } else {
@@ -146,7 +147,9 @@ fn answer(command: Command, succeeded: bool) {
     match command {
         Command::Append { done, .. } => done.io_completed(outcome.map_err(StoreError::into_io)),
         // A caller that has gone away meanwhile is no failure.
-        Command::Vote { done, .. } | Command::Close { done } => drop(done.send(outcome)),
+        Command::Vote { done, .. } => drop(done.send(outcome)),
+        Command::Close { done } => return Some(done),
         Command::Truncate { .. } | Command::Purge { .. } => {}
     }
+    None
 }

@@ -12,7 +12,8 @@ use crate::{error::StoreError, types::Entry};
 /// What openraft's tasks see of the log: everything accepted, durable or not.
 pub(super) struct Shared {
     view: Mutex<View>,
-    disk: Arc<dyn LogRead>,
+    /// Absent once the log is closed, so that nothing keeps the engine open.
+    disk: Mutex<Option<Arc<dyn LogRead>>>,
     /// Starts a thread for each read that must go to the disk; absent where reads do not block.
     spawner: Option<Arc<dyn Spawner>>,
 }
@@ -41,13 +42,22 @@ impl Shared {
                 pending_truncations: 0,
                 truncations: 0,
             }),
-            disk,
+            disk: Mutex::new(Some(disk)),
             spawner,
         }
     }
 
     pub(super) fn view(&self) -> MutexGuard<'_, View> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of the engine.
+    pub(super) fn close(&self) {
+        *self.disk() = None;
+    }
+
+    fn disk(&self) -> MutexGuard<'_, Option<Arc<dyn LogRead>>> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads entries that are no longer in memory, away from the runtime.
@@ -57,11 +67,11 @@ impl Shared {
         to: u64,
         bytes_max: usize,
     ) -> Result<Vec<Entry>, StoreError> {
+        let disk = self.disk().clone().ok_or(StoreError::Closed)?;
         let Some(spawner) = &self.spawner else {
-            return self.disk.read(from, to, bytes_max);
+            return disk.read(from, to, bytes_max);
         };
         let (sender, receiver) = oneshot::channel();
-        let disk = Arc::clone(&self.disk);
         let body = Box::new(move || {
             // A reader that has gone away meanwhile is no failure.
             let _ = sender.send(disk.read(from, to, bytes_max));

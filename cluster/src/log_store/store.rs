@@ -35,7 +35,7 @@ enum Sink {
     /// The storage thread.
     Thread(Submission),
     /// The caller itself, for an engine that does not block.
-    Inline(Arc<Mutex<Executor>>),
+    Inline(Arc<Mutex<Option<Executor>>>),
 }
 
 impl LogStore {
@@ -56,7 +56,7 @@ impl LogStore {
         let executor = Executor::new(storage, Arc::clone(&shared), fatal);
         Self {
             shared,
-            sink: Sink::Inline(Arc::new(Mutex::new(executor))),
+            sink: Sink::Inline(Arc::new(Mutex::new(Some(executor)))),
         }
     }
 
@@ -83,9 +83,18 @@ impl LogStore {
         match &self.sink {
             Sink::Thread(submission) => submission.send(command).await,
             Sink::Inline(executor) => {
-                let mut executor = executor.lock().unwrap_or_else(PoisonError::into_inner);
-                executor.run(&mut vec![command]);
-                executor.tidy(usize::MAX);
+                let mut slot = executor.lock().unwrap_or_else(PoisonError::into_inner);
+                let executor = slot.as_mut().ok_or(StoreError::Closed)?;
+                if let Some(done) = executor.run(&mut vec![command]) {
+                    let closed = slot.take().is_some_and(Executor::close);
+                    let outcome = if closed {
+                        Ok(())
+                    } else {
+                        Err(StoreError::Closed)
+                    };
+                    // A caller that has gone away meanwhile is no failure.
+                    let _ = done.send(outcome);
+                }
                 Ok(())
             }
         }

@@ -9,7 +9,7 @@ use tokio::sync::{
 
 use super::{
     cache::EntryCache,
-    executor::{Command, Executor},
+    executor::{Closing, Command, Executor},
     shared::Shared,
     storage::{LogStorage, entry_cost},
     store::LogStore,
@@ -30,11 +30,11 @@ const PURGE_KEYS_IDLE_MAX: usize = 256;
 /// An engine that was opened, and its newest entries.
 pub(crate) type Opened = (Box<dyn LogStorage>, EntryCache);
 
-/// Starts the thread that owns the engine. `open` runs on it and may block; whatever it captures lives as long
-/// as the engine.
+/// Starts the thread that owns the engine. `open` runs on it and may block; `held` lives as long as the engine.
 pub(crate) async fn start_writer(
     spawner: Arc<dyn Spawner>,
     fatal: FatalHook,
+    held: impl Send + 'static,
     open: impl FnOnce() -> Result<Opened, StoreError> + Send + 'static,
 ) -> Result<LogStore, StoreError> {
     let (queue, commands) = mpsc::channel(QUEUE_COMMANDS_MAX);
@@ -49,7 +49,12 @@ pub(crate) async fn start_writer(
             let shared = Arc::new(shared);
             let executor = Executor::new(storage, Arc::clone(&shared), fatal);
             if started.send(Ok(shared)).is_ok() {
-                serve(executor, commands, &released);
+                let closing = serve(executor, commands, &released);
+                drop(held);
+                if let Some((done, outcome)) = closing {
+                    // A caller that has gone away meanwhile is no failure.
+                    let _ = done.send(outcome);
+                }
             }
         }
     };
@@ -86,7 +91,12 @@ fn permits(bytes: usize) -> u32 {
     u32::try_from(bytes.min(QUEUE_BYTES_MAX)).unwrap_or(u32::MAX)
 }
 
-fn serve(mut executor: Executor, mut commands: mpsc::Receiver<Command>, room: &Semaphore) {
+/// Runs until the log is closed, and lets go of the engine; whoever asked for that is told by the caller.
+fn serve(
+    mut executor: Executor,
+    mut commands: mpsc::Receiver<Command>,
+    room: &Semaphore,
+) -> Option<(Closing, Result<(), StoreError>)> {
     let mut batch = Vec::new();
     let mut untidy = true;
     loop {
@@ -104,13 +114,20 @@ fn serve(mut executor: Executor, mut commands: mpsc::Receiver<Command>, room: &S
         };
         let Some(first) = first else {
             // openraft has gone and everything is answered.
-            return executor.close();
+            executor.close();
+            return None;
         };
         let released = gather(first, &mut commands, &mut batch);
-        let open = executor.run(&mut batch);
+        let closing = executor.run(&mut batch);
         room.add_permits(released);
-        if !open {
-            return;
+        if let Some(done) = closing {
+            let closed = executor.close();
+            let outcome = if closed {
+                Ok(())
+            } else {
+                Err(StoreError::Closed)
+            };
+            return Some((done, outcome));
         }
         untidy = executor.tidy(PURGE_KEYS_BUSY_MAX);
     }

@@ -79,6 +79,7 @@ impl Follower {
             return;
         }
         let (handler, from) = (Arc::clone(&self.handler), self.from);
+        let clock = self.context.clock.clone();
         self.context.outer_tasks.spawn("relayed call", async move {
             let timeout = Duration::from_millis(call.timeout_ms.into());
             let answered = clock.timeout(timeout, handler.relayed(from, call.body, timeout));

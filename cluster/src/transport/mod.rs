@@ -25,6 +25,7 @@ pub(crate) use hello::{answer_hello, say_hello};
 pub(crate) use listener::PeerPort;
 pub(crate) use network::NetworkFactory;
 pub(crate) use service::{JoinDecision, PeerPortService};
+pub(crate) use snapshots::Inbox;
 
 /// Largest message between replicas: many entries, or one of the largest allowed with room to spare.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;

@@ -25,8 +25,9 @@ use super::{
 use crate::{
     codec::{CodecError, encode_log_id, encode_vote},
     context::Context,
+    group::Snapshot,
     snapshot_store::SnapshotFile,
-    types::{ReplicaInfo, Snapshot, TypeConfig, Vote},
+    types::{ReplicaInfo, TypeConfig, Vote},
 };
 
 pub(crate) type RpcError = RPCError<TypeConfig>;

@@ -9,8 +9,9 @@ use tonic::{Status, Streaming};
 use super::messages::required_vote;
 use crate::{
     codec::{CodecError, encode_vote},
+    group::{Group, Snapshot},
     snapshot_store::{SnapshotFile, SnapshotStore},
-    types::{Group, Snapshot, TypeConfig, Vote},
+    types::{TypeConfig, Vote},
 };
 
 /// `file` as a stream of chunks; the envelope and the leader's vote travel in a first one of their own.
