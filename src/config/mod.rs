@@ -58,5 +58,6 @@ pub use problem::{Problem, Problems};
 pub use replica::{InitialReplica, ReplicaConfig, Timings, TlsFiles};
 
 pub(crate) use document::parse as parse_document;
+pub(crate) use nearest::nearest;
 pub(crate) use problem::Report;
 pub(crate) use section::Section;
