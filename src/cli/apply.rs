@@ -27,6 +27,7 @@ pub(crate) struct ApplyArguments {
 impl ApplyArguments {
     pub(crate) async fn run(self, invocation: &mut Invocation) -> Result<(), Failure> {
         let config = load(&self.file)?;
+        warn(&config);
         let yaml = fs::read_to_string(&self.file).map_err(|error| {
             Failure::usage(format!("cannot read {}: {error}", self.file.display()))
         })?;
@@ -69,8 +70,12 @@ fn print(
 
 /// Loads a configuration file; a wrong one points at the lines that are wrong.
 pub(crate) fn load(path: &Path) -> Result<config::Config, Failure> {
-    config::load(path).map_err(|error| {
-        let message = format!("the configuration {} cannot be used", path.display());
-        Failure::usage(message).caused_by(error)
-    })
+    config::load(path).map_err(Failure::wrong_file)
+}
+
+/// Tells what loads but is probably not meant.
+pub(crate) fn warn(config: &config::Config) {
+    for warning in &config.warnings {
+        message(&format!("warning: {warning}"));
+    }
 }

@@ -5,10 +5,9 @@ use super::{
     completion::CompletionArguments, config::ConfigCommand, cordon::CordonArguments,
     dev::DevArguments, drain::DrainArguments, events::EventsArguments, failure::Failure,
     fake_cloud::FakeCloudArguments, get::GetArguments, instance::InstanceCommand,
-    invocation::Invocation, list::ListArguments, node::NodeCommand,
-    node_command::NodeCommandCommand, pool::PoolCommand, replica::ReplicaCommand,
-    server::ServerArguments, settings::GlobalArguments, status::StatusArguments,
-    uncordon::UncordonArguments, version::VersionArguments,
+    invocation::Invocation, list::ListArguments, node::NodeCommand, node_command::NodeOrderCommand,
+    pool::PoolCommand, replica::ReplicaCommand, server::ServerArguments, settings::GlobalArguments,
+    status::StatusArguments, uncordon::UncordonArguments, version::VersionArguments,
 };
 
 /// A control plane for GPU fleets that survives the loss of any of its replicas.
@@ -46,8 +45,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Node(NodeCommand),
     /// Send commands to nodes
-    #[command(subcommand)]
-    Command(NodeCommandCommand),
+    #[command(name = "command", subcommand)]
+    NodeOrder(NodeOrderCommand),
     /// Look at rented machines
     #[command(subcommand)]
     Instance(InstanceCommand),
@@ -89,7 +88,7 @@ impl Command {
             Self::Uncordon(arguments) => arguments.run(invocation).await,
             Self::Drain(arguments) => arguments.run(invocation).await,
             Self::Node(command) => command.run(invocation).await,
-            Self::Command(command) => command.run(invocation).await,
+            Self::NodeOrder(command) => command.run(invocation).await,
             Self::Instance(command) => command.run(invocation).await,
             Self::Pool(command) => command.run(invocation).await,
             Self::Apply(arguments) => arguments.run(invocation).await,
@@ -115,5 +114,109 @@ impl Command {
                 self,
                 Self::Dev(_) | Self::Config(_) | Self::Version(_) | Self::Completion(_)
             )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, error::ErrorKind};
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    /// Without it a conflict between flags would only show when a person uses them.
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    /// Without it a command line of the contract could stop working.
+    #[test]
+    fn the_contracts_command_lines_are_taken() {
+        let lines = [
+            "navarch server --config FILE --data-dir DIR --bootstrap",
+            "navarch dev",
+            "navarch dev --config FILE --replicas 3 --port 50051 --data-dir DIR --exit-after 10s --restart-after 0",
+            "navarch dev --nodes 16",
+            "navarch agent --server A,B,C --node-id ID --pool P --provider X --fake-gpus 8",
+            "navarch fake-cloud --listen 127.0.0.1:0 --ledger FILE --agents-to A,B,C",
+            "navarch -s A,B list --provider P --region R --status active --pool P --label k=v --label a=b",
+            "navarch list --status UNHEALTHY -o wide",
+            "navarch get ID -o json",
+            "navarch cordon ID --reason because",
+            "navarch uncordon ID",
+            "navarch drain ID --wait --deadline 1h --reason because",
+            "navarch node forget ID",
+            "navarch command send NODE run-diagnostic k=v a=b --wait",
+            "navarch command list NODE",
+            "navarch instance list --pool P --state pending-registration --provider P --region R",
+            "navarch instance get ID",
+            "navarch pool list",
+            "navarch pool get NAME",
+            "navarch pool scale NAME --nodes 3 --hold 1h",
+            "navarch apply -f FILE --dry-run",
+            "navarch config validate FILE",
+            "navarch events --follow --since 3 --subject node/n-1",
+            "navarch status --watch",
+            "navarch replica list",
+            "navarch replica add r4 10.0.0.4:50052 --voter",
+            "navarch replica remove r4",
+            "navarch replica promote 4",
+            "navarch replica transfer-leader",
+            "navarch bench writes --clients 64 --duration 10s -o json",
+            "navarch bench heartbeats --nodes 130000 --interval 10s --duration 60s",
+            "navarch bench reads --clients 64 --consistency stale",
+            "navarch version --insecure --timeout 5s --ca-file ca.pem",
+            "navarch completion bash",
+        ];
+        for line in lines {
+            if let Err(error) = parse(line) {
+                panic!("{line}\n{error}");
+            }
+        }
+    }
+
+    /// Without it a mistake would be carried out as something else.
+    #[test]
+    fn wrong_command_lines_are_usage_errors_with_code_2() {
+        let table = [
+            (
+                "navarch",
+                ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+            ),
+            ("navarch lst", ErrorKind::InvalidSubcommand),
+            ("navarch list --status busy", ErrorKind::InvalidValue),
+            ("navarch list --label novalue", ErrorKind::ValueValidation),
+            ("navarch list --timeout 5", ErrorKind::ValueValidation),
+            ("navarch list --timeout 0s", ErrorKind::ValueValidation),
+            ("navarch list -o xml", ErrorKind::InvalidValue),
+            ("navarch get", ErrorKind::MissingRequiredArgument),
+            ("navarch server", ErrorKind::MissingRequiredArgument),
+            ("navarch agent", ErrorKind::MissingRequiredArgument),
+            (
+                "navarch pool scale training",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "navarch pool scale training --nodes -1",
+                ErrorKind::UnknownArgument,
+            ),
+            (
+                "navarch bench writes --clients 0",
+                ErrorKind::ValueValidation,
+            ),
+            (
+                "navarch dev --config FILE --nodes 3",
+                ErrorKind::ArgumentConflict,
+            ),
+            ("navarch command send n-1 reboot", ErrorKind::InvalidValue),
+        ];
+        for (line, kind) in table {
+            let error = parse(line).unwrap_err();
+            assert_eq!((error.kind(), error.exit_code()), (kind, 2), "{line}");
+        }
     }
 }

@@ -171,11 +171,11 @@ impl Watch {
                 return Ok(());
             };
             self.since = last.index;
-            let stages = answer
+            let mut stages = answer
                 .events
                 .iter()
                 .filter_map(|event| Stage::after(&event.kind));
-            self.stage = stages.last().unwrap_or(self.stage);
+            self.stage = stages.next_back().unwrap_or(self.stage);
         }
     }
 }
@@ -187,7 +187,12 @@ mod tests {
     /// Without it `--wait` could hang on a finished drain, or call a refused one done.
     #[test]
     fn the_journal_tells_how_a_drain_ended() {
-        let stage = |kinds: &[&str]| kinds.iter().filter_map(|kind| Stage::after(kind)).last();
+        let stage = |kinds: &[&str]| {
+            kinds
+                .iter()
+                .filter_map(|kind| Stage::after(kind))
+                .next_back()
+        };
         assert_eq!(stage(&["node-registered"]), None);
         assert_eq!(
             stage(&[

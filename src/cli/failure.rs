@@ -1,8 +1,16 @@
-use std::{fmt, io, process::ExitCode};
+use std::{
+    fmt,
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
 
-use miette::Diagnostic;
+use miette::{Diagnostic, LabeledSpan, MietteHandlerOpts, SourceCode};
 
+use super::output;
 use crate::client::{self, CallError};
+
+/// Characters in a line that is not to be broken.
+const UNBROKEN: usize = 10_000;
 
 /// Why a command did not do what it was asked to; each kind has an exit code of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +82,11 @@ impl Failure {
         self
     }
 
-    /// Adds a cause that can point into a file.
-    pub(crate) fn caused_by(mut self, cause: impl Diagnostic + Send + Sync + 'static) -> Self {
-        self.cause = Some(Box::new(cause));
-        self
+    /// A file that cannot be used; `cause` says why and can point into it.
+    pub(crate) fn wrong_file(cause: impl Diagnostic + Send + Sync + 'static) -> Self {
+        let mut failure = Self::usage(cause.to_string());
+        failure.cause = Some(Box::new(cause));
+        failure
     }
 
     /// What kind of failure it is.
@@ -99,10 +108,23 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         let code = ExitCode::from(self.kind.exit_code());
         if self.kind != FailureKind::OutputClosed {
-            eprintln!("{:?}", miette::Report::new(self));
+            set_look(io::stderr().is_terminal());
+            output::message(&format!("{:?}", miette::Report::new(self)));
         }
         code
     }
+}
+
+/// In a file or a pipe an error is for a program or for a search: messages stay on one line.
+fn set_look(terminal: bool) {
+    // It fails when it was set before, which is as well.
+    let _ = miette::set_hook(Box::new(move |_| {
+        let options = MietteHandlerOpts::new().terminal_links(false);
+        if terminal {
+            return Box::new(options.build());
+        }
+        Box::new(options.width(UNBROKEN).unicode(false).build())
+    }));
 }
 
 impl fmt::Display for Failure {
@@ -120,8 +142,12 @@ impl Diagnostic for Failure {
             .map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
-    fn diagnostic_source(&self) -> Option<&dyn Diagnostic> {
-        self.cause.as_deref().map(|cause| cause as &dyn Diagnostic)
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.cause.as_ref().and_then(|cause| cause.source_code())
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.cause.as_ref().and_then(|cause| cause.labels())
     }
 }
 
@@ -163,5 +189,67 @@ impl From<io::Error> for Failure {
             return Self::new(FailureKind::OutputClosed, "the output was closed");
         }
         Self::refused(format!("cannot write to stdout: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without it scripts could not tell failures apart by the exit codes of the contract.
+    #[test]
+    fn each_kind_has_the_contracts_exit_code() {
+        let table = [
+            (FailureKind::OutputClosed, 0),
+            (FailureKind::Refused, 1),
+            (FailureKind::Usage, 2),
+            (FailureKind::NotFound, 3),
+            (FailureKind::Unreachable, 4),
+            (FailureKind::TimedOut, 5),
+            (FailureKind::NotAllowed, 6),
+        ];
+        for (kind, code) in table {
+            assert_eq!(kind.exit_code(), code, "{kind:?}");
+        }
+    }
+
+    /// Without it a refusal of a replica could end with the code of another one.
+    #[test]
+    fn answers_of_replicas_lead_to_their_kind() {
+        use tonic::Code;
+        let table = [
+            (Code::NotFound, FailureKind::NotFound),
+            (Code::Unavailable, FailureKind::Unreachable),
+            (Code::DeadlineExceeded, FailureKind::TimedOut),
+            (Code::PermissionDenied, FailureKind::NotAllowed),
+            (Code::Unauthenticated, FailureKind::NotAllowed),
+            (Code::FailedPrecondition, FailureKind::Refused),
+            (Code::InvalidArgument, FailureKind::Refused),
+            (Code::ResourceExhausted, FailureKind::Refused),
+        ];
+        for (code, kind) in table {
+            let error = CallError::Refused {
+                code,
+                message: "no such node".to_owned(),
+                details: bytes::Bytes::new(),
+                endpoint: "10.0.0.1:50051".into(),
+            };
+            let failure = Failure::from_call("read node n-1", &error);
+            assert_eq!(failure.kind(), kind, "{code:?}");
+            let text = failure.to_string();
+            assert!(
+                text.contains("read node n-1") && text.contains("no such node"),
+                "{text}"
+            );
+        }
+    }
+
+    /// Without it `navarch list | head` would end with an error.
+    #[test]
+    fn a_closed_pipe_is_no_failure() {
+        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(failure.kind().exit_code(), 0);
+        let failure = Failure::from(io::Error::from(io::ErrorKind::StorageFull));
+        assert_eq!(failure.kind().exit_code(), 1);
     }
 }

@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// `navarch command ...`
 #[derive(Clone, Debug, Subcommand)]
-pub(crate) enum NodeCommandCommand {
+pub(crate) enum NodeOrderCommand {
     /// Order something of a node
     Send(SendArguments),
     /// List a node's commands, oldest first
@@ -43,7 +43,7 @@ pub(crate) struct SendArguments {
     wait: bool,
 }
 
-impl NodeCommandCommand {
+impl NodeOrderCommand {
     pub(crate) async fn run(self, invocation: &mut Invocation) -> Result<(), Failure> {
         match self {
             Self::Send(arguments) => send(arguments, invocation).await,

@@ -2,7 +2,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{apply, failure::Failure, invocation::Invocation, signals};
+use super::{
+    apply,
+    failure::Failure,
+    invocation::Invocation,
+    signals::{self, ParentArguments},
+};
 use crate::server::{self, Options};
 
 /// `navarch server --config FILE`
@@ -17,18 +22,16 @@ pub(crate) struct ServerArguments {
     /// Form a new group: on one replica, at its first start
     #[arg(long)]
     bootstrap: bool,
-    /// Stop when stdin ends, which happens when the process at its other end is gone
-    #[arg(long, hide = true)]
-    exit_with_parent: bool,
+    #[command(flatten)]
+    parent: ParentArguments,
 }
 
 impl ServerArguments {
     pub(crate) async fn run(self, invocation: &mut Invocation) -> Result<(), Failure> {
         let config = apply::load(&self.config)?;
+        apply::warn(&config);
         let stop = signals::stop_on_signal(&invocation.spawner)?;
-        if self.exit_with_parent {
-            signals::stop_with_parent(&stop, &invocation.clock, &invocation.spawner)?;
-        }
+        self.parent.watch(&stop, invocation)?;
         let options = Options {
             config,
             data_dir: self.data_dir,

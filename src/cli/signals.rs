@@ -5,11 +5,12 @@ use std::{
     time::Duration,
 };
 
-use navarch_host::{Clock, Spawner};
+use clap::Args;
+use navarch_host::Spawner;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::failure::Failure;
+use super::{failure::Failure, invocation::Invocation};
 
 /// How long a process whose parent is gone may take to stop.
 const ORPHAN_GRACE: Duration = Duration::from_secs(15);
@@ -39,30 +40,47 @@ pub(crate) fn stop_on_signal(spawner: &Arc<dyn Spawner>) -> Result<CancellationT
     Ok(stop)
 }
 
-/// Cancels `stop` when stdin ends: the parent holds the other end of that pipe, and the kernel closes it
-/// however the parent dies. A process that has not stopped a while later ends the hard way.
-pub(crate) fn stop_with_parent(
-    stop: &CancellationToken,
-    clock: &Clock,
-    spawner: &Arc<dyn Spawner>,
-) -> Result<(), Failure> {
-    let orphaned = CancellationToken::new();
-    let ended = orphaned.clone();
-    // A thread of its own: a read of stdin cannot be cancelled.
-    let watch = move || {
-        let mut buffer = [0; 64];
-        while matches!(io::stdin().read(&mut buffer), Ok(1..)) {}
-        ended.cancel();
-    };
-    spawner
-        .thread("parent-watch", Box::new(watch))
-        .map_err(|error| Failure::refused(format!("cannot watch the parent process: {error}")))?;
-    let (stop, clock) = (stop.clone(), clock.clone());
-    spawner.spawn("orphan", async move {
-        orphaned.cancelled().await;
-        stop.cancel();
-        clock.sleep(ORPHAN_GRACE).await;
-        process::exit(1);
-    });
-    Ok(())
+/// The flag that ties a process to the one that started it.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ParentArguments {
+    /// Stop when stdin ends, which happens when the process at its other end is gone
+    #[arg(long, hide = true)]
+    exit_with_parent: bool,
+}
+
+impl ParentArguments {
+    /// With the flag, cancels `stop` when stdin ends: the parent holds the other end of that pipe, and the
+    /// kernel closes it however the parent dies. A process that has not stopped a while later ends the hard
+    /// way.
+    pub(crate) fn watch(
+        self,
+        stop: &CancellationToken,
+        invocation: &Invocation,
+    ) -> Result<(), Failure> {
+        if !self.exit_with_parent {
+            return Ok(());
+        }
+        let orphaned = CancellationToken::new();
+        let ended = orphaned.clone();
+        // A thread of its own: a read of stdin cannot be cancelled.
+        let watch = move || {
+            let mut buffer = [0; 64];
+            while matches!(io::stdin().read(&mut buffer), Ok(1..)) {}
+            ended.cancel();
+        };
+        let spawner = &invocation.spawner;
+        spawner
+            .thread("parent-watch", Box::new(watch))
+            .map_err(|error| {
+                Failure::refused(format!("cannot watch the parent process: {error}"))
+            })?;
+        let (stop, clock) = (stop.clone(), invocation.clock.clone());
+        spawner.spawn("orphan", async move {
+            orphaned.cancelled().await;
+            stop.cancel();
+            clock.sleep(ORPHAN_GRACE).await;
+            process::exit(1);
+        });
+        Ok(())
+    }
 }

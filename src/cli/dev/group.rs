@@ -241,7 +241,7 @@ fn replica_arguments(plan: &Plan, replica: &ReplicaPlan) -> Vec<String> {
 
 fn cloud_arguments(plan: &Plan) -> Vec<String> {
     let ledger = plan.ledger();
-    [
+    let mut arguments: Vec<_> = [
         CLOUD,
         "--exit-with-parent",
         "--listen",
@@ -252,7 +252,9 @@ fn cloud_arguments(plan: &Plan) -> Vec<String> {
         &plan.servers(),
     ]
     .map(str::to_owned)
-    .into()
+    .into();
+    arguments.extend(plan.cloud_arguments.iter().cloned());
+    arguments
 }
 
 /// Logs are of this run; those of restarted processes go on in one file.

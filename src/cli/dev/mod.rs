@@ -25,7 +25,7 @@ mod yaml;
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::{Path, PathBuf, absolute},
     time::Duration,
 };
 
@@ -71,8 +71,9 @@ impl DevArguments {
         let started = invocation.clock.now();
         let stop = signals::stop_on_signal(&invocation.spawner)?;
         self.stop_later(started, &stop, invocation);
-        let plan = Plan::new(&self.data_dir, self.replicas, self.port)?;
+        let mut plan = Plan::new(&self.data_dir, self.replicas, self.port)?;
         let (base, folder) = self.base()?;
+        plan.cloud_arguments = Plan::cloud_of(&base);
         ports::check_free(&plan.ports())?;
         let goes_on = plan.claim_directory()?;
         write_configurations(&plan, &base, &folder)?;
@@ -99,26 +100,19 @@ impl DevArguments {
 
     /// The file to start from, and the folder that its relative paths count from.
     fn base(&self) -> Result<(Yaml, PathBuf), Failure> {
-        let wrong = |name: &str| format!("the configuration {name} cannot be used");
         let Some(path) = &self.config else {
             let yaml = Yaml::read(&dev_file(self.nodes), "the default file");
-            let yaml =
-                yaml.map_err(|error| Failure::usage(wrong("by default")).caused_by(error))?;
-            return Ok((yaml, PathBuf::new()));
+            return Ok((yaml.map_err(Failure::wrong_file)?, PathBuf::new()));
         };
         // Mistakes are shown in the person's own file, not in ours.
-        apply::load(path)?;
+        apply::warn(&apply::load(path)?);
         let name = path.display().to_string();
         let text = fs::read_to_string(path)
             .map_err(|error| Failure::usage(format!("cannot read {name}: {error}")))?;
-        let yaml = Yaml::read(&text, &name)
-            .map_err(|error| Failure::usage(wrong(&name)).caused_by(error))?;
-        let folder = std::path::absolute(path)
+        let yaml = Yaml::read(&text, &name).map_err(Failure::wrong_file)?;
+        let path = absolute(path)
             .map_err(|error| Failure::usage(format!("cannot locate {name}: {error}")))?;
-        Ok((
-            yaml,
-            folder.parent().map(Path::to_owned).unwrap_or_default(),
-        ))
+        Ok((yaml, path.parent().map(Path::to_owned).unwrap_or_default()))
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Plan {
     pub(super) replicas: Vec<ReplicaPlan>,
     /// The fake cloud's port.
     pub(super) cloud_port: u16,
+    /// The fake cloud's arguments beside those that every group has.
+    pub(super) cloud_arguments: Vec<String>,
 }
 
 /// One replica of the group.
@@ -87,6 +89,7 @@ impl Plan {
         Ok(Self {
             replicas: replicas.collect(),
             cloud_port: port + CLOUD_OFFSET,
+            cloud_arguments: Vec::new(),
             directory,
         })
     }
@@ -163,6 +166,25 @@ impl Plan {
             }
         }
         yaml
+    }
+
+    /// What the fake cloud takes from the first provider of type `fake`: its name and its machines' GPUs.
+    pub(super) fn cloud_of(base: &Yaml) -> Vec<String> {
+        let Some(Yaml::Map(providers)) = base.get("providers") else {
+            return Vec::new();
+        };
+        let fake = Yaml::text("fake");
+        let Some((name, provider)) = providers
+            .iter()
+            .find(|(_, provider)| provider.get("type") == Some(&fake))
+        else {
+            return Vec::new();
+        };
+        let mut arguments = vec!["--provider".to_owned(), name.clone()];
+        if let Some(Yaml::Scalar(count)) = provider.get("gpu_count") {
+            arguments.extend(["--gpu-count".to_owned(), count.clone()]);
+        }
+        arguments
     }
 
     fn cluster(&self, replica: &ReplicaPlan) -> Yaml {

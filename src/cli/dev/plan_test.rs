@@ -93,6 +93,10 @@ fn an_original_file_loads_with_the_plans_addresses_and_the_fake_cloud() {
         config.health_policy.as_deref(),
         Some(Path::new("/etc/navarch/policies/health.yaml"))
     );
+    assert_eq!(
+        Plan::cloud_of(&base),
+        ["--provider", "local", "--gpu-count", "8"]
+    );
     let [local, real] = config.fleet.providers.as_slice() else {
         panic!("{:?}", config.fleet.providers);
     };
