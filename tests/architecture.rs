@@ -23,7 +23,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("health", 3),
     ("scaling", 3),
     ("provider", 3),
-    ("config", 3),
+    ("config", 2),
     ("agent", 2),
     ("client", 2),
 ];

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use navarch_cluster::RelayError;
 use navarch_host::Moment;
 use navarch_proto::peer::{Effect, RelayedAnswer, RelayedCall};

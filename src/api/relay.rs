@@ -6,7 +6,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
-use navarch_cluster::RelayHandler;
+use navarch_cluster::{RelayHandler, ReplicaId};
 use navarch_proto::peer::{Effect, RelayedAnswer, RelayedCall};
 use prost::Message as _;
 use tonic::{Code, Status, service::Routes};
@@ -70,7 +70,7 @@ impl RelayedCalls {
 
 #[async_trait]
 impl RelayHandler for RelayedCalls {
-    async fn relayed(&self, _from: u64, body: Bytes, timeout: Duration) -> Bytes {
+    async fn relayed(&self, _from: ReplicaId, body: Bytes, timeout: Duration) -> Bytes {
         let answer = match RelayedCall::decode(body) {
             Ok(call) => self.carry_out(call, timeout).await,
             Err(error) => failed(&Status::internal(format!("a relayed call: {error}"))),

@@ -9,7 +9,7 @@ use super::{Report, Tenure};
 /// A control loop of the leader. It takes no input: it reads the fleet, plans what is missing and carries
 /// it out, so that a lost wake-up or a crash between two steps only delays it.
 #[async_trait]
-pub trait Controller: Send + 'static {
+pub trait Controller: Send + Sync + 'static {
     /// Its name in reports, in the journal and in metrics.
     fn name(&self) -> &'static str;
 

@@ -69,10 +69,10 @@ fn proposal(request: IssueCommandRequest, command_id: String, now_ms: u64) -> Re
 /// The parameter `deadline` as a LogTime: `1h` from now; `0` is none.
 fn deadline_ms(parameters: &BTreeMap<String, String>, now_ms: u64) -> Result<Option<u64>, Status> {
     let Some(text) = parameters.get("deadline") else { return Ok(None) };
-    let millis = config::parse_duration(text).map_err(|error| {
-        Status::invalid_argument(format!("parameter `deadline`: {error}"))
-    })?;
-    Ok(Some(if millis == 0 { 0 } else { now_ms.saturating_add(millis) }))
+    let limit = config::parse_duration(text)
+        .map_err(|error| Status::invalid_argument(format!("parameter `deadline`: {error}")))?;
+    let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    Ok(Some(if limit_ms == 0 { 0 } else { now_ms.saturating_add(limit_ms) }))
 }
 
 #[cfg(test)]

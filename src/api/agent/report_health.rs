@@ -52,7 +52,12 @@ fn judge(call: &Call, request: &ReportHealthRequest) -> Result<RecordVerdict, St
     };
     let (verdict, policy_revision) = call.api.judge.judge(&fleet, request)?;
     for failure in &verdict.failures {
-        tracing::warn!(node = request.node_id, %failure, "a health rule could not be evaluated");
+        tracing::warn!(
+            node = request.node_id,
+            rule = failure.rule,
+            error = failure.error,
+            "a health rule could not be evaluated"
+        );
     }
     Ok(RecordVerdict {
         node_id: request.node_id.clone(),

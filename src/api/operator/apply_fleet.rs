@@ -16,13 +16,13 @@ pub(super) async fn apply_fleet(
     request: ApplyFleetRequest,
 ) -> Result<Answer<ApplyFleetResponse>, Status> {
     let wanted = config::parse_fleet(&request.yaml, &request.policy_yaml)
-        .map_err(|error| Status::invalid_argument(error.to_text()))?;
+        .map_err(|error| Status::invalid_argument(error.to_string()))?;
     // A policy that does not compile must never enter the log.
     Policy::compile(&wanted.policy_yaml, 0)
         .map_err(|error| Status::invalid_argument(format!("health policy: {error}")))?;
     let view = call.api.ledger.view();
-    let unset = FleetSpec::default();
-    let changes = config::diff(view.fleet.spec().unwrap_or(&unset), &wanted);
+    let present = view.fleet.spec().map_or_else(FleetSpec::default, |spec| FleetSpec::clone(spec));
+    let changes = config::diff(&present, &wanted);
     if request.dry_run || changes.is_empty() {
         let message = ApplyFleetResponse { changes, applied: false };
         return Ok(Answer { message, index: view.index });

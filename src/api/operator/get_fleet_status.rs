@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use navarch_fleet::LogTime;
-use navarch_proto::api::{GetFleetStatusRequest, GetFleetStatusResponse, InstanceState, NodeStatus};
+use navarch_proto::api::{GetFleetStatusRequest, GetFleetStatusResponse, InstanceState};
 use tonic::Status;
 
 use crate::{
