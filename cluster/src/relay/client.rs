@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use super::{BATCHES_ON_THE_WAY, CALLS_PER_BATCH};
+use super::{BATCHES_ON_THE_WAY, BODY_BYTES_MAX, CALLS_PER_BATCH, fit};
 use crate::{
     context::Context,
     replica_error::RelayError,
@@ -50,6 +50,14 @@ impl RelayClient {
     pub(crate) async fn relay(&self, body: Bytes, deadline: Moment) -> Answer {
         if self.context.stop.is_cancelled() {
             return Err(RelayError::Stopping);
+        }
+        if body.len() > BODY_BYTES_MAX {
+            return Err(RelayError::NotSent {
+                reason: format!(
+                    "its {} bytes are over the limit of {BODY_BYTES_MAX} bytes",
+                    body.len()
+                ),
+            });
         }
         let clock = &self.context.clock;
         let known = clock.timeout_at(deadline, self.wait_for_leader());
@@ -198,7 +206,7 @@ impl LeaderStream {
                     while waiting.len() < CALLS_PER_BATCH && let Ok(call) = calls.try_recv() {
                         waiting.push(call);
                     }
-                    let count = waiting.len().min(room);
+                    let count = fit(waiting.iter().map(|call| call.body.len())).min(room);
                     permit.send(pending.register(waiting.drain(..count), &context.clock));
                 }
                 count = calls.recv_many(waiting, CALLS_PER_BATCH), if waiting.is_empty() => {
