@@ -6,7 +6,7 @@ use std::{
 
 use super::{
     mark::{Mark, MarkFile},
-    record::{self, GroupBuilder},
+    record::{self, GroupBuilder, Origin},
     sled_engine::engine_error,
     sled_reader::SledReader,
     storage::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    types::{Entry, LogId, Vote},
+    types::{Entry, LeaderId, LogId, Vote},
 };
 
 /// The only key of the tree of marks.
@@ -42,6 +42,8 @@ pub(crate) struct SledLog {
     pub(super) builder: GroupBuilder,
     /// Something was written since the last mark.
     pub(super) unmarked: bool,
+    /// What is committed has changed since the last mark, which is no reason to write by itself.
+    pub(super) committed_unmarked: bool,
     /// Something was written since the last sync.
     pub(super) unsynced: bool,
 }
@@ -57,6 +59,14 @@ pub(super) struct GroupSpan {
 impl SledLog {
     pub(super) fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// What a group that is written now is written after.
+    pub(super) fn origin(&self, previous: Option<LeaderId>) -> Origin {
+        Origin {
+            previous,
+            mark_sequence: self.mark.sequence,
+        }
     }
 
     /// Writes the entries gathered so far as one group.
@@ -91,6 +101,7 @@ impl SledLog {
             .insert(MARK_KEY, self.mark.encode())
             .map_err(engine_error("write to", self.directory()))?;
         self.unmarked = false;
+        self.committed_unmarked = false;
         self.unsynced = true;
         Ok(())
     }
@@ -126,7 +137,7 @@ impl SledLog {
             .iter()
             .take_while(|entry| entry.log_id.index <= last)
         {
-            self.builder.push(entry, group.previous);
+            self.builder.push(entry, self.origin(group.origin.previous));
         }
         self.write_group()
     }
@@ -152,7 +163,7 @@ impl LogStorage for SledLog {
                 self.write_group()?;
             }
             let previous = self.mark.state.last.map(|last| last.leader_id);
-            self.builder.push(entry, previous);
+            self.builder.push(entry, self.origin(previous));
             self.mark.state.last = Some(entry.log_id);
         }
         Ok(())
@@ -211,14 +222,15 @@ impl LogStorage for SledLog {
     }
 
     fn note_committed(&mut self, committed: Option<LogId>) {
-        if committed <= self.mark.state.last {
+        if committed <= self.mark.state.last && committed != self.mark.state.committed {
             self.mark.state.committed = committed;
+            self.committed_unmarked = true;
         }
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
         self.write_group()?;
-        if self.unmarked {
+        if self.unmarked || (self.unsynced && self.committed_unmarked) {
             self.write_mark()?;
         }
         if !self.unsynced {
