@@ -128,6 +128,8 @@ struct Found {
     leftovers: VecDeque<GroupSpan>,
     /// The first indexes of the groups from the first fault on.
     torn: Vec<u64>,
+    /// The group that a truncation should have shortened and did not, as it should be.
+    straddling: Option<(u64, Group)>,
     cache: EntryCache,
 }
 
@@ -139,6 +141,7 @@ impl Found {
             groups: VecDeque::new(),
             leftovers: VecDeque::new(),
             torn: Vec::new(),
+            straddling: None,
             cache: EntryCache::new(next_index(purged)),
             opening,
         }
@@ -171,6 +174,15 @@ impl Found {
             self.leave(first, last, keys);
             return Ok(());
         }
+        let mut group = group;
+        if self.drop_truncated(&mut group) {
+            if group.entries.is_empty() {
+                self.torn.push(first);
+                return Ok(());
+            }
+            self.straddling = Some((first, group.clone()));
+        }
+        let last = first + group.entries.len() as u64 - 1;
         if let Err(what) = self.check_chain(first, &group) {
             return self.tear(first, &what);
         }
@@ -189,6 +201,19 @@ impl Found {
         Ok(())
     }
 
+    /// Drops the entries of `group` that a later mark says were truncated; true if there were any. Where that
+    /// left the record as it was, power or a bit was lost in between.
+    fn drop_truncated(&self, group: &mut Group) -> bool {
+        let mark = &self.opening.mark;
+        if group.origin.mark_sequence >= mark.sequence {
+            return false;
+        }
+        let end = mark.state.next_index();
+        let before = group.entries.len();
+        group.entries.retain(|entry| entry.log_id.index < end);
+        group.entries.len() < before
+    }
+
     /// The group must begin where the last one ended, and have been written after the same entry.
     fn check_chain(&self, first: u64, group: &Group) -> Result<(), String> {
         let purged = self.opening.mark.state.purged;
@@ -202,7 +227,7 @@ impl Found {
             }
         } else if first != expected && self.last.is_some() {
             return Err(format!("entry {expected} is missing before {first}"));
-        } else if group.previous != self.last.map(|last| last.leader_id) {
+        } else if group.origin.previous != self.last.map(|last| last.leader_id) {
             return Err(format!("entry {first} was written after another entry"));
         }
         let durable = self.opening.mark.durable;
@@ -280,12 +305,31 @@ impl Found {
         for first in self.torn.into_iter().rev() {
             log.delete_torn(first)?;
         }
+        if let Some((first, group)) = self.straddling {
+            log.rewrite_group(first, &group)?;
+        }
         log.sync()?;
         Ok((log, self.cache))
     }
 }
 
 impl SledLog {
+    /// Writes a group of one record again, with the entries that are left of it.
+    fn rewrite_group(&mut self, first: u64, group: &Group) -> Result<(), StoreError> {
+        let mut builder = GroupBuilder::default();
+        for entry in &group.entries {
+            builder.push(entry, self.origin(group.origin.previous));
+        }
+        let encoded = builder.take().map(|(_, _, encoded)| encoded);
+        let values = encoded.and_then(|encoded| record::split(&encoded, self.record_bytes_max));
+        for (part, value) in (0u16..).zip(values.into_iter().flatten()) {
+            self.records
+                .insert(record::key(first, part), value)
+                .map_err(engine_error("write to", &self.directory))?;
+        }
+        Ok(())
+    }
+
     /// Deletes every key of a torn group, whatever parts of it are there.
     fn delete_torn(&mut self, first: u64) -> Result<(), StoreError> {
         let range = record::key(first, 0)..=record::key(first, u16::MAX);

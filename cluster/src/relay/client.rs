@@ -8,12 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use super::{BATCHES_ON_THE_WAY, CALLS_PER_BATCH};
+use super::{BATCHES_ON_THE_WAY, BODY_BYTES_MAX, CALLS_PER_BATCH, fit};
 use crate::{
-    context::Context,
-    replica_error::RelayError,
-    replica_id::ReplicaId,
-    transport::Lane,
+    context::Context, replica_error::RelayError, replica_id::ReplicaId, transport::Lane,
     types::ReplicaInfo,
 };
 
@@ -50,6 +47,14 @@ impl RelayClient {
     pub(crate) async fn relay(&self, body: Bytes, deadline: Moment) -> Answer {
         if self.context.stop.is_cancelled() {
             return Err(RelayError::Stopping);
+        }
+        if body.len() > BODY_BYTES_MAX {
+            return Err(RelayError::NotSent {
+                reason: format!(
+                    "its {} bytes are over the limit of {BODY_BYTES_MAX} bytes",
+                    body.len()
+                ),
+            });
         }
         let clock = &self.context.clock;
         let known = clock.timeout_at(deadline, self.wait_for_leader());
@@ -130,9 +135,10 @@ async fn open(context: &Context) -> Result<LeaderStream, String> {
     let info = context
         .member(leader.0)
         .ok_or_else(|| format!("leader {leader} is not in the membership"))?;
-    let connected = context
-        .clock
-        .timeout(context.config.timings.peer_call, connect(context, leader, &info));
+    let connected = context.clock.timeout(
+        context.config.timings.peer_call,
+        connect(context, leader, &info),
+    );
     match connected.await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(status)) => Err(format!(
@@ -140,7 +146,10 @@ async fn open(context: &Context) -> Result<LeaderStream, String> {
             info.address,
             status.message()
         )),
-        Err(_) => Err(format!("leader {leader} at {} does not answer", info.address)),
+        Err(_) => Err(format!(
+            "leader {leader} at {} does not answer",
+            info.address
+        )),
     }
 }
 
@@ -157,7 +166,10 @@ async fn connect(
     };
     // The channel is empty, so there is room.
     let _ = outbound.try_send(first);
-    let replies = client.relay(ReceiverStream::new(batches)).await?.into_inner();
+    let replies = client
+        .relay(ReceiverStream::new(batches))
+        .await?
+        .into_inner();
     Ok(LeaderStream {
         leader,
         outbound,
@@ -198,7 +210,7 @@ impl LeaderStream {
                     while waiting.len() < CALLS_PER_BATCH && let Ok(call) = calls.try_recv() {
                         waiting.push(call);
                     }
-                    let count = waiting.len().min(room);
+                    let count = fit(waiting.iter().map(|call| call.body.len())).min(room);
                     permit.send(pending.register(waiting.drain(..count), &context.clock));
                 }
                 count = calls.recv_many(waiting, CALLS_PER_BATCH), if waiting.is_empty() => {
@@ -233,7 +245,10 @@ impl LeaderStream {
                 () = task_context.stop.cancelled() => {}
                 _ = task_context.clock.timeout(limit, drained) => {}
             }
-            answer_all(pending.into_answers(), &unknown("another replica leads now"));
+            answer_all(
+                pending.into_answers(),
+                &unknown("another replica leads now"),
+            );
         });
     }
 }

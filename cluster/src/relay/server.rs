@@ -5,7 +5,7 @@ use navarch_proto::peer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Status, Streaming};
 
-use super::{CALLS_PER_BATCH, RelayHandler};
+use super::{BODY_BYTES_MAX, CALLS_PER_BATCH, RelayHandler, fit};
 use crate::{context::Context, replica_id::ReplicaId};
 
 /// Serves one follower's stream: each call in a task of its own, as many at once as the limits allow.
@@ -85,6 +85,13 @@ impl Follower {
             let answered = clock.timeout(timeout, handler.relayed(from, call.body, timeout));
             // Nobody waits any more for an answer that is late.
             if let Ok(body) = answered.await {
+                if body.len() > BODY_BYTES_MAX {
+                    tracing::error!(
+                        bytes = body.len(),
+                        "the answer to a relayed call is too large to carry"
+                    );
+                    return;
+                }
                 let reply = peer::RelayReply {
                     id: call.id,
                     not_leader: false,
@@ -101,9 +108,22 @@ impl Follower {
 fn gather(
     replies: mpsc::Receiver<peer::RelayReply>,
 ) -> impl Stream<Item = Result<peer::RelayReplyBatch, Status>> + Send + 'static {
-    futures::stream::unfold(replies, |mut replies| async move {
-        let mut gathered = Vec::new();
-        let count = replies.recv_many(&mut gathered, CALLS_PER_BATCH).await;
-        (count > 0).then(|| (Ok(peer::RelayReplyBatch { replies: gathered }), replies))
-    })
+    futures::stream::unfold(
+        (replies, Vec::new()),
+        |(mut replies, mut waiting)| async move {
+            if waiting.is_empty() {
+                replies.recv_many(&mut waiting, CALLS_PER_BATCH).await;
+            }
+            let count = fit(waiting
+                .iter()
+                .map(|reply: &peer::RelayReply| reply.body.len()));
+            let rest = waiting.split_off(count);
+            (count > 0).then(|| {
+                (
+                    Ok(peer::RelayReplyBatch { replies: waiting }),
+                    (replies, rest),
+                )
+            })
+        },
+    )
 }
