@@ -6,7 +6,7 @@ use super::{storage::LogStorage as _, test_support::*, *};
 use crate::{error::StoreError, types::Entry};
 
 fn open(directory: &Path, options: SledOptions) -> SledLog {
-    SledLog::open(directory, options, None).unwrap().0
+    SledLog::open(directory, "store", options, None).unwrap().0
 }
 
 fn read_all(log: &SledLog) -> Vec<Entry> {
@@ -177,7 +177,7 @@ fn a_missing_log_is_noticed() {
     log.close().unwrap();
     drop(log);
     fs::remove_dir_all(directory.path().join("log")).unwrap();
-    let error = SledLog::open(directory.path(), small_sled(), None)
+    let error = SledLog::open(directory.path(), "store", small_sled(), None)
         .err()
         .unwrap();
     assert!(

@@ -26,7 +26,7 @@ use crate::{
 async fn open(directory: &Path, fatal: FatalHook, sync: Option<SyncCall>) -> LogStore {
     let directory = directory.to_owned();
     let open = move || {
-        let (log, cache) = SledLog::open(&directory, SledOptions::default(), sync)?;
+        let (log, cache) = SledLog::open(&directory, "store", SledOptions::default(), sync)?;
         Ok((Box::new(log) as Box<_>, cache))
     };
     start_writer(SystemSpawner::current(), fatal, (), open)
