@@ -1,4 +1,11 @@
-use std::{fs, path::Path};
+use std::{
+    fs, io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
@@ -184,4 +191,26 @@ fn a_missing_log_is_noticed() {
         error.to_string().contains("joins as a new replica"),
         "{error}"
     );
+}
+
+/// Without it the mark could claim what a failed sync never brought to the disk, and a healthy log be refused.
+#[test]
+fn a_failed_sync_leaves_the_mark_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let broken = Arc::new(AtomicBool::new(false));
+    let breaks = Arc::clone(&broken);
+    let sync: super::storage::SyncCall = Box::new(move || match breaks.load(Ordering::SeqCst) {
+        true => Err(io::Error::other("the disk is gone")),
+        false => Ok(()),
+    });
+    let opened = SledLog::open(directory.path(), "store", small_sled(), Some(sync));
+    let mut log = opened.unwrap().0;
+    log.append(&entries(1, 0..3, 10)).unwrap();
+    log.sync().unwrap();
+    let mark = fs::read(directory.path().join("mark")).unwrap();
+    broken.store(true, Ordering::SeqCst);
+    log.append(&entries(1, 3..6, 10)).unwrap();
+    let error = log.sync().unwrap_err();
+    assert!(matches!(error, StoreError::Io { action: "sync", .. }));
+    assert_eq!(fs::read(directory.path().join("mark")).unwrap(), mark);
 }
