@@ -1,9 +1,6 @@
 use navarch_proto::fleet::NotifierSpec;
 
-use super::{
-    address::check_url,
-    section::{Section, Zero},
-};
+use super::{address::check_url, section::Section, values::Zero};
 
 const URLS: [&str; 4] = [
     "cordon_url",

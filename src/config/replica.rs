@@ -5,7 +5,8 @@ use std::{
 
 use super::{
     address::{Address, check_url},
-    section::{Section, Zero},
+    section::Section,
+    values::Zero,
 };
 
 const KEYS: [&str; 8] = [

@@ -8,6 +8,7 @@
 //! | `file` | a policy file's YAML: keys, lengths, names |
 //! | `condition` | a condition's CEL, compiled and bounded |
 //! | `references` | which names a condition may use, and how much work it may ask for |
+//! | `patterns` | its regular expressions, compiled once |
 //! | `place` | from a place in a condition to the place in the file |
 //! | `event` | an event as a rule sees it |
 //! | `error` | [`PolicyError`], [`JudgeError`] |
@@ -20,6 +21,7 @@ mod condition;
 mod error;
 mod event;
 mod file;
+mod patterns;
 mod place;
 mod policy;
 mod references;
