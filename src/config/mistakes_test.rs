@@ -20,7 +20,8 @@ pub(super) fn in_pool(keys: &str) -> String {
 
 pub(super) const BASE: &str = "provider: f\ninstance_type: t\nmax_nodes: 8\n";
 
-/// Without it a slip anywhere in a file could be ignored, as the original did, or be told without its line.
+/// Without it a slip anywhere in a file could be ignored, as the original did, or be told without
+/// its line.
 #[rstest]
 #[case::unknown_key(
     "serve: {}",

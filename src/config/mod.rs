@@ -27,9 +27,10 @@
 //! | `cluster.timings.{heartbeat,election_min,election_max}` | `100ms`, `300ms`, `600ms` |
 //! | `cluster.tls.{ca,cert,key}` | PEM files for the peer port; needed unless all of it is on loopback |
 //!
-//! Ours as well, and fleet state: `server.max_registered_nodes` (200,000), `server.max_heartbeats_per_second`
-//! (20,000), `instance_manager.launch_timeout` (`5m`), provider type `http` with `url`, `token_env` and
-//! `ca_file` (also taken by type `fake`), and `time_zone` (an IANA name, `UTC`) of a schedule.
+//! Ours as well, and fleet state: `server.max_registered_nodes` (200,000),
+//! `server.max_heartbeats_per_second` (20,000), `instance_manager.launch_timeout` (`5m`), provider
+//! type `http` with `url`, `token_env` and `ca_file` (also taken by type `fake`), and `time_zone`
+//! (an IANA name, `UTC`) of a schedule.
 
 mod address;
 mod autoscaling;

@@ -9,8 +9,8 @@ use super::{
 /// Entries of one list or map.
 const MAX_ENTRIES: usize = 10_000;
 
-/// A map of the file under reading. Its getters answer `None` for a key that is absent, null or wrong; what
-/// is wrong goes to the report, so that reading goes on and finds the rest.
+/// A map of the file under reading. Its getters answer `None` for a key that is absent, null or
+/// wrong; what is wrong goes to the report, so that reading goes on and finds the rest.
 pub(crate) struct Section<'a> {
     pub(crate) report: &'a Report,
     /// The keys that lead here, such as `pools.training`; empty at the top.
@@ -227,7 +227,8 @@ pub(super) fn describe(node: &Node) -> String {
     }
 }
 
-/// A text from the file as a message may show it: at most 60 characters, none of them control characters.
+/// A text from the file as a message may show it: at most 60 characters, none of them control
+/// characters.
 pub(super) fn shown(text: &str) -> String {
     let clean = |letter: char| {
         if letter.is_control() {

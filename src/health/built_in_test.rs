@@ -200,7 +200,8 @@ fn every_other_rule() {
     }
 }
 
-/// Without it numbers that this version does not know could be refused, or be taken for something else.
+/// Without it numbers that this version does not know could be refused, or be taken for something
+/// else.
 #[test]
 fn numbers_from_the_future_are_unknown() {
     let future = HealthEvent {

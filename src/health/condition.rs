@@ -11,7 +11,8 @@ pub(super) fn environment() -> Env {
     Env::stdlib().with_optional_support(false)
 }
 
-/// Compiles and checks a rule's condition. What is wrong goes to the report with the rule's name and the place.
+/// Compiles and checks a rule's condition. What is wrong goes to the report with the rule's name
+/// and the place.
 pub(super) fn compile(
     environment: &Env,
     report: &Report,

@@ -13,9 +13,9 @@
 //! | `event` | an event as a rule sees it |
 //! | `error` | [`PolicyError`], [`JudgeError`] |
 //!
-//! Rules are tried in order, and the first that matches an event gives its result; without a match the event
-//! is healthy. The worst event gives the report's result. A rule that cannot be evaluated is reported and does
-//! not match; an event for which no rule can be evaluated is degraded.
+//! Rules are tried in order, and the first that matches an event gives its result; without a match
+//! the event is healthy. The worst event gives the report's result. A rule that cannot be evaluated
+//! is reported and does not match; an event for which no rule can be evaluated is degraded.
 
 mod condition;
 mod error;

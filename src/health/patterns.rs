@@ -8,8 +8,8 @@ const MAX_PATTERN: usize = 256;
 /// Bytes of memory that one may compile to.
 const MAX_COMPILED: usize = 1 << 20;
 
-/// A policy's regular expressions, compiled once. CEL's own `matches` would compile one at each evaluation,
-/// which takes milliseconds for one that names classes such as `\\w`.
+/// A policy's regular expressions, compiled once. CEL's own `matches` would compile one at each
+/// evaluation, which takes milliseconds for one that names classes such as `\\w`.
 #[derive(Default)]
 pub(super) struct Patterns(HashMap<String, Regex>);
 

@@ -56,8 +56,9 @@ impl fmt::Debug for Policy {
 }
 
 impl Policy {
-    /// Compiles a policy file's text; an empty one stands for the built-in policy. Blocks for milliseconds on a
-    /// thread with a deep stack. `revision` is the fleet state's, and comes back in every verdict.
+    /// Compiles a policy file's text; an empty one stands for the built-in policy. Blocks for
+    /// milliseconds on a thread with a deep stack. `revision` is the fleet state's, and comes back
+    /// in every verdict.
     ///
     /// # Errors
     ///
@@ -121,7 +122,8 @@ impl Policy {
         self.rules.iter().map(|rule| rule.name.as_str())
     }
 
-    /// Judges a report: its check results as they are, its events by the rules. An empty result is unknown.
+    /// Judges a report: its check results as they are, its events by the rules. An empty result is
+    /// unknown.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Policy files of one's own: what they see, what they may not do, and where their mistakes are shown.
+//! Policy files of one's own: what they see, what they may not do, and where their mistakes are
+//! shown.
 
 use navarch_proto::api::{
     HealthEvent, HealthEventType, HealthStatus, HealthWatchSystem, ReportHealthRequest,
@@ -217,7 +218,8 @@ fn conditions_are_bounded() {
     );
 }
 
-/// Without it the deepest condition that is accepted could overflow the stack of the worker that judges.
+/// Without it the deepest condition that is accepted could overflow the stack of the worker that
+/// judges.
 #[test]
 fn the_deepest_condition_is_evaluated_on_a_workers_stack() {
     let calls = 18;

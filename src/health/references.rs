@@ -10,10 +10,11 @@ use super::{event::FIELDS, patterns::Patterns};
 
 /// Nodes of one condition's tree; the longest built-in one has 34.
 const MAX_NODES: usize = 1_000;
-/// Levels of one condition's tree; the built-in policy needs 7. Evaluation recurses as deep on a worker's stack of
-/// 2 MiB, and takes some 40 KiB a level in a debug build.
+/// Levels of one condition's tree; the built-in policy needs 7. Evaluation recurses as deep on a
+/// worker's stack of 2 MiB, and takes some 40 KiB a level in a debug build.
 const MAX_DEPTH: usize = 20;
-/// Loops of one condition. Loops within loops are refused: a nested `map` of 200 bytes can burn seconds.
+/// Loops of one condition. Loops within loops are refused: a nested `map` of 200 bytes can burn
+/// seconds.
 const MAX_LOOPS: usize = 8;
 
 /// Names that stand for types, as in `type(x) == int`.
@@ -100,8 +101,8 @@ const OPERATORS: [&str; 18] = [
 /// A part of a condition that is not allowed: the part's id in the tree, and why.
 pub(super) type Refusal = (u64, String);
 
-/// Looks for names that do not exist and for work that is not bounded. The regular expressions on the way are
-/// compiled into `patterns`.
+/// Looks for names that do not exist and for work that is not bounded. The regular expressions on
+/// the way are compiled into `patterns`.
 pub(super) fn check(root: &IdedExpr, patterns: &mut Patterns) -> Vec<Refusal> {
     let mut checker = Checker {
         bound: Vec::new(),
