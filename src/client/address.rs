@@ -44,16 +44,12 @@ impl Address {
         if authority.host().is_empty() || authority.as_str().contains('@') {
             return Err(wrong("it names no host".to_owned()));
         }
-        let port = match authority.port() {
-            Some(port) => port.as_u16(),
-            None if authority.as_str().ends_with(':') || authority.as_str().contains("]:") => {
-                return Err(wrong("its port is no number from 1 to 65535".to_owned()));
-            }
-            None => DEFAULT_PORT,
+        let rest = authority.as_str().len() > authority.host().len();
+        let port = match authority.port_u16() {
+            Some(port) if port > 0 => port,
+            None if !rest => DEFAULT_PORT,
+            _ => return Err(wrong("its port is no number from 1 to 65535".to_owned())),
         };
-        if port == 0 {
-            return Err(wrong("its port is no number from 1 to 65535".to_owned()));
-        }
         let name = format!("{}:{port}", authority.host().to_lowercase());
         let authority =
             Authority::try_from(name.as_str()).map_err(|error| wrong(error.to_string()))?;
