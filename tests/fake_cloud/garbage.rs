@@ -20,15 +20,13 @@ fn provider(url: &str) -> HttpProvider {
     HttpProvider::new(HttpOptions::new(url, Clock::system())).unwrap()
 }
 
-/// Without it a broken or hostile provider could make us believe that nothing was bought, or run us out of
-/// memory.
-#[tokio::test]
-async fn nonsense_settles_nothing() {
+/// Answers to an order, and what the message about each must say.
+fn nonsense() -> Vec<(Vec<u8>, &'static str)> {
     let machine = |id: &str, key: &str| {
         format!(r#"{{"id":"{id}","idempotency_key":"{key}","state":"running"}}"#)
     };
     let long = format!(r#"{{"id":"{}"#, "x".repeat(17 * 1024 * 1024));
-    let table = [
+    vec![
         (answer("201 Created", "", ""), "not the protocol's"),
         (answer("201 Created", "", "<html>"), "not the protocol's"),
         (answer("201 Created", "", r#"{"id":"m"}"#), "state"),
@@ -66,8 +64,14 @@ async fn nonsense_settles_nothing() {
         ),
         (b"SSH-2.0-OpenSSH\r\n".to_vec(), "HTTP"),
         (Vec::new(), "error sending request"),
-    ];
-    for (answer, expected) in table {
+    ]
+}
+
+/// Without it a broken or hostile provider could make us believe that nothing was bought, or run us out of
+/// memory.
+#[tokio::test]
+async fn nonsense_settles_nothing() {
+    for (answer, expected) in nonsense() {
         let shown = String::from_utf8_lossy(&answer[..answer.len().min(80)]).into_owned();
         let server = Canned::start(answer).await;
         let error = provider(&server.url())

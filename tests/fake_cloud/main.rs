@@ -8,6 +8,7 @@
 
 mod agents;
 mod canned;
+mod control;
 mod faults;
 mod garbage;
 mod protocol;

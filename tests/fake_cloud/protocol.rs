@@ -4,7 +4,7 @@ use navarch::fake_cloud::{FakeCloud, FakeCloudError, FakeCloudOptions};
 use navarch_host::{Clock, SystemSpawner};
 use reqwest::Method;
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Cloud, body, spec};
 
@@ -237,130 +237,6 @@ async fn a_token_is_asked_for_everywhere() {
         ledger.text.lines().count(),
         1,
         "refused callers leave no line"
-    );
-}
-
-/// Without it the ledger could not tell what was bought by whom, which everything else is judged by.
-#[tokio::test]
-async fn the_ledger_tells_every_request_and_effect_in_order() {
-    let cloud = Cloud::start().await;
-    let id = cloud.order("i-1", &body("p", "l4-1x")).await.id();
-    cloud.order("i-1", &body("p", "l4-1x")).await;
-    cloud.order("i-2", &body("q", "l4-1x")).await;
-    cloud.get("/v1/instances").await;
-    cloud.get(&format!("/v1/instances/{id}")).await;
-    cloud.time.advance(Duration::from_secs(5)).await;
-    cloud.delete(&id).await;
-    cloud.delete(&id).await;
-    cloud.order("i-3", &json!({})).await;
-    cloud.ledger().await;
-    let ledger = cloud.ledger().await;
-    let column =
-        |name: &str| -> Vec<Value> { ledger.iter().map(|line| line[name].clone()).collect() };
-    let named = |values: &[&str]| -> Vec<Value> {
-        values
-            .iter()
-            .map(|value| {
-                if value.is_empty() {
-                    Value::Null
-                } else {
-                    json!(value)
-                }
-            })
-            .collect()
-    };
-    assert_eq!(
-        column("seq"),
-        (1..=8).map(|seq| json!(seq)).collect::<Vec<_>>()
-    );
-    assert_eq!(
-        column("method"),
-        named(&[
-            "POST", "POST", "POST", "GET", "GET", "DELETE", "DELETE", "POST"
-        ])
-    );
-    assert_eq!(
-        column("effect"),
-        named(&[
-            "created",
-            "none",
-            "created",
-            "none",
-            "none",
-            "terminated",
-            "none",
-            "none"
-        ])
-    );
-    assert_eq!(
-        column("idempotency_key"),
-        named(&["i-1", "i-1", "i-2", "", "i-1", "i-1", "i-1", "i-3"])
-    );
-    assert_eq!(column("session")[..3], [json!(7), json!(7), json!(7)]);
-    assert_eq!(
-        column("session")[3..6],
-        [Value::Null, Value::Null, json!(8)]
-    );
-    assert_eq!(column("instance_id")[5], json!(id));
-    assert_eq!(column("live_by_pool")[3], json!({"p": 1, "q": 1}));
-    assert_eq!(column("live_by_pool")[5], json!({"q": 1}));
-    assert_eq!(column("at")[0], "2026-01-01T00:00:00.000Z");
-    assert_eq!(column("at")[5], "2026-01-01T00:00:05.000Z");
-    for line in &ledger {
-        let fields: Vec<&String> = line.as_object().unwrap().keys().collect();
-        assert_eq!(fields.len(), 9, "{line}");
-        assert!(line["caller"].as_str().unwrap().contains("127.0.0.1:"));
-    }
-}
-
-/// Without it an agent or a machine could not be killed from a test without the protocol's knowing.
-#[tokio::test]
-async fn machines_can_be_killed_in_three_ways() {
-    let cloud = Cloud::start().await;
-    let kill = async |id: &str, body: &'static str| {
-        let path = format!("/v1/admin/instances/{id}/kill");
-        cloud.send(Method::POST, &path, &[], body).await
-    };
-    let revive = async |id: &str| {
-        let path = format!("/v1/admin/instances/{id}/revive");
-        cloud.send(Method::POST, &path, &[], "").await
-    };
-    let mut ids = Vec::new();
-    for key in ["a", "b", "c"] {
-        ids.push(cloud.order(key, &body("p", "l4-1x")).await.id());
-    }
-    cloud.time.advance(Duration::from_secs(3)).await;
-    assert_eq!(kill(&ids[0], "").await.json["state"], "running");
-    assert_eq!(revive(&ids[0]).await.status, 200);
-    assert_eq!(
-        kill(&ids[1], r#"{"machine":"terminates"}"#).await.json["state"],
-        "terminating"
-    );
-    assert_eq!(revive(&ids[1]).await.error(), (409, "not_live"));
-    assert_eq!(
-        kill(&ids[2], r#"{"machine":"vanishes"}"#).await.json["state"],
-        "terminated"
-    );
-    assert_eq!(
-        cloud.get(&format!("/v1/instances/{}", ids[2])).await.status,
-        404
-    );
-    let listed = cloud.get("/v1/instances").await;
-    assert_eq!(listed.json["instances"].as_array().unwrap().len(), 2);
-    let again = cloud.order("c", &body("p", "l4-1x")).await;
-    assert_eq!(
-        (again.status, &again.json["state"]),
-        (200, &json!("terminated"))
-    );
-    assert_eq!(kill("m-none", "").await.status, 404);
-    assert_eq!(revive("m-none").await.status, 404);
-    assert_eq!(
-        kill(&ids[0], r#"{"machine":"explodes"}"#).await.error(),
-        (422, "invalid_request")
-    );
-    assert_eq!(
-        cloud.ledger().await.last().unwrap()["live_by_pool"],
-        json!({"p": 1})
     );
 }
 
