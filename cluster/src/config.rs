@@ -1,7 +1,15 @@
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, time::Duration};
+
+use crate::{
+    log_store::{ENTRY_BYTES_MAX, MemoryDisk},
+    replica_error::StartError,
+};
 
 /// The most replicas that a group can be formed of: ids above it are for replicas added later.
 pub const MAX_INITIAL_REPLICAS: usize = 9;
+
+/// A shorter limit makes a large snapshot start over for ever.
+const LEAST_SNAPSHOT_TRANSFER: Duration = Duration::from_secs(30);
 
 /// What one replica must know before it starts; local to it, never in the log.
 #[derive(Clone, Debug)]
@@ -52,6 +60,79 @@ impl ReplicaConfig {
             limits: Limits::default(),
         }
     }
+
+    /// The same, with the list of a lone bootstrapping replica filled in, or what contradicts what.
+    pub(crate) fn validated(mut self) -> Result<Self, StartError> {
+        if self.bootstrap && self.initial_replicas.is_empty() {
+            self.initial_replicas.push(InitialReplica {
+                name: self.name.clone(),
+                address: self.advertised.clone(),
+            });
+        }
+        self.check_names()?;
+        self.check_addresses()?;
+        let limit = self.limits.proposal_bytes;
+        if limit > ENTRY_BYTES_MAX {
+            return Err(StartError::Config(format!(
+                "proposals of {limit} bytes are over the log's limit of {ENTRY_BYTES_MAX}; lower it"
+            )));
+        }
+        let transfer = self.timings.snapshot_transfer;
+        if transfer < LEAST_SNAPSHOT_TRANSFER {
+            return Err(StartError::Config(format!(
+                "a snapshot transfer is given {transfer:?}, the least is {LEAST_SNAPSHOT_TRANSFER:?}; raise it"
+            )));
+        }
+        Ok(self)
+    }
+
+    fn check_names(&self) -> Result<(), StartError> {
+        let names: BTreeSet<&str> = self.initial_replicas.iter().map(|it| &*it.name).collect();
+        let count = self.initial_replicas.len();
+        let problem = if self.name.is_empty() {
+            "the replica's name is empty; give it one".to_owned()
+        } else if names.len() != count {
+            "two initial replicas have the same name; names are unique".to_owned()
+        } else if count > MAX_INITIAL_REPLICAS {
+            format!(
+                "{count} initial replicas, at most {MAX_INITIAL_REPLICAS}; form the group of fewer and add the others"
+            )
+        } else if count > 0 && !names.contains(&*self.name) {
+            format!(
+                "the initial replicas {names:?} do not name this one, {:?}; correct the list, or leave it out to add this replica to a running group",
+                self.name
+            )
+        } else {
+            return Ok(());
+        };
+        Err(StartError::Config(problem))
+    }
+
+    fn check_addresses(&self) -> Result<(), StartError> {
+        let others = self.initial_replicas.iter();
+        let reached: Vec<&str> = others.map(|it| &*it.address).chain([&*self.advertised]).collect();
+        for address in &reached {
+            if host_of(address).is_none() {
+                return Err(StartError::Config(format!(
+                    "peer address {address:?} is not HOST:PORT as other replicas reach it"
+                )));
+            }
+        }
+        let own = self.initial_replicas.iter().find(|it| it.name == self.name);
+        if let Some(own) = own.filter(|own| own.address != self.advertised) {
+            return Err(StartError::Config(format!(
+                "the initial replicas say {:?} for {:?}, but it advertises {:?}; make them the same",
+                own.address, self.name, self.advertised
+            )));
+        }
+        let exposed = reached.into_iter().chain([&*self.listen]).find(|it| !is_loopback(it));
+        match exposed {
+            Some(address) if self.tls.is_none() => Err(StartError::PlaintextOffLoopback {
+                address: address.to_owned(),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// One of the replicas that form a group.
@@ -64,12 +145,12 @@ pub struct InitialReplica {
 }
 
 /// Where the log is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum StorageKind {
     /// sled in the data directory.
     Sled,
-    /// Memory, for simulation: nothing survives the process.
-    Memory,
+    /// Memory, for simulation: what is on the disk survives the replica, not the process.
+    Memory(MemoryDisk),
 }
 
 /// How long things may take. The defaults and their reasons: a killed leader is replaced after

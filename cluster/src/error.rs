@@ -95,6 +95,12 @@ pub enum StoreError {
         /// What this program offers.
         supported: u32,
     },
+    /// A snapshot that the leader sent and that is not used.
+    #[error("the snapshot received is refused: {what}; the leader sends it again")]
+    SnapshotRefused {
+        /// What is wrong with it.
+        what: String,
+    },
     /// An entry that no replica would store.
     #[error("entry {index} has {bytes} bytes, the limit is {limit}: propose less at once")]
     EntryTooLarge {

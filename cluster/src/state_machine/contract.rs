@@ -22,6 +22,11 @@ pub trait StateMachine: Send + 'static {
     /// Replaces the whole state by the one that an [`Image`] wrote; nothing of the old one may survive, and
     /// after an error the old state must stand. `last_index` is the last log index that the new one covers.
     fn install(&mut self, last_index: u64, reader: &mut dyn io::Read) -> Result<(), InstallError>;
+
+    /// The highest feature level whose proposals this program understands; a snapshot above it is refused.
+    fn supported_feature_level(&self) -> u32 {
+        u32::MAX
+    }
 }
 
 /// The state at one moment, independent of what is applied later.

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use crate::replica_id::ReplicaId;
+use crate::{error::StoreError, replica_id::ReplicaId};
 
 /// Why a replica did not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +46,8 @@ pub enum StartError {
         reason: String,
     },
     /// The log or the snapshots do not open.
-    #[error("{0}")]
-    Storage(String),
+    #[error(transparent)]
+    Storage(#[from] StoreError),
     /// `bootstrap` is set but the group must not be formed.
     #[error("bootstrap refused: {0}")]
     Bootstrap(String),
