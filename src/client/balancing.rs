@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use navarch_proto::api;
-use tonic::{Code, Streaming};
+use tonic::Streaming;
 use tonic_prost::ProstCodec;
 
 use super::{
@@ -198,12 +198,12 @@ fn framed<M: prost::Message>(request: &M) -> Result<bytes::Bytes, CallError> {
 }
 
 fn accepted<B>(reply: Reply<B>, endpoint: &Arc<str>) -> Result<Reply<B>, CallError> {
-    match reply.status.code() {
-        Code::Ok => Ok(reply),
-        code => Err(CallError::Refused {
-            code,
-            message: reply.status.message().to_owned(),
-            details: bytes::Bytes::copy_from_slice(reply.status.details()),
+    match &reply.refusal {
+        None => Ok(reply),
+        Some(status) => Err(CallError::Refused {
+            code: status.code(),
+            message: status.message().to_owned(),
+            details: bytes::Bytes::copy_from_slice(status.details()),
             endpoint: Arc::clone(endpoint),
         }),
     }

@@ -2,7 +2,7 @@ use std::{future::Future, time::Duration};
 
 use http::{HeaderValue, Request};
 use navarch_host::Moment;
-use tonic::{Code, Status};
+use tonic::Code;
 
 use super::{
     CallError, CallOptions,
@@ -38,6 +38,7 @@ pub(super) struct Call<'a> {
     deadline: Moment,
     round: Round,
     backoff: Backoff,
+    rounds: u32,
     attempts: u32,
     /// Whether a replica may have carried the call out although its answer is lost.
     unknown: bool,
@@ -71,7 +72,8 @@ impl<'a> Call<'a> {
             started,
             deadline: started + options.timeout,
             round: inner.picker.round(method.writes, options.prefer_leader),
-            backoff: Backoff::default(),
+            backoff: inner.picker.backoff(),
+            rounds: 0,
             attempts: 0,
             unknown: false,
             connected: false,
@@ -116,13 +118,13 @@ impl<'a> Call<'a> {
         let limit = if self.method.patient {
             self.deadline
         } else {
-            self.deadline.min(now + self.options.attempt_timeout)
+            self.deadline.min(now + self.patience())
         };
         let replica = &self.inner.picker.replicas()[index];
         let mut used = None;
         let work = async {
             let connection = replica.connection(dialler).await?;
-            used = Some((connection.clone(), connection.heard()));
+            used = Some(connection.witness());
             let timeout = limit.since(dialler.clock.now());
             let metadata = Metadata {
                 authorization: self.inner.authorization.as_ref(),
@@ -139,32 +141,45 @@ impl<'a> Call<'a> {
         match (result, used) {
             (Ok(result), _) => result,
             (Err(_), None) => Err(TryError::Connect("no connection in time".into())),
-            (Err(_), Some((connection, heard))) => {
+            (Err(_), Some(witness)) => {
                 // Nothing at all came: the next call should find out whether the replica is still there.
-                if !self.method.patient && connection.heard() == heard {
-                    connection.close();
+                if !self.method.patient {
+                    witness.close_if_silent();
                 }
                 Err(TryError::Silent)
             }
         }
     }
 
+    /// The limit of one try. It doubles with each round: work that takes longer than one limit would otherwise
+    /// be begun for ever and never finished.
+    fn patience(&self) -> Duration {
+        self.options
+            .attempt_timeout
+            .saturating_mul(1 << self.rounds.min(8))
+    }
+
     /// Tells an answer that stands from one that another replica, or another moment, may better.
     fn accept<B>(&self, index: usize, reply: Reply<B>) -> Result<Reply<B>, TryError> {
-        let hint = metadata::leader(&reply.headers)
-            .or_else(|| metadata::leader(reply.status.metadata().as_ref()));
+        let hint = metadata::leader(&reply.headers).or_else(|| {
+            let status = reply.refusal.as_ref()?;
+            metadata::leader(status.metadata().as_ref())
+        });
         if let Some(leader) = hint {
             self.inner.picker.leader_is(leader);
         }
-        let lost = |status: &Status| TryError::Unavailable(status.message().into());
-        match reply.status.code() {
-            Code::Unavailable => Err(lost(&reply.status)),
-            Code::DeadlineExceeded => Err(TryError::Silent),
-            _ => {
-                self.inner.picker.replicas()[index].succeeded();
-                Ok(reply)
+        match &reply.refusal {
+            Some(status) if status.code() == Code::Unavailable => {
+                return Err(TryError::Unavailable(status.message().into()));
             }
+            // Some gRPC servers say `cancelled` when the limit of the try ended the call (tonic's does).
+            Some(status) if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) => {
+                return Err(TryError::Silent);
+            }
+            Some(_) | None => {}
         }
+        self.inner.picker.replicas()[index].succeeded();
+        Ok(reply)
     }
 
     /// Notes a failed try; an error when the call is over.
@@ -193,6 +208,7 @@ impl<'a> Call<'a> {
     }
 
     async fn pause(&mut self) -> Result<(), CallError> {
+        self.rounds = self.rounds.saturating_add(1);
         let clock = &self.inner.dialler.clock;
         let pause = self.backoff.next(rand::random());
         clock

@@ -31,9 +31,20 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct State {
     closed: AtomicBool,
+    /// Closed because a ping went unanswered.
+    unanswered: AtomicBool,
     in_flight: AtomicUsize,
     /// Counts signs of life.
     heard: AtomicU64,
+}
+
+/// When a connection is given up.
+#[derive(Clone, Copy)]
+pub(super) struct Keepalive {
+    /// Silence, with calls in flight, after which a ping is sent.
+    pub(super) period: Duration,
+    /// How long its answer may take.
+    pub(super) patience: Duration,
 }
 
 /// A call in flight on a connection, for the keepalive.
@@ -44,6 +55,11 @@ impl InFlight {
     pub(super) fn heard(&self) {
         self.0.heard.fetch_add(1, Ordering::Relaxed);
     }
+
+    /// Says that no further call should be made on the connection.
+    pub(super) fn close_connection(&self) {
+        self.0.closed.store(true, Ordering::Release);
+    }
 }
 
 impl Drop for InFlight {
@@ -52,11 +68,26 @@ impl Drop for InFlight {
     }
 }
 
+/// Tells afterwards whether a connection was silent during a try.
+pub(super) struct Witness {
+    state: Arc<State>,
+    heard: u64,
+}
+
+impl Witness {
+    /// Says that no further call should be made on the connection if nothing was heard on it since.
+    pub(super) fn close_if_silent(&self) {
+        if self.state.heard.load(Ordering::Relaxed) == self.heard {
+            self.state.closed.store(true, Ordering::Release);
+        }
+    }
+}
+
 impl Connection {
     /// Opens HTTP/2 on `io` and starts the task that drives it until it breaks or nobody uses it any more.
     pub(super) async fn open<T>(
         io: T,
-        keepalive: Duration,
+        keepalive: Keepalive,
         clock: Clock,
         spawner: &dyn Spawner,
     ) -> Result<Self, h2::Error>
@@ -88,20 +119,23 @@ impl Connection {
         self.state.closed.load(Ordering::Acquire)
     }
 
-    /// Says that no further call should be made on it.
-    pub(super) fn close(&self) {
-        self.state.closed.store(true, Ordering::Release);
+    /// Whether it was closed because a ping went unanswered.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.state.unanswered.load(Ordering::Acquire)
     }
 
-    /// Counts what the replica has said on it; equal counts mean silence between.
-    pub(super) fn heard(&self) -> u64 {
-        self.state.heard.load(Ordering::Relaxed)
+    /// A witness from now on.
+    pub(super) fn witness(&self) -> Witness {
+        Witness {
+            heard: self.state.heard.load(Ordering::Relaxed),
+            state: Arc::clone(&self.state),
+        }
     }
 
-    /// A handle that sends one request; what is in flight counts until the second half is dropped.
-    pub(super) fn begin(&self) -> (client::SendRequest<Bytes>, InFlight) {
+    /// What sends one request; the call counts as in flight until the second half is dropped.
+    pub(super) fn begin(self) -> (client::SendRequest<Bytes>, InFlight) {
         self.state.in_flight.fetch_add(1, Ordering::Relaxed);
-        (self.sender.clone(), InFlight(Arc::clone(&self.state)))
+        (self.sender, InFlight(self.state))
     }
 }
 
@@ -120,10 +154,10 @@ where
     }
 }
 
-/// Ends when the other side, with calls in flight and silent for `period`, does not answer a ping for as long.
+/// Ends when the other side, silent with calls in flight, does not answer a ping.
 async fn keep_alive(
     ping_pong: Option<PingPong>,
-    period: Duration,
+    keepalive: Keepalive,
     clock: Clock,
     state: Arc<State>,
 ) {
@@ -132,18 +166,24 @@ async fn keep_alive(
     };
     let mut heard = 0;
     loop {
-        clock.sleep(period).await;
+        clock.sleep(keepalive.period).await;
         let now_heard = state.heard.load(Ordering::Relaxed);
         let silent = now_heard == heard;
         heard = now_heard;
         if !silent || state.in_flight.load(Ordering::Relaxed) == 0 {
             continue;
         }
-        match clock.timeout(period, ping_pong.ping(Ping::opaque())).await {
+        match clock
+            .timeout(keepalive.patience, ping_pong.ping(Ping::opaque()))
+            .await
+        {
             Ok(Ok(_)) => {}
             // The driver reports what broke.
             Ok(Err(_)) => return std::future::pending().await,
-            Err(_) => return,
+            Err(_) => {
+                state.unanswered.store(true, Ordering::Release);
+                return;
+            }
         }
     }
 }

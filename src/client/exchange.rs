@@ -1,4 +1,5 @@
 use bytes::{Bytes, BytesMut};
+use h2::{RecvStream, client::SendRequest};
 use http::{HeaderMap, Request, StatusCode, response};
 use tonic::{Code, Status};
 
@@ -9,11 +10,14 @@ use super::{
     incoming::Incoming,
 };
 
+const GRPC_STATUS: &str = "grpc-status";
+
 /// What a replica sent back for one request: `B` is the gathered message, or the stream that goes on.
 pub(super) struct Reply<B> {
     pub(super) headers: HeaderMap,
     pub(super) body: B,
-    pub(super) status: Status,
+    /// None: all is well.
+    pub(super) refusal: Option<Status>,
 }
 
 /// Sends one framed request and gathers the whole answer.
@@ -22,8 +26,9 @@ pub(super) async fn unary(
     request: Request<()>,
     body: Bytes,
 ) -> Result<Reply<Bytes>, TryError> {
-    let result = gather(&connection, request, body).await;
-    result.map_err(|error| broken(&connection, &error))
+    let (sender, in_flight) = connection.begin();
+    let result = gather(sender, &in_flight, request, body).await;
+    result.map_err(|error| broken(&in_flight, &error))
 }
 
 /// Sends one framed request whose answer is a stream; the reply is there as soon as its head is.
@@ -32,48 +37,50 @@ pub(super) async fn streaming(
     request: Request<()>,
     body: Bytes,
 ) -> Result<Reply<Incoming>, TryError> {
-    let result = begin(&connection, request, body).await;
-    let (head, incoming, in_flight) = result.map_err(|error| broken(&connection, &error))?;
-    let status = match Status::from_header_map(&head.headers) {
-        Some(status) => status,
-        None if head.status == StatusCode::OK => Status::ok(""),
-        None => without_grpc(head.status, &[]),
+    let (sender, in_flight) = connection.begin();
+    let result = begin(sender, &in_flight, request, body).await;
+    let (head, incoming) = result.map_err(|error| broken(&in_flight, &error))?;
+    let refusal = if head.headers.contains_key(GRPC_STATUS) || head.status != StatusCode::OK {
+        refusal(None, &head, &[])
+    } else {
+        None
     };
     Ok(Reply {
         headers: head.headers,
         body: Incoming::new(incoming, in_flight),
-        status,
+        refusal,
     })
 }
 
-fn broken(connection: &Connection, error: &h2::Error) -> TryError {
+fn broken(in_flight: &InFlight, error: &h2::Error) -> TryError {
     // A reset ends one stream; all else ends the connection or says that it is ending.
     if !error.is_reset() {
-        connection.close();
+        in_flight.close_connection();
     }
     TryError::Broken(error.to_string().into())
 }
 
 async fn begin(
-    connection: &Connection,
+    sender: SendRequest<Bytes>,
+    in_flight: &InFlight,
     request: Request<()>,
     body: Bytes,
-) -> Result<(response::Parts, h2::RecvStream, InFlight), h2::Error> {
-    let (sender, in_flight) = connection.begin();
+) -> Result<(response::Parts, RecvStream), h2::Error> {
     let mut sender = sender.ready().await?;
     let (response, mut stream) = sender.send_request(request, false)?;
     stream.send_data(body, true)?;
     let (head, incoming) = response.await?.into_parts();
     in_flight.heard();
-    Ok((head, incoming, in_flight))
+    Ok((head, incoming))
 }
 
 async fn gather(
-    connection: &Connection,
+    sender: SendRequest<Bytes>,
+    in_flight: &InFlight,
     request: Request<()>,
     body: Bytes,
 ) -> Result<Reply<Bytes>, h2::Error> {
-    let (head, mut incoming, in_flight) = begin(connection, request, body).await?;
+    let (head, mut incoming) = begin(sender, in_flight, request, body).await?;
     let mut gathered = Gathered::default();
     while let Some(chunk) = incoming.data().await {
         let chunk = chunk?;
@@ -83,22 +90,33 @@ async fn gather(
             return Ok(Reply {
                 headers: head.headers,
                 body: Bytes::new(),
-                status: Status::resource_exhausted("the answer is over 64 MiB; ask for pages"),
+                refusal: Some(Status::resource_exhausted(
+                    "the answer is over 64 MiB; ask for pages",
+                )),
             });
         }
     }
     let body = gathered.finish();
     let trailers = incoming.trailers().await?;
-    let status = trailers
-        .as_ref()
-        .and_then(Status::from_header_map)
-        .or_else(|| Status::from_header_map(&head.headers))
-        .unwrap_or_else(|| without_grpc(head.status, &body));
+    let refusal = refusal(trailers.as_ref(), &head, &body);
     Ok(Reply {
         headers: head.headers,
         body,
-        status,
+        refusal,
     })
+}
+
+/// The status that ended an answer, unless all is well. A good status is looked at only, because tonic would
+/// copy all trailers to build one.
+fn refusal(trailers: Option<&HeaderMap>, head: &response::Parts, body: &[u8]) -> Option<Status> {
+    let bearer = trailers
+        .filter(|trailers| trailers.contains_key(GRPC_STATUS))
+        .unwrap_or(&head.headers);
+    match bearer.get(GRPC_STATUS) {
+        Some(status) if status == "0" => None,
+        Some(_) => Status::from_header_map(bearer),
+        None => Some(without_grpc(head.status, body)),
+    }
 }
 
 /// The chunks of one body; the first is kept as it came, because most answers have no other.

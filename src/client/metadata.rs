@@ -12,6 +12,8 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const APPLIED_INDEX: &str = "navarch-applied-index";
 const LEADER: &str = "navarch-leader";
 
+const USER_AGENT: &str = concat!("navarch/", env!("CARGO_PKG_VERSION"));
+
 /// A gRPC time-out has at most 8 digits.
 const MAX_TIMEOUT_MS: u128 = 99_999_999;
 
@@ -55,12 +57,13 @@ pub(super) fn request(address: &Address, path: &'static str, metadata: &Metadata
     // The parts are complete, so the conversion cannot fail; a default would be refused by the replica.
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
     let headers = request.headers_mut();
-    headers.reserve(6);
+    headers.reserve(7);
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/grpc"),
     );
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     if let Some(authorization) = metadata.authorization {
         headers.insert(header::AUTHORIZATION, authorization.clone());
     }

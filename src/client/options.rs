@@ -36,7 +36,7 @@ pub struct ClientOptions {
     /// Limit of name lookup, TCP, TLS and HTTP/2 set-up together; 1 s by default.
     pub connect_timeout: Duration,
     /// A connection with calls in flight that was silent for this long is pinged, and closed when the answer
-    /// takes as long again; 500 ms by default. Agents use seconds: they are many.
+    /// takes as long again (longer if the connection before ended so); 500 ms by default. Agents use seconds: they are many.
     pub keepalive: Duration,
     /// A call gives up before its deadline once no replica at all could be connected to for this long; 3 s by
     /// default, `None`: the deadline alone counts.
@@ -83,7 +83,7 @@ pub struct CallOptions {
     /// Limit of the whole call, retries included; 30 s by default.
     pub timeout: Duration,
     /// Limit of one try of a call that is not [`PATIENT`](super::Rpc::PATIENT): after it the next replica is
-    /// asked under the same request id; 5 s by default.
+    /// asked under the same request id; 5 s by default. It doubles when all were asked.
     pub attempt_timeout: Duration,
     /// The id under which a retry takes effect once; none: minted for writes.
     pub request_id: Option<String>,

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use navarch_host::Moment;
 
-use super::{Balance, replica::Replica};
+use super::{Balance, backoff::Backoff, replica::Replica};
 
 /// Most replicas a client keeps track of: a round's memory is one word.
 pub(super) const MAX_REPLICAS: usize = 64;
@@ -90,6 +90,15 @@ impl Picker {
             .chain(in_order())
             .find(|index| !self.replicas[*index].is_suspect(now))
             .or_else(|| in_order().next())
+    }
+
+    /// The pauses between the rounds of a call. Few clients may ask often, so that they meet a new leader soon;
+    /// a fleet's agents together would be a storm.
+    pub(super) fn backoff(&self) -> Backoff {
+        Backoff::new(match self.balance {
+            Balance::EachCall => 4,
+            Balance::Sticky => 1,
+        })
     }
 
     /// The replica that is believed to lead.

@@ -10,12 +10,18 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{address::Address, connection::Connection, error::TryError};
+use super::{
+    address::Address,
+    connection::{Connection, Keepalive},
+    error::TryError,
+};
 
 /// How long a replica that failed once is tried last.
 const SUSPICION: Duration = Duration::from_secs(1);
 /// It doubles with each failure in a row, this many times: 8 s at most.
 const MAX_DOUBLINGS: u32 = 3;
+/// The patience with pings doubles likewise, up to this.
+const MAX_PATIENCE: Duration = Duration::from_secs(8);
 
 /// What is needed to connect to any replica.
 pub(super) struct Dialler {
@@ -124,6 +130,9 @@ struct Slot {
     connecting: tokio::sync::Mutex<()>,
     failures: AtomicU64,
     last_failure: Mutex<Option<TryError>>,
+    /// How often in a row a connection was closed for an unanswered ping. A replica that is busy rather than
+    /// dead would otherwise have its answers thrown away again and again.
+    unanswered: AtomicU32,
 }
 
 impl Slot {
@@ -132,6 +141,33 @@ impl Slot {
         live.as_ref()
             .filter(|connection| !connection.is_closed())
             .cloned()
+    }
+
+    /// What the connection to be opened gets, by what became of the one before.
+    fn keepalive(&self, period: Duration) -> Keepalive {
+        let before = self
+            .live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let unanswered = match before {
+            Some(before) if before.is_unanswered() => self
+                .unanswered
+                .fetch_add(1, Ordering::Relaxed)
+                .saturating_add(1),
+            Some(_) => {
+                self.unanswered.store(0, Ordering::Relaxed);
+                0
+            }
+            // The try before this one did not connect.
+            None => self.unanswered.load(Ordering::Relaxed),
+        };
+        Keepalive {
+            period,
+            patience: period
+                .saturating_mul(1 << unanswered.min(8))
+                .min(MAX_PATIENCE.max(period)),
+        }
     }
 
     async fn connect(&self, address: &Address, dialler: &Dialler) -> Result<Connection, TryError> {
@@ -151,7 +187,9 @@ impl Slot {
             }
         }
         let limit = dialler.connect_timeout;
-        let result = match dialler.clock.timeout(limit, dial(address, dialler)).await {
+        let keepalive = self.keepalive(dialler.keepalive);
+        let dialled = dial(address, dialler, keepalive);
+        let result = match dialler.clock.timeout(limit, dialled).await {
             Ok(result) => result,
             Err(_) => Err(TryError::Connect(
                 format!("no connection within {limit:?}").into(),
@@ -174,7 +212,11 @@ impl Slot {
     }
 }
 
-async fn dial(address: &Address, dialler: &Dialler) -> Result<Connection, TryError> {
+async fn dial(
+    address: &Address,
+    dialler: &Dialler,
+    keepalive: Keepalive,
+) -> Result<Connection, TryError> {
     let port = address.authority.port_u16().unwrap_or_default();
     let stream = TcpStream::connect((address.host(), port)).await?;
     stream.set_nodelay(true)?;
@@ -184,9 +226,9 @@ async fn dial(address: &Address, dialler: &Dialler) -> Result<Connection, TryErr
             let name = ServerName::try_from(address.host().to_owned()).map_err(io::Error::other)?;
             let connector = TlsConnector::from(Arc::clone(config));
             let stream = connector.connect(name, stream).await?;
-            Connection::open(stream, dialler.keepalive, clock, &*dialler.spawner).await
+            Connection::open(stream, keepalive, clock, &*dialler.spawner).await
         }
-        _ => Connection::open(stream, dialler.keepalive, clock, &*dialler.spawner).await,
+        _ => Connection::open(stream, keepalive, clock, &*dialler.spawner).await,
     };
     opened.map_err(|error| TryError::Connect(error.to_string().into()))
 }

@@ -34,3 +34,19 @@ pub fn detect(clock: &Clock, spawner: &dyn Spawner) -> Arc<dyn GpuSource> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use navarch_host::SystemSpawner;
+
+    use super::*;
+
+    /// Without it a machine without the library could not run an agent; with it, its GPUs might not be read.
+    #[tokio::test]
+    async fn what_is_detected_answers() {
+        let source = detect(&Clock::system(), &*SystemSpawner::current());
+        let described = source.describe().unwrap();
+        assert_eq!(source.sample().unwrap().len(), described.len());
+        assert_eq!(source.name() == "none", described.is_empty());
+    }
+}

@@ -88,7 +88,7 @@ impl GpuProbe {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Mutex, mpsc as std_mpsc};
 
     use navarch_host::{FakeClock, SystemSpawner};
     use navarch_proto::api::HealthEvent;
@@ -96,8 +96,8 @@ mod tests {
     use super::*;
     use crate::agent::gpu::XidWatch;
 
-    /// A driver that hangs until its lock is free.
-    struct Hanging(Arc<Mutex<()>>);
+    /// A driver that hangs until the other end is dropped.
+    struct Hanging(Mutex<std_mpsc::Receiver<()>>);
 
     impl GpuSource for Hanging {
         fn name(&self) -> &'static str {
@@ -109,7 +109,7 @@ mod tests {
         }
 
         fn describe(&self) -> Result<Vec<GpuInfo>, GpuError> {
-            drop(self.0.lock());
+            let _ = self.0.lock().unwrap().recv();
             Ok(vec![GpuInfo::default()])
         }
 
@@ -129,11 +129,10 @@ mod tests {
     /// Without it a hung driver would silence the whole node instead of being reported.
     #[tokio::test]
     async fn a_driver_that_hangs_is_given_up_and_asked_again_later() {
-        let lock = Arc::new(Mutex::new(()));
-        let held = lock.lock().unwrap();
+        let (held, released) = std_mpsc::channel();
         let fake = FakeClock::new(0);
         let clock = Clock::fake(Arc::clone(&fake));
-        let source = Arc::new(Hanging(Arc::clone(&lock)));
+        let source = Arc::new(Hanging(Mutex::new(released)));
         let spawner = SystemSpawner::current();
         let probe = GpuProbe::start(source, clock, &*spawner).unwrap();
         let (first, ()) = tokio::join!(probe.describe(), fake.advance(LIMIT));
