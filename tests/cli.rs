@@ -1,5 +1,11 @@
 //! The binary from outside, where no replica is needed: exit codes, streams, and processes that end.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on should panic"
+)]
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},

@@ -1,5 +1,11 @@
 //! Commands that call a group, against a replica of the test's own: what they ask, print and answer.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on should panic"
+)]
+
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,

@@ -49,6 +49,13 @@ mod replica;
 mod section;
 mod settings;
 
+#[cfg(test)]
+mod diff_test;
+#[cfg(test)]
+mod load_test;
+#[cfg(test)]
+mod mistakes_test;
+
 pub use dev::dev_file;
 pub use diff::diff;
 pub use duration::{DurationError, format_millis, parse_duration};
@@ -61,5 +68,6 @@ pub(crate) use document::{
     Entry as DocumentEntry, Kind as DocumentKind, Node as DocumentNode, Value as DocumentValue,
     parse as parse_document,
 };
+pub(crate) use nearest::nearest;
 pub(crate) use problem::Report;
 pub(crate) use section::Section;

@@ -36,6 +36,8 @@ const STRATEGIES: [&str; 4] = ["priority", "cost", "availability", "round-robin"
 const MINUTE_MS: u64 = 60_000;
 /// Nodes of one pool.
 const MAX_NODES: u32 = 1_000_000;
+/// Bytes of one set-up command.
+const MAX_COMMAND: usize = 65_536;
 /// Labels of one pool: every machine carries them.
 const MAX_LABELS: usize = 64;
 /// Labels that we put on machines ourselves.
@@ -223,7 +225,7 @@ fn bootstrap(section: &Section<'_>, defaults: &Defaults) -> Option<Bootstrap> {
     };
     let period = |key, default| section.duration_ms(key, Zero::Refused).unwrap_or(default);
     let bootstrap = Bootstrap {
-        setup_commands: section.scripts("setup_commands"),
+        setup_commands: section.long_texts("setup_commands", MAX_COMMAND),
         ssh_user: or_default("ssh_user", &defaults.ssh_user),
         ssh_private_key_path: or_default("ssh_private_key_path", &defaults.ssh_private_key_path),
         ip_wait_timeout_ms: period("ip_wait_timeout", 15 * MINUTE_MS),

@@ -9,8 +9,6 @@ use super::{
 
 /// Bytes of a single text, setup commands apart.
 const MAX_TEXT: usize = 4_096;
-/// Bytes of one setup command.
-const MAX_SCRIPT: usize = 65_536;
 /// Entries of one list or map.
 const MAX_ENTRIES: usize = 10_000;
 
@@ -398,23 +396,34 @@ impl<'a> Section<'a> {
         Some(texts.map(str::to_owned).collect())
     }
 
-    /// The texts in the list under a key, line breaks and tabs allowed.
-    pub(crate) fn scripts(&self, key: &str) -> Vec<String> {
-        let script = |(path, node): (String, &'a Node)| {
-            let Value::Scalar { text, .. } = &node.value else {
-                let message = format!("expected text, found {}", describe(node));
-                self.report.problem(&path, node.span.clone(), message);
-                return None;
-            };
-            if text.len() > MAX_SCRIPT || text.contains('\0') {
-                let message =
-                    format!("a command is text of at most {MAX_SCRIPT} bytes without NUL");
-                self.report.problem(&path, node.span.clone(), message);
-                return None;
-            }
-            Some(text.clone())
+    /// A text that may have several lines, and where it stands.
+    pub(crate) fn long_text(&self, key: &str, limit: usize) -> Option<(String, Range<usize>)> {
+        let entry = self.entry(key)?;
+        let text = self.long_text_of(&self.key(key), &entry.node, limit)?;
+        Some((text.to_owned(), entry.node.span.clone()))
+    }
+
+    /// The texts in the list under a key; each may have several lines.
+    pub(crate) fn long_texts(&self, key: &str, limit: usize) -> Vec<String> {
+        let items = self.items(key);
+        let text = |(path, node): &(String, &'a Node)| self.long_text_of(path, node, limit);
+        items.iter().filter_map(text).map(str::to_owned).collect()
+    }
+
+    fn long_text_of(&self, path: &str, node: &'a Node, limit: usize) -> Option<&'a str> {
+        let Value::Scalar { text, .. } = &node.value else {
+            let message = format!("expected text, found {}", describe(node));
+            self.report.problem(path, node.span.clone(), message);
+            return None;
         };
-        self.items(key).into_iter().filter_map(script).collect()
+        let odd = |letter: char| letter.is_control() && !"\n\t\r".contains(letter);
+        if text.len() > limit || text.chars().any(odd) {
+            let message =
+                format!("expected text of at most {limit} bytes without control characters");
+            self.report.problem(path, node.span.clone(), message);
+            return None;
+        }
+        Some(text)
     }
 
     /// The texts in the map under a key.
