@@ -5,6 +5,7 @@ use super::{
     inner::{Asked, Delayed, Note},
     ledger::{Change, LedgerClosed},
 };
+use crate::provider::timestamp::millis;
 
 /// Delayed orders that wait to take effect; further ones take effect at once.
 const DELAYED_LIMIT: usize = 10_000;
@@ -73,8 +74,4 @@ impl Estate {
             }
         });
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

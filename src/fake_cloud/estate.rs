@@ -17,6 +17,7 @@ use super::{
 use crate::provider::{
     InstanceType, Machine,
     fake::{AgentBooter, Filter, MachineHost, Ordered, Page, Refusal, SimulatedCloud, Terminated},
+    timestamp::millis,
 };
 
 /// How a machine is killed.
@@ -330,8 +331,4 @@ impl Estate {
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,13 @@
 //! Times on the wire: RFC 3339 outside, milliseconds since the Unix epoch inside.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+/// Whole milliseconds; durations of half a billion years and more are cut.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// RFC 3339 with milliseconds, in UTC; times after the year 9999 are written as its last moment.
 pub(crate) fn format_ms(at_ms: u64) -> String {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::options::CloudOptions;
-use crate::provider::{Machine, MachineState};
+use crate::provider::{Machine, MachineState, timestamp::millis};
 
 /// How long a listing goes on showing a terminated machine; reading it by id works for ever.
 const TERMINATED_SHOWN: Duration = Duration::from_secs(3_600);
@@ -77,8 +77,4 @@ impl Rented {
             .iter()
             .all(|(name, value)| self.machine.labels.get(name) == Some(value))
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

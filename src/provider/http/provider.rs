@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::IpAddr,
+};
 
 use async_trait::async_trait;
 use reqwest::{
@@ -48,6 +51,9 @@ impl HttpProvider {
     pub fn new(options: HttpOptions) -> Result<Self, HttpOptionsError> {
         let base = options.base()?;
         let client = options.client(&base)?;
+        if options.token.is_some() && base.scheme() == "http" && !is_loopback(&base) {
+            tracing::warn!(url = %base, "the provider's token travels in the clear; use https");
+        }
         let authorization = match &options.token {
             Some(token) => {
                 let text = format!("Bearer {}", token.expose_secret());
@@ -204,6 +210,13 @@ impl Provider for HttpProvider {
             _ => Err(Kind::Read.refused(&reply)),
         }
     }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Result<IpAddr, _> = host.parse();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn decode<T: DeserializeOwned>(reply: &Reply, kind: Kind) -> Result<T, ProviderError> {
