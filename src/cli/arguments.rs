@@ -117,7 +117,11 @@ impl Command {
         self.serves()
             || matches!(
                 self,
-                Self::Dev(_) | Self::Config(_) | Self::Tls(_) | Self::Version(_) | Self::Completion(_)
+                Self::Dev(_)
+                    | Self::Config(_)
+                    | Self::Tls(_)
+                    | Self::Version(_)
+                    | Self::Completion(_)
             )
     }
 }
