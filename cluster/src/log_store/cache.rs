@@ -45,8 +45,11 @@ impl EntryCache {
         self.first + self.entries.len() as u64
     }
 
-    /// Adds the entry that follows.
+    /// Adds the entry that follows; an empty cache begins with it.
     pub(super) fn push(&mut self, entry: Entry) {
+        if self.entries.is_empty() {
+            self.first = entry.log_id.index;
+        }
         debug_assert_eq!(entry.log_id.index, self.end(), "the cache has no gaps");
         self.bytes += entry_cost(&entry);
         self.entries.push_back(entry);

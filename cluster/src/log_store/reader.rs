@@ -50,11 +50,11 @@ impl LogStore {
         let mut entries = self.shared.read_disk(from, gap_end, bytes_max).await?;
         let bytes: usize = entries.iter().map(entry_cost).sum();
         let view = self.shared.view();
-        let next = from + entries.len() as u64;
-        let overtaken = view.truncations != truncations
-            || view.state.first_index() > from
-            || entries.first().map(|entry| entry.log_id.index) != Some(from);
-        if overtaken {
+        let first = entries.first().map_or(gap_end, |entry| entry.log_id.index);
+        let next = first + entries.len() as u64;
+        // Entries may be absent at the beginning of a log that has never been purged: it begins there.
+        let missing = first != from && view.state.purged.is_some();
+        if view.truncations != truncations || view.state.first_index() > from || missing {
             return Ok(None);
         }
         let (_, to) = clamp(&view, from, to);

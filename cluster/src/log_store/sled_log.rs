@@ -42,6 +42,8 @@ pub(crate) struct SledLog {
     pub(super) builder: GroupBuilder,
     /// Something was written since the last mark.
     pub(super) unmarked: bool,
+    /// What is committed has changed since the last mark, which is no reason to write by itself.
+    pub(super) committed_unmarked: bool,
     /// Something was written since the last sync.
     pub(super) unsynced: bool,
 }
@@ -91,6 +93,7 @@ impl SledLog {
             .insert(MARK_KEY, self.mark.encode())
             .map_err(engine_error("write to", self.directory()))?;
         self.unmarked = false;
+        self.committed_unmarked = false;
         self.unsynced = true;
         Ok(())
     }
@@ -211,14 +214,15 @@ impl LogStorage for SledLog {
     }
 
     fn note_committed(&mut self, committed: Option<LogId>) {
-        if committed <= self.mark.state.last {
+        if committed <= self.mark.state.last && committed != self.mark.state.committed {
             self.mark.state.committed = committed;
+            self.committed_unmarked = true;
         }
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
         self.write_group()?;
-        if self.unmarked {
+        if self.unmarked || (self.unsynced && self.committed_unmarked) {
             self.write_mark()?;
         }
         if !self.unsynced {

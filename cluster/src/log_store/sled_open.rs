@@ -200,7 +200,7 @@ impl Found {
             if known != purged {
                 return Err("the purged entry there has another leader".to_owned());
             }
-        } else if first != expected {
+        } else if first != expected && self.last.is_some() {
             return Err(format!("entry {expected} is missing before {first}"));
         } else if group.previous != self.last.map(|last| last.leader_id) {
             return Err(format!("entry {first} was written after another entry"));
@@ -273,6 +273,7 @@ impl Found {
             leftovers: self.leftovers,
             builder: GroupBuilder::default(),
             unmarked: false,
+            committed_unmarked: false,
             unsynced: false,
         };
         log.write_mark()?;

@@ -72,11 +72,11 @@ impl StoredState {
         next_index(self.last)
     }
 
-    /// Refuses an entry that does not follow on the last.
+    /// Refuses an entry that does not follow on the last; the very first may have any index.
     pub(crate) fn check_follows(&self, entry: &Entry) -> Result<(), StoreError> {
         let expected = self.next_index();
         let found = entry.log_id.index;
-        if found == expected {
+        if found == expected || self.last.is_none() {
             Ok(())
         } else {
             Err(StoreError::Gap { found, expected })

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, process, time::Duration};
+use std::{collections::BTreeMap, process, time::Duration};
 
 use clap::Args;
 use navarch_proto::api;
@@ -53,7 +53,7 @@ fn registration(node_id: String) -> api::RegisterNodeRequest {
         gpus: Vec::new(),
         metadata: Some(api::NodeMetadata {
             hostname: "bench".to_owned(),
-            labels: HashMap::from([("padding".to_owned(), String::new())]),
+            labels: BTreeMap::from([("padding".to_owned(), String::new())]),
             ..Default::default()
         }),
     };

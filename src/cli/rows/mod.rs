@@ -7,11 +7,10 @@ mod node_command;
 mod pool;
 mod replica;
 
-use std::collections::HashMap;
 
 /// Labels as `k=v,k=v`, ordered by name.
-fn labels(labels: &HashMap<String, String>) -> String {
-    let mut pairs: Vec<_> = labels.iter().collect();
+fn labels<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> String {
+    let mut pairs: Vec<_> = labels.into_iter().collect();
     pairs.sort();
     let pairs: Vec<_> = pairs
         .iter()

@@ -26,7 +26,6 @@ impl Record for CommandInfo {
     }
 
     fn cells(&self, now_ms: u64) -> Vec<Cell> {
-        let parameters = self.parameters.clone().into_iter().collect();
         vec![
             self.command_id.as_str().into(),
             short(self.r#type().as_str_name(), "NODE_COMMAND_TYPE").into(),
@@ -35,7 +34,7 @@ impl Record for CommandInfo {
             age::age(self.finished_at.as_ref(), now_ms).into(),
             self.node_id.as_str().into(),
             self.actor.as_str().into(),
-            labels(&parameters).into(),
+            labels(&self.parameters).into(),
             self.output.as_str().into(),
             self.error.as_str().into(),
         ]
