@@ -7,7 +7,8 @@ use super::{
     fake_cloud::FakeCloudArguments, get::GetArguments, instance::InstanceCommand,
     invocation::Invocation, list::ListArguments, node::NodeCommand, node_command::NodeOrderCommand,
     pool::PoolCommand, replica::ReplicaCommand, server::ServerArguments, settings::GlobalArguments,
-    status::StatusArguments, uncordon::UncordonArguments, version::VersionArguments,
+    status::StatusArguments, tls::TlsCommand, uncordon::UncordonArguments,
+    version::VersionArguments,
 };
 
 /// A control plane for GPU fleets that survives the loss of any of its replicas.
@@ -68,6 +69,9 @@ pub(crate) enum Command {
     /// Put load on a group and measure it
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Make certificates for the replicas
+    #[command(subcommand)]
+    Tls(TlsCommand),
     /// Print the version
     Version(VersionArguments),
     /// Print a completion script for a shell
@@ -97,6 +101,7 @@ impl Command {
             Self::Status(arguments) => arguments.run(invocation).await,
             Self::Replica(command) => command.run(invocation).await,
             Self::Bench(command) => command.run(invocation).await,
+            Self::Tls(command) => command.run(invocation),
             Self::Version(arguments) => arguments.run(invocation),
             Self::Completion(arguments) => arguments.run(invocation),
         }
@@ -112,7 +117,11 @@ impl Command {
         self.serves()
             || matches!(
                 self,
-                Self::Dev(_) | Self::Config(_) | Self::Version(_) | Self::Completion(_)
+                Self::Dev(_)
+                    | Self::Config(_)
+                    | Self::Tls(_)
+                    | Self::Version(_)
+                    | Self::Completion(_)
             )
     }
 }
@@ -169,6 +178,7 @@ mod tests {
             "navarch bench writes --clients 64 --duration 10s -o json",
             "navarch bench heartbeats --nodes 130000 --interval 10s --duration 60s",
             "navarch bench reads --clients 64 --consistency stale",
+            "navarch tls init DIR --hosts a.example,10.0.0.2",
             "navarch version --insecure --timeout 5s --ca-file ca.pem",
             "navarch completion bash",
         ];

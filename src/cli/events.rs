@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use clap::Args;
 use navarch_proto::api::{self, FleetEvent};
+use tonic::Code;
 
 use super::{
     failure::{Failure, FailureKind},
@@ -58,17 +59,18 @@ struct Journal {
 
 impl Journal {
     /// All events up to now.
-    async fn read(&mut self, invocation: &Invocation) -> Result<Vec<FleetEvent>, Failure> {
+    async fn read(&self, invocation: &Invocation) -> Result<Vec<FleetEvent>, Failure> {
         let mut since = match self.since {
             Some(since) => since,
-            None => self.recent(invocation).await?,
+            // Events of one subject are few: all of them.
+            None if !self.subject.is_empty() => 0,
+            None => self.newest(invocation).await?.saturating_sub(RECENT),
         };
         let mut events = Vec::new();
         loop {
             let page = self.page(since, PAGE, invocation).await?;
-            if page.first_index > since.saturating_add(1)
-                && self.since.is_some_and(|since| since > 0)
-            {
+            let asked_for_more = self.since.is_some_and(|asked| asked > 0 && asked == since);
+            if asked_for_more && page.first_index > since.saturating_add(1) {
                 message(&format!(
                     "the journal starts at index {}: events before it are no longer kept",
                     page.first_index
@@ -78,18 +80,13 @@ impl Journal {
                 return Ok(events);
             };
             since = last.index;
-            self.since = Some(0);
             events.extend(page.events);
         }
     }
 
-    /// Where the newest hundred begin; with a subject everything, for there are few.
-    async fn recent(&self, invocation: &Invocation) -> Result<u64, Failure> {
-        if !self.subject.is_empty() {
-            return Ok(0);
-        }
-        let newest = self.page(u64::MAX, 1, invocation).await?;
-        Ok(newest.last_index.saturating_sub(RECENT))
+    /// The index of the newest event.
+    async fn newest(&self, invocation: &Invocation) -> Result<u64, Failure> {
+        Ok(self.page(0, 1, invocation).await?.last_index)
     }
 
     async fn page(
@@ -111,35 +108,57 @@ impl Journal {
     /// Prints events as they happen, over failures of replicas, until the person stops it.
     async fn follow(&mut self, invocation: &mut Invocation) -> Result<(), Failure> {
         if self.since.is_none() {
-            self.since = Some(self.page(u64::MAX, 1, invocation).await?.last_index);
+            self.since = Some(self.newest(invocation).await?);
         }
-        let mut silent_since = None;
+        let mut silent_since = invocation.clock.now();
         loop {
-            let request = api::WatchEventsRequest {
-                since: self.since,
-                subject: self.subject.clone(),
-            };
-            match self.client.watch_events(request).await {
-                Ok(mut stream) => {
-                    silent_since = None;
-                    while let Ok(Some(event)) = stream.message().await {
-                        self.since = Some(event.index);
-                        print(&event, invocation)?;
-                    }
+            let before = self.since;
+            let failure = self.follow_one_stream(invocation).await;
+            let now = invocation.clock.now();
+            if self.since != before {
+                silent_since = now;
+            }
+            if let Err(failure) = failure {
+                let waited = now.since(silent_since);
+                if !passing(failure.kind()) || waited >= invocation.settings.timeout {
+                    return Err(failure);
                 }
-                Err(error) => {
-                    let failure = Failure::from_call("follow the journal", &error);
-                    let now = invocation.clock.now();
-                    let since = *silent_since.get_or_insert(now);
-                    let waited = now.since(since);
-                    if !passing(failure.kind()) || waited >= invocation.settings.timeout {
-                        return Err(failure);
-                    }
-                }
+            } else {
+                silent_since = now;
             }
             invocation.clock.sleep(RETRY_AFTER).await;
         }
     }
+
+    /// Prints what one replica tells until the stream breaks.
+    async fn follow_one_stream(&mut self, invocation: &mut Invocation) -> Result<(), Failure> {
+        const WHAT: &str = "follow the journal";
+        let request = api::WatchEventsRequest {
+            since: self.since,
+            subject: self.subject.clone(),
+        };
+        let opened = self.client.watch_events(request).await;
+        let mut stream = opened.map_err(|error| Failure::from_call(WHAT, &error))?;
+        loop {
+            match stream.message().await {
+                Ok(Some(event)) => {
+                    self.since = Some(event.index);
+                    print(&event, invocation)?;
+                }
+                Ok(None) => return Ok(()),
+                Err(status) if broken(status.code()) => return Ok(()),
+                Err(status) => return Err(Failure::from_status(WHAT, &status)),
+            }
+        }
+    }
+}
+
+/// Whether a stream ended for its replica's sake, so that another one may go on with it.
+fn broken(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unavailable | Code::Cancelled | Code::Unknown | Code::Internal | Code::Aborted
+    )
 }
 
 /// Whether another try may go better.

@@ -2,8 +2,10 @@ use std::{
     fmt,
     io::{self, IsTerminal as _},
     process::ExitCode,
+    sync::Arc,
 };
 
+use bytes::Bytes;
 use miette::{Diagnostic, LabeledSpan, MietteHandlerOpts, SourceCode};
 
 use super::output;
@@ -102,6 +104,17 @@ impl Failure {
             Some(help) => failure.help(help),
             None => failure,
         }
+    }
+
+    /// A stream that a replica ended while doing `what`.
+    pub(crate) fn from_status(what: &str, status: &tonic::Status) -> Self {
+        let error = CallError::Refused {
+            code: status.code(),
+            message: status.message().to_owned(),
+            details: Bytes::new(),
+            endpoint: Arc::from("a replica"),
+        };
+        Self::from_call(what, &error)
     }
 
     /// Prints the failure on stderr and answers its exit code.
@@ -231,7 +244,7 @@ mod tests {
             let error = CallError::Refused {
                 code,
                 message: "no such node".to_owned(),
-                details: bytes::Bytes::new(),
+                details: Bytes::new(),
                 endpoint: "10.0.0.1:50051".into(),
             };
             let failure = Failure::from_call("read node n-1", &error);

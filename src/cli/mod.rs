@@ -47,6 +47,7 @@ mod server;
 mod settings;
 mod signals;
 mod status;
+mod tls;
 mod uncordon;
 mod version;
 

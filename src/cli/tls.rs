@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use navarch_cluster::init_tls;
+use navarch_cluster::{TlsInitError, init_tls};
 use serde_json::json;
 
 use super::{
@@ -39,7 +39,13 @@ impl TlsCommand {
         let Self::Init(arguments) = self;
         let report = init_tls(&arguments.directory, &arguments.hosts).map_err(|error| {
             let directory = arguments.directory.display();
-            Failure::refused(format!("cannot make certificates in {directory}: {error}"))
+            let message = format!("cannot make certificates in {directory}: {error}");
+            match error {
+                TlsInitError::NoHosts | TlsInitError::BadHost { .. } => Failure::usage(message),
+                TlsInitError::File { .. }
+                | TlsInitError::BadAuthorityKey { .. }
+                | TlsInitError::Make { .. } => Failure::refused(message),
+            }
         })?;
         let rows: Vec<[String; 4]> = report
             .replicas

@@ -107,6 +107,9 @@ impl Group {
         if result.is_ok() {
             result = self.show_until_stopped(&mut view, invocation).await;
         }
+        if result.is_ok() {
+            result = invocation.printer.line("stopping");
+        }
         self.stop_all(invocation).await;
         result?;
         invocation.printer.line("stopped; nothing is left running")

@@ -19,6 +19,8 @@ const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 pub(super) struct View {
     header: String,
     live: Option<Screen>,
+    /// Whether the live screen has taken over from the lines of the start.
+    drawn: bool,
     news: VecDeque<String>,
     before: Glance,
 }
@@ -38,6 +40,7 @@ impl View {
         Self {
             header,
             live: screen.width.map(|_| screen),
+            drawn: false,
             news: VecDeque::new(),
             before: Glance::default(),
         }
@@ -45,14 +48,16 @@ impl View {
 
     /// What to write for a line of news: the line itself, or nothing until the screen is drawn again.
     pub(super) fn news(&mut self, line: String) -> String {
-        if self.live.is_none() {
-            return line + "\n";
+        let text = if self.drawn {
+            String::new()
+        } else {
+            format!("{line}\n")
+        };
+        if self.live.is_some() {
+            self.news.push_back(line);
+            self.news.drain(..self.news.len().saturating_sub(NEWS));
         }
-        self.news.push_back(line);
-        if self.news.len() > NEWS {
-            self.news.pop_front();
-        }
-        String::new()
+        text
     }
 
     /// What to write after a look at the group.
@@ -63,6 +68,7 @@ impl View {
         let text: String = lines.into_iter().map(|line| self.news(line)).collect();
         match self.live {
             Some(screen) => {
+                self.drawn = true;
                 let news: Vec<_> = self.news.iter().map(String::as_str).collect();
                 let status = overview.render(now_ms, false, screen);
                 format!(
@@ -230,6 +236,8 @@ mod tests {
             how: "was killed by signal 9".to_owned(),
             restart: Some(Duration::from_secs(5)),
         };
+        assert!(view.news("r1 serves".to_owned()).starts_with("r1 serves"));
+        view.looked(&overview(1, 0), 0);
         assert_eq!(view.news(notice_line(&notice)), "");
         let text = view.looked(&overview(1, 3), 0);
         assert!(text.starts_with(CLEAR) && text.contains("header"), "{text}");

@@ -118,8 +118,11 @@ impl Yaml {
             }
             Self::List(items) => {
                 for item in items {
-                    let _ = write!(text, "{margin}-");
-                    item.write_value(indent, text);
+                    let mut inner = String::new();
+                    item.write_value(indent, &mut inner);
+                    // A map begins beside its dash.
+                    let inner = inner.strip_prefix('\n').unwrap_or(&inner).trim_start();
+                    let _ = write!(text, "{margin}- {inner}");
                 }
             }
             Self::Map(entries) => {
