@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "navarch/control_plane.proto",
     "navarch/operator.proto",
     "navarch/replica.proto",
@@ -13,6 +13,8 @@ const FILES: [&str; 8] = [
     "navarch/fleet/v1/outcome.proto",
     "navarch/fleet/v1/snapshot.proto",
     "navarch/peer/v1/peer.proto",
+    "navarch/peer/v1/raft.proto",
+    "navarch/peer/v1/relayed_call.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,0 +1,111 @@
+use std::{
+    fmt::Debug,
+    io,
+    ops::{Bound, RangeBounds},
+};
+
+use openraft::{OptionalSend, RaftLogReader};
+
+use super::{shared::View, storage::entry_cost, store::LogStore};
+use crate::{
+    error::StoreError,
+    types::{Entry, TypeConfig, Vote},
+};
+
+/// Bytes of entries handed to replication at once; one entry may be larger.
+const READ_BYTES_MAX: usize = 1024 * 1024;
+/// How often a read may be overtaken by truncations before it gives up.
+const OVERTAKEN_MAX: u32 = 16;
+
+impl LogStore {
+    /// The entries of `from..to` that the log holds; fewer once they exceed `bytes_max`, but at least one.
+    async fn read(&self, from: u64, to: u64, bytes_max: usize) -> Result<Vec<Entry>, StoreError> {
+        for _ in 0..OVERTAKEN_MAX {
+            if let Some(entries) = self.try_read(from, to, bytes_max).await? {
+                return Ok(entries);
+            }
+        }
+        Err(StoreError::Closed)
+    }
+
+    /// `None` if the log changed under the read.
+    async fn try_read(
+        &self,
+        from: u64,
+        to: u64,
+        bytes_max: usize,
+    ) -> Result<Option<Vec<Entry>>, StoreError> {
+        let (from, gap_end, truncations) = {
+            let view = self.shared.view();
+            let (from, to) = clamp(&view, from, to);
+            if from >= view.cache.first() || from >= to {
+                return Ok(Some(view.cache.read(from, to, bytes_max)));
+            }
+            (from, to.min(view.cache.first()), view.truncations)
+        };
+        let mut entries = self.shared.read_disk(from, gap_end, bytes_max).await?;
+        let bytes: usize = entries.iter().map(entry_cost).sum();
+        let view = self.shared.view();
+        let first = entries.first().map_or(gap_end, |entry| entry.log_id.index);
+        let next = first + entries.len() as u64;
+        // Entries may be absent at the beginning of a log that has never been purged: it begins there.
+        let missing = first != from && view.state.purged.is_some();
+        if view.truncations != truncations || view.state.first_index() > from || missing {
+            return Ok(None);
+        }
+        let (_, to) = clamp(&view, from, to);
+        if next == gap_end && next < to && bytes < bytes_max {
+            if view.cache.first() > next {
+                return Ok(None);
+            }
+            entries.extend(view.cache.read(next, to, bytes_max - bytes));
+        }
+        Ok(Some(entries))
+    }
+}
+
+/// The part of `from..to` that the log holds.
+fn clamp(view: &View, from: u64, to: u64) -> (u64, u64) {
+    (
+        from.max(view.state.first_index()),
+        to.min(view.state.next_index()),
+    )
+}
+
+fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
+    let from = match range.start_bound() {
+        Bound::Included(&start) => start,
+        Bound::Excluded(&start) => start.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let to = match range.end_bound() {
+        Bound::Included(&end) => end.saturating_add(1),
+        Bound::Excluded(&end) => end,
+        Bound::Unbounded => u64::MAX,
+    };
+    (from, to)
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<Entry>, io::Error> {
+        let (from, to) = bounds(&range);
+        let entries = self.read(from, to, usize::MAX).await;
+        entries.map_err(StoreError::into_io)
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
+        Ok(self.shared.view().state.vote)
+    }
+
+    async fn limited_get_log_entries(
+        &mut self,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<Entry>, io::Error> {
+        let entries = self.read(start, end, READ_BYTES_MAX).await;
+        entries.map_err(StoreError::into_io)
+    }
+}
