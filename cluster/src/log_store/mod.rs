@@ -46,7 +46,6 @@ mod store_test;
 #[cfg(test)]
 mod suite_test;
 
-pub(crate) use cache::CACHE_BYTES_MAX;
 pub(crate) use memory_log::{MemoryDisk, MemoryLog};
 pub(crate) use sled_engine::SledOptions;
 pub(crate) use sled_log::SledLog;
