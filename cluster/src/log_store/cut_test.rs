@@ -71,7 +71,7 @@ struct Run {
 
 impl Run {
     fn start(directory: &Path) -> Self {
-        let (mut log, _) = SledLog::open(directory, small_sled(), None).unwrap();
+        let (mut log, _) = SledLog::open(directory, "store", small_sled(), None).unwrap();
         log.save_vote(vote(1)).unwrap();
         log.sync().unwrap();
         let first = Model {
@@ -159,7 +159,7 @@ fn read_all(log: &SledLog) -> Vec<Entry> {
 
 /// What `directory` shows must be one of `states`, all of which hold what was synced at least.
 fn check(directory: &Path, states: &[Model]) {
-    let opened = SledLog::open(directory, small_sled(), None);
+    let opened = SledLog::open(directory, "store", small_sled(), None);
     let (mut log, cache) = opened.map_err(|error| error.to_string()).unwrap();
     let state = log.state();
     let shown = read_all(&log);
@@ -299,7 +299,7 @@ proptest! {
             let mut contents = whole.clone();
             contents[position] ^= 1 << bit;
             let directory = image(&outage, &contents);
-            match SledLog::open(directory.path(), small_sled(), None) {
+            match SledLog::open(directory.path(), "store", small_sled(), None) {
                 Ok(opened) => {
                     drop(opened);
                     check(directory.path(), &outage.states);
@@ -333,7 +333,7 @@ fn a_log_cut_below_the_last_sync_is_refused() {
     let used = whole.iter().rposition(|&byte| byte != 0).unwrap();
     for cut in [used, used - 40, used - 200, used / 2, 0] {
         let directory = image(&outage, &whole[..cut]);
-        let error = SledLog::open(directory.path(), small_sled(), None)
+        let error = SledLog::open(directory.path(), "store", small_sled(), None)
             .err()
             .unwrap();
         assert!(
@@ -372,7 +372,7 @@ fn one_bad_slot_of_the_mark_is_survived_and_two_are_not() {
         check(directory.path(), &outage.states);
     }
     fs::write(&path, both).unwrap();
-    let error = SledLog::open(outage.synced.path(), small_sled(), None)
+    let error = SledLog::open(outage.synced.path(), "store", small_sled(), None)
         .err()
         .unwrap();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");

@@ -18,7 +18,7 @@ use crate::{
     types::{Entry, LeaderId, LogId, Vote},
 };
 
-/// The only key of the tree of marks.
+/// Where the mark lies in its tree.
 pub(super) const MARK_KEY: &[u8] = b"mark";
 
 /// The log in sled. Entries lie in groups, one record each (large entries in several), in the order of their

@@ -16,6 +16,8 @@ use crate::{directory::create_directory, error::StoreError, types::LogId};
 
 const RECORDS_TREE: &[u8] = b"records";
 const MARKS_TREE: &[u8] = b"marks";
+/// Beside the mark: the id of the store that the log was created for.
+const STORE_KEY: &[u8] = b"store";
 
 impl SledLog {
     /// Opens or creates the log under `data_directory` and checks all of it. Intact entries stay; a torn end
@@ -23,6 +25,7 @@ impl SledLog {
     /// is synced, and the newest entries are in the cache.
     pub(crate) fn open(
         data_directory: &Path,
+        store_id: &str,
         options: SledOptions,
         sync_call: Option<SyncCall>,
     ) -> Result<(Self, EntryCache), StoreError> {
@@ -37,6 +40,7 @@ impl SledLog {
             let closed = filed.as_ref().is_some_and(|mark| mark.closed);
             let engine = SledEngine::open(&directory, options, closed)?;
             let opening = Opening::new(&directory, &engine, filed)?;
+            opening.check_store(store_id)?;
             let found = opening.scan()?;
             found.settle(engine, options, mark_file, sync_call)
         })
@@ -75,6 +79,33 @@ impl Opening {
             marks,
             mark: reconcile(directory, stored, filed)?,
         })
+    }
+
+    /// The log must be the one that was created with this store id; a new one is given it.
+    fn check_store(&self, store_id: &str) -> Result<(), StoreError> {
+        let found = self
+            .marks
+            .get(STORE_KEY)
+            .map_err(engine_error("read", &self.directory))?;
+        match found {
+            Some(found) if found == store_id.as_bytes() => Ok(()),
+            Some(found) => {
+                let found = String::from_utf8_lossy(&found);
+                let what =
+                    format!("it belongs to another store, {found}, than its directory, {store_id}");
+                Err(StoreError::damaged(&self.directory, what))
+            }
+            None if self.mark.sequence > 0 => Err(StoreError::damaged(
+                &self.directory,
+                "it does not say whose it is",
+            )),
+            None => {
+                let inserted = self.marks.insert(STORE_KEY, store_id);
+                inserted
+                    .map(drop)
+                    .map_err(engine_error("write to", &self.directory))
+            }
+        }
     }
 
     fn scan(self) -> Result<Found, StoreError> {

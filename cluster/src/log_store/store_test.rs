@@ -2,8 +2,9 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
     },
     time::Duration,
 };
@@ -26,7 +27,7 @@ use crate::{
 async fn open(directory: &Path, fatal: FatalHook, sync: Option<SyncCall>) -> LogStore {
     let directory = directory.to_owned();
     let open = move || {
-        let (log, cache) = SledLog::open(&directory, SledOptions::default(), sync)?;
+        let (log, cache) = SledLog::open(&directory, "store", SledOptions::default(), sync)?;
         Ok((Box::new(log) as Box<_>, cache))
     };
     start_writer(SystemSpawner::current(), fatal, (), open)
@@ -58,16 +59,17 @@ async fn append_all(store: &mut LogStore, entries: Vec<Entry>) -> Answer {
 async fn nothing_is_acknowledged_before_its_sync() {
     let directory = tempfile::tempdir().unwrap();
     let syncs = Arc::new(AtomicU64::new(0));
-    let gate = Arc::new(Mutex::new(()));
-    let (counted, passed) = (Arc::clone(&syncs), Arc::clone(&gate));
+    // Lets one sync pass for each message, and all once the sender is gone.
+    let (gate, passed) = mpsc::channel();
+    gate.send(()).unwrap();
+    let counted = Arc::clone(&syncs);
     let sync: SyncCall = Box::new(move || {
-        drop(passed.lock().unwrap());
+        let _ = passed.recv();
         counted.fetch_add(1, Ordering::SeqCst);
         Ok(())
     });
     let mut store = open(directory.path(), panicking(), Some(sync)).await;
     let before = syncs.load(Ordering::SeqCst);
-    let closed_gate = gate.lock().unwrap();
     let mut answers = Vec::new();
     for index in 0..100 {
         answers.push(append(&mut store, 1, index..index + 1).await);
@@ -77,7 +79,7 @@ async fn nothing_is_acknowledged_before_its_sync() {
     for answer in &mut answers {
         assert!(answer.now_or_never().is_none());
     }
-    drop(closed_gate);
+    drop(gate);
     for answer in answers {
         answer.await.unwrap();
     }
