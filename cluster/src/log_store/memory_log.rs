@@ -15,7 +15,7 @@ use crate::{
 /// A disk in memory that outlives the log on it, so that a simulation can crash a replica: what was not synced
 /// is lost. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct MemoryDisk(Arc<Mutex<Contents>>);
+pub struct MemoryDisk(Arc<Mutex<Contents>>);
 
 #[derive(Clone, Debug, Default)]
 struct Contents {

@@ -46,7 +46,8 @@ mod store_test;
 #[cfg(test)]
 mod suite_test;
 
-pub(crate) use memory_log::{MemoryDisk, MemoryLog};
+pub use memory_log::MemoryDisk;
+pub(crate) use memory_log::MemoryLog;
 pub(crate) use sled_engine::SledOptions;
 pub(crate) use sled_log::SledLog;
 pub(crate) use storage::{ENTRY_BYTES_MAX, LogStorage, StoredState};

@@ -1,0 +1,213 @@
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use navarch_host::Moment;
+use openraft::errors::ClientWriteError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+
+use crate::{
+    config::Limits,
+    context::Context,
+    replica_error::ProposeError,
+    replica_id::ReplicaId,
+    types::{Payload, TypeConfig},
+};
+
+/// Raft takes a batch at once unless its own queue is full; a wait beyond this means that it is stuck.
+const SUBMIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A proposal that every replica applies, and what apply answered here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Its log index.
+    pub index: u64,
+    /// The state machine's answer.
+    pub answer: Bytes,
+}
+
+type Answer = Result<Applied, ProposeError>;
+
+/// Gathers proposals into batches, several of which are under way at once: Raft is woken once a batch, and
+/// each batch is one append on the disks of a quorum. Nothing waits for company; batches grow under load.
+pub(crate) struct Proposer {
+    context: Arc<Context>,
+    queue: mpsc::Sender<Proposal>,
+    under_way: watch::Sender<usize>,
+}
+
+/// One proposal under way, for as long as it lives.
+struct Counted<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Counted<'a> {
+    fn new(under_way: &'a watch::Sender<usize>) -> Self {
+        under_way.send_modify(|count| *count += 1);
+        Self(under_way)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+struct Proposal {
+    payload: Payload,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Proposer {
+    /// A proposer whose task ends with the replica.
+    pub(crate) fn start(context: Arc<Context>) -> Self {
+        let (queue, proposals) = mpsc::channel(context.config.limits.queued_proposals);
+        let task = gather(Arc::clone(&context), proposals);
+        context.raft_tasks.spawn("proposer", task);
+        Self {
+            context,
+            queue,
+            under_way: watch::Sender::new(0),
+        }
+    }
+
+    /// Proposes `payload` and waits for its answer until `deadline`.
+    pub(crate) async fn propose(&self, payload: Bytes, deadline: Moment) -> Answer {
+        let Limits {
+            proposal_bytes,
+            queued_proposals,
+            ..
+        } = self.context.config.limits;
+        if self.context.stop.is_cancelled() {
+            return Err(ProposeError::Stopping);
+        }
+        if payload.len() > proposal_bytes {
+            return Err(ProposeError::TooLarge {
+                bytes: payload.len(),
+                limit: proposal_bytes,
+            });
+        }
+        // Counted before the look at the hand-over, which looks at the count after it has begun.
+        let _counted = Counted::new(&self.under_way);
+        let leadership = *self.context.leadership.borrow();
+        if !leadership.local || *self.context.handing_over.borrow() {
+            return Err(ProposeError::NotLeader {
+                leader: leadership.leader.filter(|_| !leadership.local),
+            });
+        }
+        let (answer, answered) = oneshot::channel();
+        let proposal = Proposal {
+            payload: Payload(payload),
+            answer,
+        };
+        self.queue.try_send(proposal).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => ProposeError::Overloaded {
+                limit: queued_proposals,
+            },
+            mpsc::error::TrySendError::Closed(_) => ProposeError::Stopping,
+        })?;
+        match self.context.clock.timeout_at(deadline, answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(unknown("this replica stopped")),
+            Err(_) => Err(unknown("it was not agreed on within the deadline")),
+        }
+    }
+
+    /// Waits until no proposal is under way.
+    pub(crate) async fn drained(&self) {
+        // The sender lives as long as this.
+        let _ = self
+            .under_way
+            .subscribe()
+            .wait_for(|&count| count == 0)
+            .await;
+    }
+}
+
+async fn gather(context: Arc<Context>, mut proposals: mpsc::Receiver<Proposal>) {
+    let limits = &context.config.limits;
+    let permits = Arc::new(Semaphore::new(limits.proposal_batches));
+    loop {
+        let mut batch = Vec::new();
+        let next = async {
+            let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
+            let count = proposals.recv_many(&mut batch, limits.proposal_batch).await;
+            (count > 0).then_some(permit)
+        };
+        let permit = tokio::select! {
+            () = context.stop.cancelled() => return,
+            permit = next => permit,
+        };
+        let Some(permit) = permit else {
+            return;
+        };
+        // Whoever stopped waiting before the proposal left takes it back.
+        batch.retain(|proposal| !proposal.answer.is_closed());
+        if !batch.is_empty() {
+            submit(&context, batch, permit).await;
+        }
+    }
+}
+
+/// Hands one batch to Raft in order, and leaves a task that waits for its answers.
+async fn submit(context: &Arc<Context>, batch: Vec<Proposal>, permit: OwnedSemaphorePermit) {
+    let Some(running) = context.running() else {
+        return;
+    };
+    let (payloads, answers): (Vec<_>, Vec<_>) = batch
+        .into_iter()
+        .map(|proposal| (proposal.payload, proposal.answer))
+        .unzip();
+    let written = running.raft.client_write_many(payloads);
+    let mut results = match context.clock.timeout(SUBMIT_TIMEOUT, written).await {
+        Ok(Ok(results)) => results,
+        Ok(Err(fatal)) => return answer_all(answers, &unknown(fatal.to_string())),
+        Err(_) => return answer_all(answers, &unknown("Raft did not take it in time")),
+    };
+    context.raft_tasks.spawn("proposal batch", async move {
+        let mut answers = answers.into_iter();
+        while let Some(result) = results.next().await {
+            let Some(answer) = answers.next() else {
+                break;
+            };
+            let result = match result {
+                Ok(Ok(written)) => Ok(Applied {
+                    index: written.log_id.index,
+                    answer: written.response.0,
+                }),
+                Ok(Err(refused)) => Err(refusal(&refused)),
+                Err(fatal) => Err(unknown(fatal.to_string())),
+            };
+            // A caller that has gone away needs no answer.
+            let _ = answer.send(result);
+        }
+        answer_all(answers, &unknown("Raft stopped"));
+        drop(permit);
+    });
+}
+
+fn answer_all(answers: impl IntoIterator<Item = oneshot::Sender<Answer>>, error: &ProposeError) {
+    for answer in answers {
+        let _ = answer.send(Err(error.clone()));
+    }
+}
+
+fn refusal(error: &ClientWriteError<TypeConfig>) -> ProposeError {
+    match error {
+        ClientWriteError::ForwardToLeader(forward) => ProposeError::NotLeader {
+            leader: forward.leader_id.map(ReplicaId),
+        },
+        ClientWriteError::LogEntryDiscarded(_) => {
+            unknown("another leader took over before it was agreed on")
+        }
+        // Only changes of the membership are refused so, and those do not pass here.
+        ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_) => {
+            unknown(error.to_string())
+        }
+    }
+}
+
+fn unknown(reason: impl Into<String>) -> ProposeError {
+    ProposeError::Unknown {
+        reason: reason.into(),
+    }
+}
