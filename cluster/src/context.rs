@@ -174,8 +174,7 @@ impl Context {
     /// The newest membership that this replica knows, agreed on or not.
     pub(crate) fn membership(&self) -> Option<Arc<StoredMembership>> {
         let metrics = self.running()?.raft.server_metrics();
-        let membership = metrics.borrow_watched().membership_config.clone();
-        Some(membership)
+        Some(metrics.borrow_watched().membership_config.clone())
     }
 
     /// The newest membership that is agreed on; before the first one is, the one the group starts from.

@@ -332,8 +332,7 @@ impl Membership {
 /// The newest membership, agreed on or not.
 fn stored(running: &Running) -> Arc<StoredMembership> {
     let metrics = running.raft.server_metrics();
-    let membership = metrics.borrow_watched().membership_config.clone();
-    membership
+    metrics.borrow_watched().membership_config.clone()
 }
 
 /// How far a replica is, as the leader knows it.

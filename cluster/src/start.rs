@@ -32,6 +32,18 @@ pub(crate) struct Services {
     pub(crate) membership: Arc<Membership>,
 }
 
+impl Services {
+    fn start(context: &Arc<Context>) -> Self {
+        let proposer = Arc::new(Proposer::start(Arc::clone(context)));
+        Self {
+            reads: Arc::new(ReadIndexer::start(Arc::clone(context))),
+            relay: RelayClient::start(Arc::clone(context)),
+            membership: Arc::new(Membership::new(Arc::clone(context), Arc::clone(&proposer))),
+            proposer,
+        }
+    }
+}
+
 /// What must be closed at the end.
 pub(crate) struct Started {
     storage: Storage,
@@ -112,13 +124,7 @@ async fn start_here(
         outer_tasks: Arc::clone(&parts.spawner),
         channels: Channels::new(tls),
     }));
-    let proposer = Arc::new(Proposer::start(Arc::clone(&context)));
-    let services = Services {
-        reads: Arc::new(ReadIndexer::start(Arc::clone(&context))),
-        relay: RelayClient::start(Arc::clone(&context)),
-        membership: Arc::new(Membership::new(Arc::clone(&context), Arc::clone(&proposer))),
-        proposer,
-    };
+    let services = Services::start(&context);
     let (invitations, invited) = mpsc::channel(INVITATIONS);
     let inbox = Inbox::new(
         Arc::clone(&storage.snapshots),

@@ -13,6 +13,31 @@ use std::{
 use bytes::Bytes;
 use common::{Home, Live, homes, leader, start_all, within};
 use navarch_cluster::{MembershipError, ReplicaId, Role, StopReason};
+use tokio::task::JoinHandle;
+
+/// Writes one entry after another until `done`; no write may fail. How many it were.
+fn write_until(live: &Live, done: Arc<AtomicBool>) -> JoinHandle<usize> {
+    let (replica, clock) = (live.replica.clone(), live.clock.clone());
+    tokio::spawn(async move {
+        let mut written = 0;
+        while !done.load(Ordering::Relaxed) {
+            let deadline = clock.now() + Duration::from_secs(5);
+            let payload = Bytes::from(format!("entry {written}"));
+            let result = replica.propose(payload, deadline).await;
+            assert!(result.is_ok(), "{result:?}");
+            written += 1;
+        }
+        written
+    })
+}
+
+async fn assert_removed(live: &Live) {
+    let reason = within(Duration::from_secs(5), "it goes on", async || {
+        live.replica.stopped().borrow().clone()
+    })
+    .await;
+    assert!(matches!(reason, StopReason::Removed { .. }), "{reason:?}");
+}
 
 /// Without it a group could not be repaired or enlarged without stopping it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -21,23 +46,7 @@ async fn a_group_grows_to_five_and_shrinks_to_three_while_writes_go_on() {
     let mut replicas = start_all(&homes).await;
     let first = leader(&replicas).await;
     let done = Arc::new(AtomicBool::new(false));
-    let writer = {
-        let (replica, clock) = (
-            replicas[first].replica.clone(),
-            replicas[first].clock.clone(),
-        );
-        let done = Arc::clone(&done);
-        tokio::spawn(async move {
-            let mut written = 0;
-            while !done.load(Ordering::Relaxed) {
-                let deadline = clock.now() + Duration::from_secs(5);
-                let payload = Bytes::from(format!("entry {written}"));
-                replica.propose(payload, deadline).await.unwrap();
-                written += 1;
-            }
-            written
-        })
-    };
+    let writer = write_until(&replicas[first], Arc::clone(&done));
     let late = [Home::new("d"), Home::new("e")];
     let mut added = Vec::new();
     for home in &late {
@@ -81,18 +90,7 @@ async fn a_group_grows_to_five_and_shrinks_to_three_while_writes_go_on() {
     }
     // Those removed notice it by themselves, and say so.
     for live in &replicas[3..] {
-        let mut stopped = live.replica.stopped();
-        let noticed = stopped.wait_for(Option::is_some);
-        let reason = live
-            .clock
-            .timeout(Duration::from_secs(5), noticed)
-            .await
-            .unwrap()
-            .unwrap();
-        assert!(
-            matches!(*reason, Some(StopReason::Removed { .. })),
-            "{reason:?}"
-        );
+        assert_removed(live).await;
     }
 }
 
@@ -181,12 +179,7 @@ async fn a_leader_that_is_to_go_hands_over_and_is_removed_by_the_next() {
         .remove(id, replicas[second].soon())
         .await
         .unwrap();
-    within(
-        Duration::from_secs(5),
-        "the removed replica goes on",
-        async || replicas[first].replica.stopped().borrow().clone(),
-    )
-    .await;
+    assert_removed(&replicas[first]).await;
     replicas[second].write("two").await;
     assert_eq!(replicas[second].replica.status().replicas.len(), 2);
 }

@@ -6,6 +6,7 @@
     unreachable_pub,
     reason = "each test file uses a part of it"
 )]
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use std::{
     io::{self, Read, Write},
