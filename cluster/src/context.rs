@@ -1,6 +1,6 @@
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct Context {
     pub(crate) stop: CancellationToken,
     running: OnceLock<Running>,
     formed: watch::Sender<bool>,
-    leader_heard: Mutex<Option<Moment>>,
+    leader_heard: watch::Sender<Option<Moment>>,
 }
 
 /// Why a replica has stopped by itself.
@@ -102,26 +102,34 @@ impl Context {
             stop: CancellationToken::new(),
             running: OnceLock::new(),
             formed: watch::Sender::new(false),
-            leader_heard: Mutex::new(None),
+            leader_heard: watch::Sender::new(None),
         }
     }
 
     /// A leader was heard just now.
     pub(crate) fn heard_leader(&self) {
-        let mut heard = self
-            .leader_heard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *heard = Some(self.clock.now());
+        let now = self.clock.now();
+        self.leader_heard.send_if_modified(|heard| {
+            let silent = heard.is_none_or(|heard| now.since(heard) > self.lease());
+            *heard = Some(now);
+            silent
+        });
+    }
+
+    /// Changes when a leader is heard after a silence of a lease.
+    pub(crate) fn leader_returns(&self) -> watch::Receiver<Option<Moment>> {
+        self.leader_heard.subscribe()
     }
 
     /// Since a leader was last heard.
     pub(crate) fn leader_contact(&self) -> Option<Duration> {
-        let heard = *self
-            .leader_heard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let heard = *self.leader_heard.borrow();
         heard.map(|heard| self.clock.now().since(heard))
+    }
+
+    /// How long after its last quorum no other replica can lead.
+    pub(crate) fn lease(&self) -> Duration {
+        self.config.timings.election_max
     }
 
     pub(crate) fn running(&self) -> Option<&Running> {
