@@ -313,3 +313,85 @@ pub(crate) fn index_of(stored: &StoredMembership) -> u64 {
 fn refuse(message: String) -> Status {
     Status::failed_precondition(message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(cluster_id: &str, from: (u64, &str), membership_index: u64) -> peer::Envelope {
+        peer::Envelope {
+            from: Some(peer::PeerIdentity {
+                cluster_id: cluster_id.to_owned(),
+                replica_id: from.0,
+                store_id: from.1.to_owned(),
+            }),
+            to_replica_id: 1,
+            to_store_id: "one".to_owned(),
+            membership_index,
+        }
+    }
+
+    /// Without it a replica that was removed, or that lost its store, would be heard; or one that lags could
+    /// never catch up from a leader that was added since.
+    #[test]
+    fn who_is_heard() {
+        let identity = GroupIdentity {
+            cluster_id: "group".to_owned(),
+            replica_id: 1,
+        };
+        let store_of = |id| (id == 2).then_some("two");
+        let cases = [
+            ("a member", Some(5), envelope("group", (2, "two"), 5), true),
+            (
+                "another store",
+                Some(5),
+                envelope("group", (2, "new"), 9),
+                false,
+            ),
+            (
+                "another group",
+                Some(5),
+                envelope("other", (2, "two"), 5),
+                false,
+            ),
+            (
+                "removed",
+                Some(5),
+                envelope("group", (3, "three"), 4),
+                false,
+            ),
+            (
+                "unknown to the same membership",
+                Some(5),
+                envelope("group", (3, "three"), 5),
+                false,
+            ),
+            (
+                "unknown to the first membership",
+                Some(0),
+                envelope("group", (3, "three"), 0),
+                false,
+            ),
+            (
+                "added since",
+                Some(5),
+                envelope("group", (14, "new"), 6),
+                true,
+            ),
+            (
+                "before the first membership",
+                None,
+                envelope("group", (14, "new"), 0),
+                true,
+            ),
+        ];
+        for (case, membership_index, envelope, heard) in cases {
+            let known = Known {
+                identity: &identity,
+                store_id: "one",
+                membership_index,
+            };
+            assert_eq!(known.admit(&envelope, store_of).is_ok(), heard, "{case}");
+        }
+    }
+}
