@@ -1,5 +1,7 @@
 //! Writers that go on while leaders are killed.
 
+#![allow(clippy::unwrap_used, reason = "a poisoned lock fails the test anyway")]
+
 mod common;
 
 use std::{
