@@ -57,14 +57,14 @@ pub(crate) fn decode_membership(message: peer::Membership) -> Result<Membership,
         .map_err(|error| CodecError::InvalidMembership(error.to_string()))
 }
 
-pub(crate) fn encode_stored_membership(stored: &StoredMembership) -> peer::StoredMembership {
+fn encode_stored_membership(stored: &StoredMembership) -> peer::StoredMembership {
     peer::StoredMembership {
         log_id: stored.log_id().as_ref().map(encode_log_id),
         membership: Some(encode_membership(stored.membership())),
     }
 }
 
-pub(crate) fn decode_stored_membership(
+fn decode_stored_membership(
     message: peer::StoredMembership,
 ) -> Result<StoredMembership, CodecError> {
     let membership = message.membership.ok_or(CodecError::Missing {

@@ -1,6 +1,6 @@
 use std::fs;
 
-use super::*;
+use super::{identity::FORMAT_VERSION, *};
 use crate::error::StoreError;
 
 /// Without it a wiped or swapped directory would pass for the one that voted.

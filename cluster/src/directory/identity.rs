@@ -12,7 +12,7 @@ use super::files::replace_file;
 use crate::error::StoreError;
 
 /// The format of everything in a data directory; raised when an older program could not read it.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// The first bytes of the file, so that a stray file is told from a damaged one.
 const MAGIC: &[u8; 8] = b"NAVSTORE";

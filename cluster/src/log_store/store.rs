@@ -61,6 +61,7 @@ impl LogStore {
     }
 
     /// Bounds the entries kept in memory, in bytes.
+    #[cfg(test)]
     pub(crate) fn limit_cache(&self, bytes_max: usize) {
         self.shared.view().cache.set_limit(bytes_max);
     }

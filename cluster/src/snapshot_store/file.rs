@@ -73,6 +73,7 @@ impl SnapshotFile {
     }
 
     /// The size of the file.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> u64 {
         self.0.body_offset + self.0.header.body_bytes
     }
@@ -95,7 +96,7 @@ impl SnapshotFile {
         zstd::Decoder::new(body)
     }
 
-    /// The whole file in chunks, header first, as [`super::SnapshotReceiver`] takes it; read on a thread of
+    /// The whole file in chunks, header first, as [`super::receive::SnapshotReceiver`] takes it; read on a thread of
     /// its own, a few chunks ahead.
     pub(crate) fn chunks(
         &self,

@@ -30,6 +30,8 @@ pub(crate) struct SnapshotStore {
     directory: PathBuf,
     identity: Arc<IdentityFile>,
     newest: Mutex<Option<SnapshotFile>>,
+    /// One adoption at a time; apart from `newest`, so that nobody who asks for that one waits for the disk.
+    adopting: Mutex<()>,
     /// Makes temporary names differ.
     temporaries: AtomicU64,
 }
@@ -65,6 +67,7 @@ impl SnapshotStore {
             directory,
             identity,
             newest: Mutex::new(newest),
+            adopting: Mutex::new(()),
             temporaries: AtomicU64::new(0),
         })
     }
@@ -105,20 +108,24 @@ impl SnapshotStore {
 
     /// Makes `snapshot` one of the replica's own, durably, and removes those that it makes needless. Blocks.
     pub(crate) fn adopt(&self, snapshot: &SnapshotFile) -> Result<(), StoreError> {
-        // One at a time, so that the newest stays the newest.
-        let mut newest = self.lock();
+        let _adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
         if snapshot.is_temporary() {
             snapshot.rename(&self.final_path(snapshot.meta()))?;
         }
-        let covered = newest.as_ref().map(|snapshot| snapshot.meta().last_log_id);
-        if covered <= Some(snapshot.meta().last_log_id) {
-            *newest = Some(snapshot.clone());
-        }
-        drop(newest);
+        self.show(snapshot);
         for (_, path) in complete(&self.directory)?.into_iter().skip(SNAPSHOTS_KEPT) {
             fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
         }
         Ok(())
+    }
+
+    /// Makes `snapshot` the newest, unless a newer one came first.
+    fn show(&self, snapshot: &SnapshotFile) {
+        let mut newest = self.lock();
+        let covered = newest.as_ref().map(|newest| newest.meta().last_log_id);
+        if covered <= Some(snapshot.meta().last_log_id) {
+            *newest = Some(snapshot.clone());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<SnapshotFile>> {
