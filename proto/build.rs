@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "navarch/control_plane.proto",
     "navarch/operator.proto",
     "navarch/replica.proto",
@@ -14,6 +14,7 @@ const FILES: [&str; 9] = [
     "navarch/fleet/v1/snapshot.proto",
     "navarch/peer/v1/peer.proto",
     "navarch/peer/v1/raft.proto",
+    "navarch/peer/v1/relayed_call.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -26,6 +27,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .bytes(".navarch.fleet.v1")
         .bytes(".navarch.peer.v1")
+        // What the fleet state encodes must be the same bytes on every replica: ordered maps.
+        .btree_map(".navarch.fleet.v1")
+        .btree_map(".navarch.NodeMetadata")
+        .btree_map(".navarch.NodeCommand")
         .compile_fds(descriptors)?;
     Ok(())
 }

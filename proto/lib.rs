@@ -9,6 +9,7 @@
 #![allow(
     missing_docs,
     unreachable_pub,
+    clippy::allow_attributes_without_reason,
     clippy::too_many_lines,
     clippy::cast_possible_truncation,
     reason = "generated code; the .proto files hold the documentation"

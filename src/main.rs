@@ -1,3 +1,7 @@
 //! The `navarch` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    navarch::cli::main(std::env::args_os())
+}

@@ -1,1 +1,365 @@
-//! To be written.
+//! Composition root: the only file that knows every layer. It puts one replica together, serves until it is
+//! told to stop, and takes it apart in an order that loses no call: hand leadership over, close the port,
+//! stop the log.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use navarch_cluster::{FatalHook, Replica, ReplicaParts, StartError, StopReason};
+use navarch_host::{Clock, Spawner, SystemSpawner, TaskHandle};
+use navarch_proto::fleet::{ApplyFleetSpec, FleetSpec, proposal::Kind};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    api::{
+        self, Api, ApiParts, Forward, RelayedCalls, TokenGate, Tokens,
+        connect::{Bridge, BridgeParts, Limits, MethodTable, MethodTableError},
+        listener::{ListenError, Listener, ListenerConfig},
+    },
+    config::{self, Config},
+    controllers::{self, ControllerParts, Providers},
+    health::{Policy, PolicyError},
+    leader::{ControllerSet, Leader, LeaderParts, Reports},
+    ledger::{Author, FleetMachine, Ledger, ProposeError},
+    liveness::Liveness,
+    fake_cloud::agents::{AgentOptions, SimulatedAgents},
+    provider::{
+        fake::{AgentBooter, NoAgents},
+        registry::BuildContext,
+    },
+};
+
+/// How long a stopping leader tries to hand over.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pause before the first configuration is proposed again.
+const SEED_RETRY: Duration = Duration::from_millis(500);
+/// How long one attempt to propose it may take.
+const SEED_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What one replica is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The configuration file.
+    pub config: Config,
+    /// Takes the place of the file's `cluster.data_dir`.
+    pub data_dir: Option<PathBuf>,
+    /// Form a new group.
+    pub bootstrap: bool,
+}
+
+/// Why a replica stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The public port could not be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The replica could not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The configured health policy does not compile.
+    #[error("health policy: {0}")]
+    Policy(#[from] PolicyError),
+    /// The replica stopped by itself.
+    #[error("{0}")]
+    Stopped(StopReason),
+    /// The built-in service descriptions do not fit together.
+    #[error("service descriptors: {0}")]
+    Methods(#[from] MethodTableError),
+    /// The built-in service descriptions do not fit together.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Runs one replica until `stop` is cancelled.
+///
+/// # Errors
+///
+/// If it cannot start, or cannot go on.
+pub async fn run(options: Options, stop: CancellationToken) -> Result<(), ServerError> {
+    Policy::compile(&options.config.fleet.policy_yaml, 0)?;
+    let host = Host { clock: Clock::system(), spawner: SystemSpawner::current() };
+    // The port first: when it is taken, nothing else must have happened.
+    let listener = Listener::bind(ListenerConfig::new(&options.config.replica.address)).await?;
+    let (machine, views) = FleetMachine::new();
+    let relayed = Arc::new(RelayedCalls::default());
+    let parts = ReplicaParts {
+        state_machine: Box::new(machine),
+        relay_handler: Arc::clone(&relayed) as _,
+        clock: host.clock.clone(),
+        spawner: Arc::clone(&host.spawner),
+        fatal: FatalHook::exit(),
+    };
+    let replica = Replica::start(cluster_config(&options), parts).await?;
+    let ledger = Ledger::new(replica, views, host.clock.clone());
+    let assembly = Assembly::new(&options.config, &host, ledger, &relayed)?;
+    assembly.serve(listener, &options.config, stop).await
+}
+
+/// Time and tasks.
+struct Host {
+    clock: Clock,
+    spawner: Arc<dyn Spawner>,
+}
+
+/// A replica, put together.
+struct Assembly<'a> {
+    host: &'a Host,
+    ledger: Ledger,
+    bridge: Bridge,
+    /// Ends streams, the listener and the background tasks.
+    stopping: CancellationToken,
+    tasks: Vec<TaskHandle>,
+}
+
+impl<'a> Assembly<'a> {
+    fn new(
+        config: &Config,
+        host: &'a Host,
+        ledger: Ledger,
+        relayed: &RelayedCalls,
+    ) -> Result<Self, ServerError> {
+        let stopping = CancellationToken::new();
+        let liveness = Arc::<Liveness>::default();
+        let reports = Reports::default();
+        let last_reports = reports.clone();
+        let api = Api::new(ApiParts {
+            ledger: ledger.clone(),
+            liveness: Arc::clone(&liveness),
+            reports: Arc::new(move || last_reports.all()),
+        });
+        let (handlers, keep_health) = api::services(&api, stopping.clone())?;
+        relayed.connect(Arc::clone(&api), handlers.clone());
+        let bridge = Bridge::new(BridgeParts {
+            methods: MethodTable::new(&[navarch_proto::DESCRIPTORS], &SERVICES)?,
+            routes: Forward::new(Arc::clone(&api), handlers).into_routes(),
+            plain: api::probes(Arc::clone(&api)),
+            gate: Arc::new(TokenGate::new(Arc::clone(&api), tokens())),
+            limits: Limits::default(),
+            clock: host.clock.clone(),
+            spawner: Arc::clone(&host.spawner),
+            stopping: stopping.clone(),
+        });
+        let parts = LeaderParts {
+            ledger: ledger.clone(),
+            liveness: Arc::clone(&liveness),
+            controllers: controller_set(config, host, &ledger, liveness, &stopping),
+            reports,
+            spawner: Arc::clone(&host.spawner),
+            name: config.replica.name.clone(),
+            half_lease: ledger.replica().lease() / 2,
+        };
+        let leader = Leader::new(parts, Uuid::new_v4().to_string());
+        let seed = seed(ledger.clone(), config.fleet.clone(), config.replica.name.clone());
+        let ended = stopping.clone();
+        let seed = async move {
+            ended.run_until_cancelled(seed).await;
+        };
+        let tasks = vec![
+            host.spawner.spawn("leader", leader.run(stopping.clone())),
+            host.spawner.spawn("command-wake-ups", api.run(stopping.clone())),
+            host.spawner.spawn("health-service", keep_health),
+            host.spawner.spawn("first-configuration", seed),
+        ];
+        Ok(Self { host, ledger, bridge, stopping, tasks })
+    }
+
+    async fn serve(
+        self,
+        listener: Listener,
+        config: &Config,
+        stop: CancellationToken,
+    ) -> Result<(), ServerError> {
+        let address = listener.address();
+        tracing::info!(replica = config.replica.name, %address, "serving");
+        let (clock, spawner) = (self.host.clock.clone(), Arc::clone(&self.host.spawner));
+        let serving = listener.serve(self.bridge.clone(), clock, Arc::clone(&spawner));
+        let serving = spawner.spawn("listener", serving);
+        let reason = tokio::select! {
+            () = stop.cancelled() => StopReason::Shutdown,
+            reason = stopped(self.ledger.replica()) => reason,
+        };
+        if reason == StopReason::Shutdown {
+            self.hand_over().await;
+        }
+        self.stopping.cancel();
+        serving.join().await;
+        for task in self.tasks {
+            task.join().await;
+        }
+        self.ledger.replica().clone().shutdown().await;
+        match reason {
+            StopReason::Shutdown => Ok(()),
+            reason => Err(ServerError::Stopped(reason)),
+        }
+    }
+
+    /// Gives leadership away while the port is still open, so that no call meets a leaderless group longer
+    /// than the hand-over takes.
+    async fn hand_over(&self) {
+        let replica = self.ledger.replica();
+        if replica.leadership().borrow().local && voters(replica) > 1 {
+            let deadline = self.host.clock.now() + HAND_OVER_TIMEOUT;
+            if let Err(error) = replica.transfer_leader(None, deadline).await {
+                tracing::warn!(%error, "leadership was not handed over; the others will elect");
+            }
+        }
+    }
+}
+
+/// The services that Connect clients can call.
+const SERVICES: [&str; 3] =
+    ["navarch.ControlPlaneService", "navarch.OperatorService", "navarch.ReplicaService"];
+
+fn cluster_config(options: &Options) -> navarch_cluster::ReplicaConfig {
+    let replica = &options.config.replica;
+    let data_dir = options.data_dir.clone().unwrap_or_else(|| replica.data_dir.clone());
+    let mut config =
+        navarch_cluster::ReplicaConfig::new(&replica.name, data_dir, &replica.peer_address);
+    config.advertised.clone_from(&replica.advertise_peer_address);
+    config.public_address.clone_from(&replica.advertise_address);
+    config.bootstrap = options.bootstrap;
+    config.timings.heartbeat = replica.timings.heartbeat;
+    config.timings.election_min = replica.timings.election_min;
+    config.timings.election_max = replica.timings.election_max;
+    config.initial_replicas = replica
+        .initial_replicas
+        .iter()
+        .map(|initial| navarch_cluster::InitialReplica {
+            name: initial.name.clone(),
+            address: initial.address.clone(),
+        })
+        .collect();
+    config.tls = replica.tls.as_ref().map(|tls| navarch_cluster::TlsFiles {
+        ca: tls.ca.clone(),
+        certificate: tls.cert.clone(),
+        key: tls.key.clone(),
+    });
+    config
+}
+
+fn voters(replica: &Replica) -> usize {
+    replica.status().replicas.iter().filter(|replica| replica.voter).count()
+}
+
+/// Waits until the replica stops by itself.
+async fn stopped(replica: &Replica) -> StopReason {
+    let mut stopped = replica.stopped();
+    match stopped.wait_for(Option::is_some).await {
+        Ok(reason) => reason.clone().unwrap_or(StopReason::Shutdown),
+        Err(_) => StopReason::Shutdown,
+    }
+}
+
+/// Boots simulated agents that call this very replica, for machines of the `fake` provider.
+fn booter(
+    address: &str,
+    clock: &Clock,
+    spawner: &Arc<dyn Spawner>,
+    stop: &CancellationToken,
+) -> Arc<dyn AgentBooter> {
+    let local = match address.rsplit_once(':') {
+        Some(("" | "0.0.0.0" | "[::]", port)) => format!("127.0.0.1:{port}"),
+        _ => address.to_owned(),
+    };
+    let mut options = AgentOptions::new(vec![local]);
+    options.token = tokens().agent.or_else(|| tokens().operator);
+    let (clock, spawner) = (clock.clone(), Arc::clone(spawner));
+    match SimulatedAgents::start(options, Arc::default(), clock, spawner, stop.clone()) {
+        Ok(agents) => Arc::new(agents),
+        Err(error) => {
+            tracing::error!(%error, "the fake provider's machines run without agents");
+            Arc::new(NoAgents)
+        }
+    }
+}
+
+/// Secrets come from the environment alone, and never enter the log.
+fn tokens() -> Tokens {
+    let secret = |name| {
+        let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+        value.map(SecretString::from)
+    };
+    Tokens { operator: secret("NAVARCH_AUTH_TOKEN"), agent: secret("NAVARCH_AGENT_TOKEN") }
+}
+
+/// Makes the controllers of each session. The clouds are built with the first one, since machines bear the
+/// id of the cluster, which a new group has not minted before.
+fn controller_set(
+    config: &Config,
+    host: &Host,
+    ledger: &Ledger,
+    liveness: Arc<Liveness>,
+    stopping: &CancellationToken,
+) -> ControllerSet {
+    let providers = OnceLock::new();
+    let (ledger, clock, spawner) =
+        (ledger.clone(), host.clock.clone(), Arc::clone(&host.spawner));
+    let stopping = stopping.clone();
+    let (name, address) = (config.replica.name.clone(), config.replica.address.clone());
+    Arc::new(move || {
+        let providers = providers.get_or_init(|| {
+            let context = BuildContext {
+                clock: clock.clone(),
+                spawner: Arc::clone(&spawner),
+                booter: booter(&address, &clock, &spawner, &stopping),
+                voters: voters(ledger.replica()),
+                replica: name.clone(),
+                environment: Arc::new(|name| std::env::var(name).ok()),
+            };
+            // A session is open, so the group is formed.
+            let cluster_id = ledger.replica().status().cluster_id.unwrap_or_default();
+            Arc::new(Providers::new(context, cluster_id))
+        });
+        let (liveness, providers) = (Arc::clone(&liveness), Arc::clone(providers));
+        controllers::all(&ControllerParts { liveness, providers })
+    })
+}
+
+/// Gives a new group the configuration of the file that its first leader was started with. Later files
+/// change nothing by themselves; this replica says so when its own differs.
+async fn seed(ledger: Ledger, spec: FleetSpec, replica: String) {
+    let author = Author::caller(format!("replica:{replica}"));
+    loop {
+        let mut views = ledger.views();
+        let mut standings = ledger.standings();
+        if let Some(applied) = views.borrow_and_update().fleet.spec() {
+            let changes = config::diff(applied, &spec);
+            if !changes.is_empty() {
+                tracing::warn!(
+                    differences = changes.len(),
+                    first = changes[0],
+                    "this replica's file differs from the fleet's configuration, which is served; \
+                     `navarch apply` changes it"
+                );
+            }
+            return;
+        }
+        if standings.borrow_and_update().session().is_some() {
+            let apply = ApplyFleetSpec { spec: Some(spec.clone()), only_if_unset: true };
+            let deadline = ledger.clock().now() + SEED_TIMEOUT;
+            let proposed = ledger.propose(Kind::ApplyFleetSpec(apply), &author, deadline).await;
+            match proposed {
+                Ok(_) => return,
+                Err(ProposeError::Rejected { rejection, .. }) => {
+                    tracing::error!(
+                        reason = rejection.message,
+                        "the file's configuration was refused; mend it and `navarch apply` it"
+                    );
+                    return;
+                }
+                Err(error) => tracing::warn!(%error, "the first configuration was not applied"),
+            }
+            ledger.clock().sleep(SEED_RETRY).await;
+            continue;
+        }
+        tokio::select! {
+            _ = views.changed() => {}
+            _ = standings.changed() => {}
+        }
+    }
+}

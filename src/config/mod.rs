@@ -1,1 +1,79 @@
-//! To be written.
+//! The configuration file: the YAML contract of the single-process original, and our additions.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `load` | from a path or a text to a [`Config`] |
+//! | `replica` | `cluster.*` and the addresses: what stays local to a replica |
+//! | `settings` | the rest of `server.*`, and `instance_manager.*` |
+//! | `notifier`, `providers`, `pools`, `autoscaling`, `defaults` | the blocks of these names |
+//! | `document`, `section`, `values` | YAML with places, and the reader that reports all mistakes of a file at once |
+//! | `problem`, `error` | what is wrong, and where; [`ConfigError`] |
+//! | `duration`, `address`, `nearest` | Go-style durations, network addresses, the key that was meant |
+//! | `diff` | what an `apply` would change, one line each |
+//! | `dev` | the file that `navarch dev` runs with when it is given none |
+//!
+//! ## The `cluster` block
+//!
+//! All of it is local to a replica. Relative paths are taken from the file's folder.
+//!
+//! | key | meaning and default |
+//! |---|---|
+//! | `cluster.replica` | this replica's name, `r1` |
+//! | `cluster.data_dir` | folder of its log and snapshots, `navarch-data` in the working folder |
+//! | `cluster.peer_address` | where it listens for the other replicas, `127.0.0.1:50052` |
+//! | `cluster.advertise_peer_address` | where the others reach it; default: its entry in `initial_replicas`, else `peer_address` |
+//! | `cluster.advertise_address` | where clients reach it; default: `server.external_address` |
+//! | `cluster.initial_replicas[]` | `name` and peer `address` of each replica of a new group, the same on all of them |
+//! | `cluster.timings.{heartbeat,election_min,election_max}` | `100ms`, `300ms`, `600ms` |
+//! | `cluster.tls.{ca,cert,key}` | PEM files for the peer port; needed unless all of it is on loopback |
+//!
+//! Ours as well, and fleet state: `server.max_registered_nodes` (200,000),
+//! `server.max_heartbeats_per_second` (20,000), `instance_manager.launch_timeout` (`5m`), provider
+//! type `http` with `url`, `token_env` and `ca_file` (also taken by type `fake`), and `time_zone`
+//! (an IANA name, `UTC`) of a schedule.
+
+mod address;
+mod autoscaling;
+mod defaults;
+mod dev;
+mod diff;
+mod document;
+mod duration;
+mod error;
+mod load;
+mod nearest;
+mod notifier;
+mod pools;
+mod problem;
+mod providers;
+mod replica;
+mod section;
+mod settings;
+mod values;
+
+#[cfg(test)]
+mod diff_test;
+#[cfg(test)]
+mod every_key_test;
+#[cfg(test)]
+mod load_test;
+#[cfg(test)]
+mod mistakes_test;
+#[cfg(test)]
+mod pool_mistakes_test;
+
+pub use dev::dev_file;
+pub use diff::diff;
+pub use duration::{DurationError, format_millis, parse_duration};
+pub use error::ConfigError;
+pub use load::{Config, load, parse, parse_fleet};
+pub use problem::{Problem, Problems};
+pub use replica::{InitialReplica, ReplicaConfig, Timings, TlsFiles};
+
+pub(crate) use document::{
+    Entry as DocumentEntry, Kind as DocumentKind, Node as DocumentNode, Value as DocumentValue,
+    parse as parse_document,
+};
+pub(crate) use nearest::nearest;
+pub(crate) use problem::Report;
+pub(crate) use section::Section;

@@ -1,1 +1,67 @@
-//! To be written.
+//! The leader's control loops. Each plans purely, from a state of the fleet to a list of steps, and then
+//! carries the steps out: intent into the log first, the provider called afterwards.
+//!
+//! | file | keeps true |
+//! |---|---|
+//! | `autoscaler` | a pool's target is what its strategy says, within its limits |
+//! | `provisioner` | a pool has as many instances as its target; every order is answered |
+//! | `scale_down` | what a pool has too many of is drained and given back |
+//! | `terminator` | what is failed or terminating is gone at its provider |
+//! | `stale_instances` | a machine that never registers is failed |
+//! | `lost_nodes` | a silent node is declared lost, a mass silence is not |
+//! | `replacer` | a lost or unhealthy machine is replaced, one a pool at a time |
+//! | `drainer` | a drain ends |
+//! | `digest` | heartbeats survive their leader |
+//! | `retention` | old records go |
+//!
+//! `providers` holds the clouds, `orders` makes an order of a pool's wish.
+
+mod autoscaler;
+mod digest;
+mod drainer;
+mod lost_nodes;
+mod orders;
+mod providers;
+mod provisioner;
+mod replacer;
+mod retention;
+mod scale_down;
+mod stale_instances;
+mod terminator;
+
+#[cfg(test)]
+mod testing;
+
+use std::sync::Arc;
+
+pub use self::providers::Providers;
+use crate::{leader::Controller, liveness::Liveness};
+
+/// How long a drain of ours may take, in milliseconds: one hour.
+const DRAIN_DEADLINE_MS: u64 = 3_600_000;
+
+/// What the controllers work with.
+#[derive(Clone)]
+pub struct ControllerParts {
+    /// Who was heard from when.
+    pub liveness: Arc<Liveness>,
+    /// The clouds.
+    pub providers: Arc<Providers>,
+}
+
+/// Fresh controllers for a session.
+pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
+    let ControllerParts { liveness, providers } = parts;
+    vec![
+        Box::new(autoscaler::Autoscaler::new(Arc::clone(liveness))),
+        Box::new(provisioner::Provisioner::new(Arc::clone(providers))),
+        Box::new(scale_down::ScaleDown::new(Arc::clone(liveness))),
+        Box::new(terminator::Terminator::new(Arc::clone(providers))),
+        Box::new(stale_instances::StaleInstances::new(Arc::clone(liveness))),
+        Box::new(lost_nodes::LostNodes::new(Arc::clone(liveness))),
+        Box::new(replacer::Replacer),
+        Box::new(drainer::Drainer),
+        Box::new(digest::Digest::new(Arc::clone(liveness))),
+        Box::new(retention::Retention),
+    ]
+}

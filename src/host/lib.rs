@@ -4,15 +4,18 @@
 //! |---|---|
 //! | [`Clock`] | reading time and waiting; [`FakeClock`] moves it by hand |
 //! | [`Spawner`] | starting tasks, threads and runtimes |
+//! | [`with_deep_stack`] | a call that needs more stack than a worker has |
 //!
 //! Nothing outside this crate reads a clock or starts a thread: clippy's `disallowed-methods` sees to it.
 //! That is what lets a test live through a day in a second, and a simulation run a whole group on one
 //! deterministic thread.
 
 mod clock;
+mod deep_stack;
 mod fake_clock;
 mod spawner;
 
 pub use clock::{Clock, Elapsed, Moment};
+pub use deep_stack::with_deep_stack;
 pub use fake_clock::FakeClock;
 pub use spawner::{Spawner, SystemSpawner, TaskHandle};

@@ -1,1 +1,22 @@
-//! To be written.
+//! What only the leader does: one session a tenure, and the control loops that live and die with it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `controller` | [`Controller`]: the trait behind every control loop |
+//! | `driver` | runs controllers: period, wake-ups, last report |
+//! | `report` | [`Report`] and [`Reports`]: a controller's last result |
+//! | `session` | [`Leader`]: opens a session behind a barrier, ends it with the tenure |
+//! | `tenure` | [`Tenure`]: what a controller may use while its session lasts |
+
+mod controller;
+mod driver;
+mod report;
+mod session;
+mod tenure;
+
+pub use self::{
+    controller::Controller,
+    report::{Report, Reports},
+    session::{ControllerSet, Leader, LeaderParts},
+    tenure::{Doubt, Tenure},
+};

@@ -1,0 +1,230 @@
+use std::sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicBool, atomic::Ordering};
+
+use super::{GpuError, GpuSource, XidWatch};
+use crate::agent::shared::timestamp;
+use navarch_host::{Clock, Spawner};
+use navarch_proto::api::{GpuInfo, GpuMetrics, HealthEvent, HealthEventType, HealthWatchSystem};
+use nvml_wrapper::{
+    Nvml, bitmasks::event::EventTypes, cuda_driver_version_major, cuda_driver_version_minor,
+    enum_wrappers::device::TemperatureSensor, enums::event::XidError, error::NvmlError,
+    struct_wrappers::event::EventData,
+};
+
+/// Most events kept between two reports; the oldest go first.
+const MAX_EVENTS: usize = 256;
+/// How long the watching thread waits before it looks whether it is still wanted, milliseconds.
+const WAIT_MS: u32 = 1_000;
+
+/// The GPUs that NVIDIA's library finds; the library is loaded at run time.
+pub struct NvmlGpus {
+    nvml: Arc<Nvml>,
+    watch: Arc<Watch>,
+}
+
+/// What the thread that waits for XIDs shares with the source.
+struct Watch {
+    clock: Clock,
+    events: Mutex<Vec<HealthEvent>>,
+    watching: AtomicBool,
+    blind: Mutex<String>,
+}
+
+impl NvmlGpus {
+    /// Loads the library and starts a thread that waits for XID events.
+    ///
+    /// # Errors
+    ///
+    /// The library is absent, or finds no driver.
+    pub fn open(clock: Clock, spawner: &dyn Spawner) -> Result<Self, GpuError> {
+        // The name without a number belongs to development packages: a machine that only runs GPUs lacks it.
+        let nvml = Nvml::init()
+            .or_else(|_| {
+                Nvml::builder()
+                    .lib_path("libnvidia-ml.so.1".as_ref())
+                    .init()
+            })
+            .map_err(|error| failed("load", &error))?;
+        let nvml = Arc::new(nvml);
+        let watch = Arc::new(Watch {
+            clock,
+            events: Mutex::new(Vec::new()),
+            watching: AtomicBool::new(false),
+            blind: Mutex::new("the watch has not begun".to_owned()),
+        });
+        let (watched, shared) = (Arc::clone(&nvml), Arc::downgrade(&watch));
+        let body = move || watch_xids(&watched, &shared);
+        if let Err(error) = spawner.thread("xid watch", Box::new(body)) {
+            watch.ended(&format!("its thread did not start: {error}"));
+        }
+        Ok(Self { nvml, watch })
+    }
+
+    fn describe_one(&self, index: u32, driver: &str, cuda: &str) -> Result<GpuInfo, NvmlError> {
+        let device = self.nvml.device_by_index(index)?;
+        Ok(GpuInfo {
+            index: i32::try_from(index).unwrap_or(i32::MAX),
+            uuid: device.uuid()?,
+            name: device.name()?,
+            pci_bus_id: device.pci_info()?.bus_id,
+            memory_total: i64::try_from(device.memory_info()?.total).unwrap_or(i64::MAX),
+            driver_version: driver.to_owned(),
+            cuda_version: cuda.to_owned(),
+        })
+    }
+
+    fn sample_one(&self, index: u32) -> Result<GpuMetrics, NvmlError> {
+        let device = self.nvml.device_by_index(index)?;
+        let temperature = device.temperature(TemperatureSensor::Gpu)?;
+        // Not every board tells these two (MIG, virtual GPUs): 0 then, while a lost GPU fails above.
+        let milliwatts = device.power_usage().unwrap_or(0);
+        let utilization = device.utilization_rates().map_or(0, |rates| rates.gpu);
+        Ok(GpuMetrics {
+            gpu_index: i32::try_from(index).unwrap_or(i32::MAX),
+            temperature: i32::try_from(temperature).unwrap_or(i32::MAX),
+            power_usage: i32::try_from(milliwatts / 1_000).unwrap_or(i32::MAX),
+            utilization_percent: f64::from(utilization),
+            memory_used: i64::try_from(device.memory_info()?.used).unwrap_or(i64::MAX),
+        })
+    }
+
+    fn count(&self) -> Result<u32, GpuError> {
+        self.nvml
+            .device_count()
+            .map_err(|error| failed("count the GPUs", &error))
+    }
+}
+
+impl GpuSource for NvmlGpus {
+    fn name(&self) -> &'static str {
+        "nvml"
+    }
+
+    fn may_block(&self) -> bool {
+        true
+    }
+
+    fn describe(&self) -> Result<Vec<GpuInfo>, GpuError> {
+        let driver = self.nvml.sys_driver_version();
+        let driver = driver.map_err(|error| failed("read the driver's version", &error))?;
+        let cuda = self.nvml.sys_cuda_driver_version().map_or_else(
+            |_| String::new(),
+            |version| {
+                let major = cuda_driver_version_major(version);
+                format!("{major}.{}", cuda_driver_version_minor(version))
+            },
+        );
+        (0..self.count()?)
+            .map(|index| {
+                self.describe_one(index, &driver, &cuda)
+                    .map_err(|error| failed(&format!("describe GPU {index}"), &error))
+            })
+            .collect()
+    }
+
+    fn sample(&self) -> Result<Vec<GpuMetrics>, GpuError> {
+        (0..self.count()?)
+            .map(|index| {
+                self.sample_one(index)
+                    .map_err(|error| failed(&format!("read GPU {index}"), &error))
+            })
+            .collect()
+    }
+
+    fn take_events(&self) -> Vec<HealthEvent> {
+        std::mem::take(
+            &mut *self
+                .watch
+                .events
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    fn xid_watch(&self) -> XidWatch {
+        if self.watch.watching.load(Ordering::Acquire) {
+            return XidWatch::Watching;
+        }
+        let reason = self
+            .watch
+            .blind
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        XidWatch::Blind(reason.clone())
+    }
+}
+
+impl Watch {
+    fn ended(&self, reason: &str) {
+        reason.clone_into(&mut self.blind.lock().unwrap_or_else(PoisonError::into_inner));
+        self.watching.store(false, Ordering::Release);
+    }
+
+    fn push(&self, event: HealthEvent) {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if events.len() == MAX_EVENTS {
+            events.remove(0);
+        }
+        events.push(event);
+    }
+}
+
+/// Waits for XIDs until nobody holds the watch any more.
+fn watch_xids(nvml: &Nvml, shared: &Weak<Watch>) {
+    let result = wait_for_xids(nvml, shared);
+    if let (Err(reason), Some(watch)) = (result, shared.upgrade()) {
+        tracing::warn!(%reason, "XIDs are no longer watched");
+        watch.ended(&reason);
+    }
+}
+
+fn wait_for_xids(nvml: &Nvml, shared: &Weak<Watch>) -> Result<(), String> {
+    let count = nvml.device_count().map_err(|error| error.to_string())?;
+    let mut set = nvml.create_event_set().map_err(|error| error.to_string())?;
+    for index in 0..count {
+        let device = nvml
+            .device_by_index(index)
+            .map_err(|error| error.to_string())?;
+        set = device
+            .register_events(EventTypes::CRITICAL_XID_ERROR, set)
+            .map_err(|error| format!("GPU {index} does not tell its XIDs: {error}"))?;
+    }
+    if let Some(watch) = shared.upgrade() {
+        watch.watching.store(true, Ordering::Release);
+    }
+    loop {
+        let result = set.wait(WAIT_MS);
+        let Some(watch) = shared.upgrade() else {
+            return Ok(());
+        };
+        match result {
+            Ok(data) => watch.push(health_event(&data, watch.clock.wall_ms())),
+            Err(NvmlError::Timeout) => {}
+            Err(error) => return Err(format!("waiting for XIDs failed: {error}")),
+        }
+    }
+}
+
+fn health_event(data: &EventData<'_>, wall_ms: u64) -> HealthEvent {
+    let code = match data.event_data {
+        Some(XidError::Value(code)) => code.to_string(),
+        _ => "unknown".to_owned(),
+    };
+    HealthEvent {
+        timestamp: Some(timestamp(wall_ms)),
+        gpu_index: data
+            .device
+            .index()
+            .ok()
+            .and_then(|index| i32::try_from(index).ok())
+            .unwrap_or(-1),
+        gpu_uuid: data.device.uuid().unwrap_or_default(),
+        system: HealthWatchSystem::Driver.into(),
+        event_type: HealthEventType::Xid.into(),
+        message: format!("XID {code}"),
+        metrics: [("xid_code".to_owned(), code)].into(),
+    }
+}
+
+fn failed(what: &str, error: &NvmlError) -> GpuError {
+    GpuError(format!("NVML could not {what}: {error}"))
+}

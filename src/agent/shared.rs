@@ -1,0 +1,138 @@
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use navarch_host::Clock;
+use navarch_proto::api::NodeConfig;
+use prost_types::Timestamp;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{AgentConfig, gpu::GpuProbe};
+use crate::client::Client;
+
+/// Shortest interval that a group may tell.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// Longest interval that a group may tell: a wrong figure must not silence a node for days.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// What the loops of an agent have in common.
+pub(super) struct Shared {
+    pub(super) config: AgentConfig,
+    pub(super) client: Client,
+    pub(super) clock: Clock,
+    pub(super) probe: GpuProbe,
+    /// Ends all loops.
+    pub(super) stop: CancellationToken,
+    /// Woken when the group does not know the node.
+    pub(super) forgotten: Notify,
+    settings: Mutex<Settings>,
+}
+
+/// What the group told this node.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) heartbeat: Duration,
+    pub(super) health_check: Duration,
+    pub(super) checks: Arc<[String]>,
+    /// How often the node has registered: tells an old `not_found` from a new one.
+    pub(super) registrations: u64,
+    /// GPUs that the node registered with.
+    pub(super) gpus: usize,
+}
+
+impl Shared {
+    pub(super) fn new(
+        config: AgentConfig,
+        client: Client,
+        clock: Clock,
+        probe: GpuProbe,
+        stop: CancellationToken,
+    ) -> Self {
+        let settings = Settings {
+            heartbeat: Duration::from_secs(30),
+            health_check: Duration::from_secs(60),
+            checks: Arc::from([]),
+            registrations: 0,
+            gpus: 0,
+        };
+        Self {
+            config,
+            client,
+            clock,
+            probe,
+            stop,
+            forgotten: Notify::new(),
+            settings: Mutex::new(settings),
+        }
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        self.lock().clone()
+    }
+
+    /// Takes over what a registration answered.
+    pub(super) fn registered(&self, config: &NodeConfig, gpus: usize) {
+        let mut settings = self.lock();
+        settings.heartbeat = seconds(config.heartbeat_interval_seconds);
+        settings.health_check = seconds(config.health_check_interval_seconds);
+        settings.checks = config.enabled_health_checks.clone().into();
+        settings.registrations += 1;
+        settings.gpus = gpus;
+    }
+
+    /// Takes over the interval that a heartbeat's answer told; 0 keeps the present one.
+    pub(super) fn next_interval(&self, interval_ms: u32) {
+        if interval_ms > 0 {
+            let interval = Duration::from_millis(u64::from(interval_ms));
+            self.lock().heartbeat = interval.clamp(SHORTEST, LONGEST);
+        }
+    }
+
+    /// Notes that a call of registration number `registrations` was answered with `not_found`.
+    pub(super) fn is_forgotten(&self, registrations: u64) {
+        if self.lock().registrations == registrations {
+            self.forgotten.notify_one();
+        }
+    }
+
+    /// Runs `future` unless the agent stops first.
+    pub(super) async fn until_stopped<F: Future>(&self, future: F) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            output = future => Some(output),
+        }
+    }
+
+    /// Waits; `false` when the agent stops first.
+    pub(super) async fn pause(&self, duration: Duration) -> bool {
+        self.until_stopped(self.clock.sleep(duration))
+            .await
+            .is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Seconds of a `NodeConfig`, within bounds: the contract says never below 1.
+fn seconds(seconds: i32) -> Duration {
+    let seconds = u64::try_from(seconds).unwrap_or(0).max(1);
+    Duration::from_secs(seconds).min(LONGEST)
+}
+
+/// Milliseconds since the Unix epoch as the wire writes them.
+pub(super) fn timestamp(wall_ms: u64) -> Timestamp {
+    let seconds = i64::try_from(wall_ms / 1_000).unwrap_or(i64::MAX);
+    let nanos = i32::try_from(wall_ms % 1_000 * 1_000_000).unwrap_or(0);
+    Timestamp { seconds, nanos }
+}
+
+/// A random share of `duration`: from `low` to all of it.
+pub(super) fn jittered(duration: Duration, low: f64) -> Duration {
+    duration.mul_f64(rand::random_range(low..=1.0))
+}

@@ -1,0 +1,34 @@
+use navarch_proto::{
+    api::{HeartbeatRequest, HeartbeatResponse},
+    fleet::{ClearLost, proposal::Kind},
+};
+use tonic::Status;
+
+use super::agent_author;
+use crate::{
+    api::call::{Answer, Call, require_node_id, unknown_node},
+    liveness::interval_hint_ms,
+};
+
+/// Remembers that the node is alive. Nothing enters the log, unless the node was lost.
+pub(super) async fn heartbeat(
+    call: Call,
+    request: HeartbeatRequest,
+) -> Result<Answer<HeartbeatResponse>, Status> {
+    require_node_id(&request.node_id)?;
+    let view = call.api.ledger.view();
+    let Some(node) = view.fleet.node(&request.node_id) else {
+        return Err(unknown_node(&request.node_id));
+    };
+    let now_ms = call.api.ledger.log_time_ms();
+    let hint_ms = interval_hint_ms(view.fleet.settings(), view.fleet.node_count());
+    call.api.liveness.beat(node.number, now_ms, request.metrics.as_ref(), hint_ms);
+    let mut index = view.index;
+    if node.is_lost() {
+        let author = agent_author(&request.node_id);
+        let clear = ClearLost { node_id: request.node_id, seen_ms: now_ms };
+        index = call.propose(Kind::ClearLost(clear), &author).await?.index;
+    }
+    let message = HeartbeatResponse { acknowledged: true, next_interval_ms: hint_ms };
+    Ok(Answer { message, index })
+}

@@ -1,0 +1,72 @@
+use navarch_proto::{
+    api::{ReportHealthRequest, ReportHealthResponse},
+    fleet::{RecordVerdict, RejectionCode, proposal::Kind},
+};
+use tonic::Status;
+
+use super::agent_author;
+use crate::{
+    api::{
+        call::{Answer, Call, require_node_id, unknown_node},
+        errors,
+    },
+    ledger::ProposeError,
+};
+
+/// How often a report is judged again because policy or node moved under it.
+const JUDGEMENTS: u32 = 3;
+
+/// Judges a report before the log, and logs the verdict.
+pub(super) async fn report_health(
+    call: Call,
+    request: ReportHealthRequest,
+) -> Result<Answer<ReportHealthResponse>, Status> {
+    require_node_id(&request.node_id)?;
+    let author = agent_author(&request.node_id);
+    let mut last = None;
+    for _ in 0..JUDGEMENTS {
+        let verdict = judge(&call, &request)?;
+        let proposed =
+            call.api.ledger.propose(Kind::RecordVerdict(verdict), &author, call.context.deadline);
+        match proposed.await {
+            Ok(committed) => {
+                let node_status = committed.accepted.node_status;
+                let message = ReportHealthResponse { acknowledged: true, node_status };
+                return Ok(Answer { message, index: committed.index });
+            }
+            Err(error) if stale(&error) => last = Some(error),
+            Err(error) => return Err(errors::from_propose(&error)),
+        }
+    }
+    Err(last.map_or_else(|| Status::internal("not judged"), |error| errors::from_propose(&error)))
+}
+
+fn stale(error: &ProposeError) -> bool {
+    error.rejection_code() == Some(RejectionCode::Stale)
+}
+
+fn judge(call: &Call, request: &ReportHealthRequest) -> Result<RecordVerdict, Status> {
+    let fleet = call.api.ledger.view().fleet;
+    let Some(node) = fleet.node(&request.node_id) else {
+        return Err(unknown_node(&request.node_id));
+    };
+    let (verdict, policy_revision) = call.api.judge.judge(&fleet, request)?;
+    for failure in &verdict.failures {
+        tracing::warn!(
+            node = request.node_id,
+            rule = failure.rule,
+            error = failure.error,
+            "a health rule could not be evaluated"
+        );
+    }
+    Ok(RecordVerdict {
+        node_id: request.node_id.clone(),
+        verdict: verdict.overall.into(),
+        checks: verdict.checks.into(),
+        events: verdict.events.into(),
+        rule: verdict.rule,
+        reason: verdict.reason,
+        policy_revision,
+        node_incarnation: node.incarnation,
+    })
+}

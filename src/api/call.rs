@@ -1,0 +1,201 @@
+use std::{future::Future, sync::Arc};
+
+use navarch_cluster::Replica;
+use navarch_host::{Clock, Moment};
+use navarch_proto::{
+    api::{ControllerReport, NodeInfo},
+    fleet::{RequestKey, proposal::Kind},
+};
+use navarch_fleet::Node;
+use prost::Message;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, metadata::AsciiMetadataValue};
+use uuid::Builder;
+
+use super::{errors, waiters::Waiters};
+use crate::{
+    ledger::{Author, Committed, Ledger, View},
+    liveness::Liveness,
+};
+
+/// Answers the last reports of the leader's controllers.
+pub type ControllerReports = Arc<dyn Fn() -> Vec<ControllerReport> + Send + Sync>;
+
+/// Answer metadata: entries that the answer reflects.
+pub(super) const APPLIED_INDEX: &str = "navarch-applied-index";
+
+/// What all handlers share.
+pub struct Api {
+    pub(super) ledger: Ledger,
+    pub(super) liveness: Arc<Liveness>,
+    pub(super) judge: super::agent::Judge,
+    pub(super) waiters: Arc<Waiters>,
+    pub(super) reports: ControllerReports,
+}
+
+/// What an [`Api`] is made of.
+pub struct ApiParts {
+    /// The log and the state.
+    pub ledger: Ledger,
+    /// Who was heard from when.
+    pub liveness: Arc<Liveness>,
+    /// The last reports of the leader's controllers.
+    pub reports: ControllerReports,
+}
+
+impl Api {
+    /// Handlers over `parts`.
+    pub fn new(parts: ApiParts) -> Arc<Self> {
+        let ApiParts { ledger, liveness, reports } = parts;
+        let (judge, waiters) = (super::agent::Judge::default(), Arc::default());
+        Arc::new(Self { ledger, liveness, judge, waiters, reports })
+    }
+
+    /// Wakes waiting polls as commands are queued, until `stop`.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        Arc::clone(&self.waiters).run(self.ledger.clone(), stop).await;
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        self.ledger.clock()
+    }
+
+    pub(super) fn replica(&self) -> &Replica {
+        self.ledger.replica()
+    }
+
+    /// A fresh id that sorts by time (UUID v7).
+    pub(super) fn new_id(&self) -> String {
+        let random: [u8; 10] = rand::random();
+        Builder::from_unix_timestamp_millis(self.clock().wall_ms(), &random).into_uuid().to_string()
+    }
+
+    /// A node as the wire shows it, with the last heartbeat that this replica knows of.
+    pub(super) fn node_info(&self, view: &View, node: &Node) -> NodeInfo {
+        node.to_info(self.liveness.last_seen(&view.fleet, node.number))
+    }
+}
+
+/// Who was admitted at the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Principal {
+    Operator,
+    Agent,
+}
+
+impl Principal {
+    /// How it is called in request keys and in relayed calls.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Agent => "agent",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "operator" => Some(Self::Operator),
+            "agent" => Some(Self::Agent),
+            _ => None,
+        }
+    }
+}
+
+/// How fresh a read must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Consistency {
+    /// Holds everything acknowledged before the call, anywhere.
+    Linearizable,
+    /// Whatever this replica has applied.
+    Stale,
+}
+
+/// What the gate learned of a call; travels in the request's extensions.
+#[derive(Clone, Debug)]
+pub(super) struct CallContext {
+    pub principal: Principal,
+    pub request_id: Arc<str>,
+    pub deadline: Moment,
+    pub consistency: Consistency,
+}
+
+/// One call, as a handler gets it.
+pub(super) struct Call {
+    pub api: Arc<Api>,
+    pub context: CallContext,
+}
+
+/// A handler's answer, and the log index that it reflects.
+pub(super) struct Answer<T> {
+    pub message: T,
+    pub index: u64,
+}
+
+impl Call {
+    /// The call inside `request`; the gate put its context there.
+    pub(super) fn open<Q>(api: &Arc<Api>, request: Request<Q>) -> Result<(Self, Q), Status> {
+        let (_, extensions, message) = request.into_parts();
+        let Some(context) = extensions.get::<CallContext>().cloned() else {
+            return Err(Status::internal("the call did not come through the gate"));
+        };
+        Ok((Self { api: Arc::clone(api), context }, message))
+    }
+
+    /// Proposes in the caller's name.
+    pub(super) async fn propose(&self, kind: Kind, author: &Author) -> Result<Committed, Status> {
+        let proposed = self.api.ledger.propose(kind, author, self.context.deadline).await;
+        proposed.map_err(|error| errors::from_propose(&error))
+    }
+
+    /// A state as fresh as the caller asked for.
+    pub(super) async fn view(&self) -> Result<View, Status> {
+        match self.context.consistency {
+            Consistency::Stale => Ok(self.api.ledger.view()),
+            Consistency::Linearizable => {
+                let view = self.api.ledger.linearizable_view(self.context.deadline).await;
+                view.map_err(|error| errors::from_read(&error))
+            }
+        }
+    }
+
+    /// An operator's authorship, under the call's request id: a retry is answered, not carried out again.
+    pub(super) fn operator_once(&self, method: &str, message: &impl Message) -> Author {
+        let payload_hash = blake3::hash(&message.encode_to_vec()).as_bytes().to_vec().into();
+        Author::caller(self.context.principal.name()).under(RequestKey {
+            principal: self.context.principal.name().to_owned(),
+            method: method.to_owned(),
+            request_id: self.context.request_id.to_string(),
+            payload_hash,
+        })
+    }
+}
+
+/// Runs `handler` on the call inside `request`.
+pub(super) async fn serve<Q, R, H, F>(
+    api: &Arc<Api>,
+    request: Request<Q>,
+    handler: H,
+) -> Result<Response<R>, Status>
+where
+    H: FnOnce(Call, Q) -> F,
+    F: Future<Output = Result<Answer<R>, Status>>,
+{
+    let (call, message) = Call::open(api, request)?;
+    let answer = handler(call, message).await?;
+    let mut response = Response::new(answer.message);
+    response.metadata_mut().insert(APPLIED_INDEX, AsciiMetadataValue::from(answer.index));
+    Ok(response)
+}
+
+/// The node id of a request, or the error that every node call answers without one.
+pub(super) fn require_node_id(node_id: &str) -> Result<(), Status> {
+    if node_id.is_empty() {
+        return Err(Status::invalid_argument("node_id is empty; send the provider's id of the machine"));
+    }
+    Ok(())
+}
+
+/// The error for a node that is not in the records.
+pub(super) fn unknown_node(node_id: &str) -> Status {
+    Status::not_found(format!("node {node_id:?} is not registered; register it first"))
+}

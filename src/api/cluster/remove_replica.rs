@@ -1,0 +1,19 @@
+use navarch_cluster::ReplicaId;
+use navarch_proto::api::{RemoveReplicaRequest, RemoveReplicaResponse};
+use tonic::Status;
+
+use crate::api::{
+    call::{Answer, Call},
+    errors,
+};
+
+/// Removes a replica from the group for good.
+pub(super) async fn remove_replica(
+    call: Call,
+    request: RemoveReplicaRequest,
+) -> Result<Answer<RemoveReplicaResponse>, Status> {
+    let id = ReplicaId(request.id);
+    let removed = call.api.replica().remove(id, call.context.deadline).await;
+    removed.map_err(|error| errors::from_membership(&error))?;
+    Ok(Answer { message: RemoveReplicaResponse {}, index: call.api.ledger.view().index })
+}

@@ -1,0 +1,119 @@
+use std::{pin::pin, sync::Arc};
+
+use hyper::{Request, body::Incoming, service::service_fn};
+use hyper_util::{rt::TokioIo, server::conn::auto};
+use navarch_host::{Clock, Spawner};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsAcceptor;
+use tracing::debug;
+
+use super::{
+    ListenerConfig,
+    executor::SpawnerExecutor,
+    io::{GuardedIo, Opening},
+    timer::ClockTimer,
+};
+use crate::api::connect::Bridge;
+
+/// What all connections of a listener share.
+pub(super) struct Connections {
+    bridge: Bridge,
+    clock: Clock,
+    config: ListenerConfig,
+    tls: Option<TlsAcceptor>,
+    http1: auto::Builder<SpawnerExecutor>,
+    http2: auto::Builder<SpawnerExecutor>,
+}
+
+impl Connections {
+    pub(super) fn new(
+        bridge: Bridge,
+        config: ListenerConfig,
+        clock: Clock,
+        spawner: Arc<dyn Spawner>,
+    ) -> Self {
+        let timer = ClockTimer::new(clock.clone());
+        let mut builder = auto::Builder::new(SpawnerExecutor(spawner));
+        builder
+            .http1()
+            .timer(timer.clone())
+            .header_read_timeout(config.idle_timeout)
+            .max_buf_size(usize::try_from(config.max_header_bytes).unwrap_or(usize::MAX));
+        builder
+            .http2()
+            .timer(timer)
+            .keep_alive_interval(config.keepalive_interval)
+            .keep_alive_timeout(config.keepalive_interval)
+            .max_concurrent_streams(config.max_streams)
+            .max_header_list_size(config.max_header_bytes);
+        Self {
+            bridge,
+            clock,
+            tls: config.tls.clone().map(TlsAcceptor::from),
+            config,
+            http1: builder.clone().http1_only(),
+            http2: builder.http2_only(),
+        }
+    }
+
+    /// Serves one connection to its end.
+    pub(super) async fn serve(&self, stream: TcpStream) {
+        // Answers are written whole, so waiting for more to send with them only delays them. Where the
+        // option is missing they are merely later.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            return self.serve_http(stream).await;
+        };
+        let handshake = self
+            .clock
+            .timeout(self.config.opening_timeout, tls.accept(stream));
+        match handshake.await {
+            Ok(Ok(stream)) => self.serve_http(stream).await,
+            Ok(Err(error)) => debug!(%error, "a TLS handshake failed"),
+            Err(_) => debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn serve_http<I>(&self, mut stream: I)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let stopping = self.bridge.stopping();
+        let reading = self
+            .clock
+            .timeout(self.config.opening_timeout, Opening::read(&mut stream));
+        let opening = tokio::select! {
+            opening = reading => opening,
+            // Nothing was asked, so nothing is lost.
+            () = stopping.cancelled() => return,
+        };
+        let opening = match opening {
+            Ok(Ok(opening)) => opening,
+            Ok(Err(error)) => return debug!(%error, "a connection ended before its first request"),
+            Err(_) => return debug!("a connection sent nothing for too long"),
+        };
+        let builder = if opening.is_http2() {
+            &self.http2
+        } else {
+            &self.http1
+        };
+        let timeout = self.config.write_timeout;
+        let io = GuardedIo::new(stream, opening, self.clock.clone(), timeout);
+        let bridge = self.bridge.clone();
+        let service = service_fn(move |request: Request<Incoming>| bridge.call(request));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(error, "a connection ended early");
+        }
+    }
+}

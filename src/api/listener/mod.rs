@@ -1,0 +1,25 @@
+//! The public port: one listener for HTTP/1.1 and HTTP/2, in the clear or over TLS.
+//!
+//! | file | for |
+//! |---|---|
+//! | `server` | [`Listener`]: binds, accepts, stops |
+//! | `config` | [`ListenerConfig`]: address, certificate, and what connections are held to |
+//! | `connection` | one connection, from its first byte to its last |
+//! | `io` | a byte stream that is neither reread nor stuck for ever |
+//! | `tls` | [`load_tls`]: certificate and key files |
+//! | `timer`, `executor` | time and tasks for hyper |
+//! | `error` | [`ListenError`], [`TlsError`] |
+
+mod config;
+mod connection;
+mod error;
+mod executor;
+mod io;
+mod server;
+mod timer;
+mod tls;
+
+pub use config::ListenerConfig;
+pub use error::{ListenError, TlsError};
+pub use server::{Listener, ListenerCounts};
+pub use tls::load_tls;

@@ -1,0 +1,35 @@
+use navarch_proto::{
+    api::{ApplyFleetRequest, ApplyFleetResponse},
+    fleet::{ApplyFleetSpec, FleetSpec, proposal::Kind},
+};
+use tonic::Status;
+
+use crate::{
+    api::call::{Answer, Call},
+    config,
+    health::Policy,
+};
+
+/// Replaces the fleet's configuration by a file's, or tells what that would change.
+pub(super) async fn apply_fleet(
+    call: Call,
+    request: ApplyFleetRequest,
+) -> Result<Answer<ApplyFleetResponse>, Status> {
+    let wanted = config::parse_fleet(&request.yaml, &request.policy_yaml)
+        .map_err(|error| Status::invalid_argument(error.to_string()))?;
+    // A policy that does not compile must never enter the log.
+    Policy::compile(&wanted.policy_yaml, 0)
+        .map_err(|error| Status::invalid_argument(format!("health policy: {error}")))?;
+    let view = call.api.ledger.view();
+    let present = view.fleet.spec().map_or_else(FleetSpec::default, |spec| FleetSpec::clone(spec));
+    let changes = config::diff(&present, &wanted);
+    if request.dry_run || changes.is_empty() {
+        let message = ApplyFleetResponse { changes, applied: false };
+        return Ok(Answer { message, index: view.index });
+    }
+    let author = call.operator_once("ApplyFleet", &request);
+    let apply = ApplyFleetSpec { spec: Some(wanted), only_if_unset: false };
+    let committed = call.propose(Kind::ApplyFleetSpec(apply), &author).await?;
+    let message = ApplyFleetResponse { changes, applied: true };
+    Ok(Answer { message, index: committed.index })
+}

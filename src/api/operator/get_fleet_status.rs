@@ -1,0 +1,68 @@
+use std::collections::HashMap;
+
+use navarch_fleet::LogTime;
+use navarch_proto::api::{GetFleetStatusRequest, GetFleetStatusResponse, InstanceState};
+use tonic::Status;
+
+use crate::{
+    api::call::{Answer, Call},
+    ledger::View,
+};
+
+/// Nodes that want attention, in an answer at most.
+const MAX_UNHEALTHY: usize = 20;
+
+/// One screen about the fleet, as far as this replica knows.
+pub(super) async fn get_fleet_status(
+    call: Call,
+    _: GetFleetStatusRequest,
+) -> Result<Answer<GetFleetStatusResponse>, Status> {
+    let view = call.api.ledger.view();
+    let hashed = view.clone();
+    let state_hash = tokio::task::spawn_blocking(move || hex(&hashed.fleet.hash())).await;
+    let fleet = &view.fleet;
+    let unhealthy_nodes = fleet
+        .nodes_wanting_attention()
+        .take(MAX_UNHEALTHY)
+        .map(|node| call.api.node_info(&view, node))
+        .collect();
+    let message = GetFleetStatusResponse {
+        cluster_id: call.api.replica().status().cluster_id.unwrap_or_default(),
+        session: fleet.session().id.0,
+        log_time: Some(LogTime::from_ms(fleet.log_time_ms()).to_timestamp()),
+        applied_index: view.index,
+        state_hash: state_hash.unwrap_or_default(),
+        nodes_by_status: nodes_by_status(&view),
+        instances_by_state: instances_by_state(&view),
+        pools: fleet.pools().map(|pool| fleet.pool_info(pool)).collect(),
+        controllers: (call.api.reports)(),
+        unhealthy_nodes,
+        breakers: Vec::new(),
+    };
+    Ok(Answer { message, index: view.index })
+}
+
+fn nodes_by_status(view: &View) -> HashMap<String, u32> {
+    let mut counts = HashMap::new();
+    for node in view.fleet.nodes() {
+        *counts.entry(node.status().as_str_name().to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+fn instances_by_state(view: &View) -> HashMap<String, u32> {
+    let mut counts = HashMap::new();
+    for instance in view.fleet.instances() {
+        *counts.entry(InstanceState::from(instance.state).as_str_name().to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,25 @@
+use navarch_fleet::FleetState;
+use navarch_proto::api::{GetPoolRequest, GetPoolResponse, PoolInfo};
+use tonic::Status;
+
+use crate::api::call::{Answer, Call};
+
+/// Reads one pool.
+pub(super) async fn get_pool(
+    call: Call,
+    request: GetPoolRequest,
+) -> Result<Answer<GetPoolResponse>, Status> {
+    let view = call.view().await?;
+    let pool = Some(pool_info(&view.fleet, &request.name)?);
+    Ok(Answer { message: GetPoolResponse { pool }, index: view.index })
+}
+
+/// A pool as the wire shows it, or the error that names it.
+pub(super) fn pool_info(fleet: &FleetState, name: &str) -> Result<PoolInfo, Status> {
+    match fleet.pool(name) {
+        Some(pool) => Ok(fleet.pool_info(pool)),
+        None => Err(Status::not_found(format!(
+            "there is no pool {name:?}; `navarch pool list` shows them"
+        ))),
+    }
+}

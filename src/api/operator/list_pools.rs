@@ -1,0 +1,14 @@
+use navarch_proto::api::{ListPoolsRequest, ListPoolsResponse};
+use tonic::Status;
+
+use crate::api::call::{Answer, Call};
+
+/// Lists pools, ordered by name.
+pub(super) async fn list_pools(
+    call: Call,
+    _: ListPoolsRequest,
+) -> Result<Answer<ListPoolsResponse>, Status> {
+    let view = call.view().await?;
+    let pools = view.fleet.pools().map(|pool| view.fleet.pool_info(pool)).collect();
+    Ok(Answer { message: ListPoolsResponse { pools }, index: view.index })
+}

@@ -1,0 +1,84 @@
+//! The table of methods.
+
+/// Where a call is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// By the leader; another replica relays it.
+    Leader,
+    /// By the leader if there is one, else by the replica that got it: status must not need a quorum.
+    LeaderIfAny,
+    /// By the replica that got it.
+    Here,
+}
+
+/// One method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub place: Place,
+    /// Admits the token of agents.
+    pub agents: bool,
+}
+
+const fn route(place: Place, agents: bool) -> Option<Route> {
+    Some(Route { place, agents })
+}
+
+/// The route of a gRPC path; none for what is not ours (reflection, health).
+pub(super) fn find(path: &str) -> Option<Route> {
+    let method = path.strip_prefix("/navarch.")?;
+    match method {
+        "ControlPlaneService/RegisterNode"
+        | "ControlPlaneService/ReportHealth"
+        | "ControlPlaneService/SendHeartbeat"
+        | "ControlPlaneService/Heartbeat"
+        | "ControlPlaneService/GetNodeCommands"
+        | "ControlPlaneService/AckCommand" => route(Place::Leader, true),
+        "ControlPlaneService/PollCommands" => route(Place::Here, true),
+        "ControlPlaneService/IssueCommand"
+        | "OperatorService/ScalePool"
+        | "OperatorService/ApplyFleet"
+        | "OperatorService/ForgetNode"
+        | "ReplicaService/AddReplica"
+        | "ReplicaService/PromoteReplica"
+        | "ReplicaService/RemoveReplica"
+        | "ReplicaService/TransferLeader" => route(Place::Leader, false),
+        "OperatorService/GetFleetStatus" | "ReplicaService/ListReplicas" => {
+            route(Place::LeaderIfAny, false)
+        }
+        "ControlPlaneService/ListNodes"
+        | "ControlPlaneService/GetNode"
+        | "ControlPlaneService/ListInstances"
+        | "ControlPlaneService/GetInstance"
+        | "OperatorService/ListPools"
+        | "OperatorService/GetPool"
+        | "OperatorService/GetCommand"
+        | "OperatorService/ListCommands"
+        | "OperatorService/ListEvents"
+        | "OperatorService/WatchEvents" => route(Place::Here, false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_reflect::DescriptorPool;
+
+    use super::*;
+
+    /// Without it a new method would be reachable past the gate's table, or not at all.
+    #[test]
+    fn every_method_has_a_route() {
+        let pool = DescriptorPool::decode(navarch_proto::DESCRIPTORS).unwrap();
+        let methods: Vec<String> = pool
+            .services()
+            .filter(|service| service.package_name() == "navarch")
+            .flat_map(|service| service.methods().collect::<Vec<_>>())
+            .map(|method| format!("/{}/{}", method.parent_service().full_name(), method.name()))
+            .collect();
+        assert!(methods.len() > 20);
+        for path in methods {
+            assert!(find(&path).is_some(), "{path} has no route");
+        }
+        assert_eq!(find("/grpc.health.v1.Health/Check"), None);
+    }
+}

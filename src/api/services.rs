@@ -1,0 +1,67 @@
+//! The gRPC services behind the gate: ours, reflection and health.
+
+use std::{sync::Arc, time::Duration};
+
+use navarch_proto::api::{
+    control_plane_service_server::ControlPlaneServiceServer,
+    operator_service_server::OperatorServiceServer, replica_service_server::ReplicaServiceServer,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+
+use super::{
+    agent::AgentService, call::Api, cluster::ClusterService, frame::MAX_MESSAGE,
+    operator::OperatorService, probes::readiness,
+};
+
+/// How often the health service learns whether this replica is ready.
+const HEALTH_PERIOD: Duration = Duration::from_millis(500);
+
+/// All services, and the task that keeps the health service honest until `stop`.
+pub fn services(
+    api: &Arc<Api>,
+    stop: CancellationToken,
+) -> Result<(Routes, impl Future<Output = ()> + Send + use<>), tonic_reflection::server::Error> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(navarch_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let control_plane = ControlPlaneServiceServer::new(AgentService::new(api));
+    let operator = OperatorServiceServer::new(OperatorService::new(api, stop.clone()));
+    let replica = ReplicaServiceServer::new(ClusterService::new(api));
+    let routes = Routes::default()
+        .add_service(
+            control_plane
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(
+            operator.max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(replica)
+        .add_service(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .prepare();
+
+    let api = Arc::clone(api);
+    let keep_health = async move {
+        let watch = async {
+            loop {
+                let status = match readiness(&api).await {
+                    Ok(()) => ServingStatus::Serving,
+                    Err(_) => ServingStatus::NotServing,
+                };
+                for service in ["", "navarch.ControlPlaneService", "navarch.OperatorService"] {
+                    reporter.set_service_status(service, status).await;
+                }
+                api.clock().sleep(HEALTH_PERIOD).await;
+            }
+        };
+        stop.run_until_cancelled(watch).await;
+    };
+    Ok((routes, keep_health))
+}

@@ -1,0 +1,51 @@
+//! `navarch bench`: load from outside, as the command-line contract describes it.
+//!
+//! | module | what is there |
+//! |---|---|
+//! | `writes`, `heartbeats`, `reads` | the loads |
+//! | `load` | closed loops and open loops of calls |
+//! | `measure`, `histogram`, `report` | what they find, in bounded memory, and how it is told |
+
+mod heartbeats;
+mod histogram;
+mod load;
+mod measure;
+mod reads;
+mod report;
+mod writes;
+
+use clap::Subcommand;
+
+use super::{failure::Failure, invocation::Invocation};
+
+/// Clients, nodes or connections at most: one process can hold so many.
+const MOST: usize = 1_000_000;
+
+/// `navarch bench ...`
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Make durable, replicated writes of about 256 bytes (node registrations with distinct ids, which stay)
+    Writes(writes::WritesArguments),
+    /// Register nodes, then beat for all of them, spread over all replicas
+    Heartbeats(heartbeats::HeartbeatsArguments),
+    /// Read nodes, spread over all replicas
+    Reads(reads::ReadsArguments),
+}
+
+impl BenchCommand {
+    pub(crate) async fn run(self, invocation: &mut Invocation) -> Result<(), Failure> {
+        match self {
+            Self::Writes(arguments) => arguments.run(invocation).await,
+            Self::Heartbeats(arguments) => arguments.run(invocation).await,
+            Self::Reads(arguments) => arguments.run(invocation).await,
+        }
+    }
+}
+
+/// Reads a number of at least 1.
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=MOST).contains(&count) => Ok(count),
+        _ => Err(format!("`{text}` is no number from 1 to {MOST}")),
+    }
+}

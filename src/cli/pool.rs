@@ -1,0 +1,83 @@
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use navarch_proto::api;
+
+use super::{
+    duration,
+    failure::Failure,
+    invocation::Invocation,
+    output::{Record as _, message_value},
+};
+use crate::client::rpc::{GetPool, ListPools, ScalePool};
+
+/// `navarch pool ...`
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PoolCommand {
+    /// List pools
+    List,
+    /// Show one pool
+    Get {
+        /// The pool
+        name: String,
+    },
+    /// Set a pool's target within its limits, and hold its autoscaler off for a while
+    Scale(ScaleArguments),
+}
+
+/// `navarch pool scale NAME --nodes N`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ScaleArguments {
+    /// The pool
+    name: String,
+    /// How many nodes it should have
+    #[arg(long)]
+    nodes: u32,
+    /// How long the autoscaler keeps off [default: 1h]
+    #[arg(long, value_parser = duration::parse, value_name = "DURATION")]
+    hold: Option<Duration>,
+}
+
+impl PoolCommand {
+    pub(crate) async fn run(self, invocation: &mut Invocation) -> Result<(), Failure> {
+        match self {
+            Self::List => {
+                let request = api::ListPoolsRequest {};
+                let answer = invocation
+                    .call::<ListPools>("list the pools", request)
+                    .await?;
+                invocation.printer.list(&answer.pools, "no pools")
+            }
+            Self::Get { name } => {
+                let what = format!("read pool {name}");
+                let answer = invocation
+                    .call::<GetPool>(&what, api::GetPoolRequest { name })
+                    .await?;
+                let pool = present(answer.pool, &what)?;
+                invocation.printer.one(&pool)
+            }
+            Self::Scale(arguments) => scale(arguments, invocation).await,
+        }
+    }
+}
+
+async fn scale(arguments: ScaleArguments, invocation: &mut Invocation) -> Result<(), Failure> {
+    let what = format!("scale pool {} to {} nodes", arguments.name, arguments.nodes);
+    let request = api::ScalePoolRequest {
+        name: arguments.name,
+        nodes: arguments.nodes,
+        hold_ms: arguments.hold.map(duration::millis),
+    };
+    let answer = invocation.call::<ScalePool>(&what, request).await?;
+    let pool = present(answer.pool, &what)?;
+    let text = format!(
+        "pool {} has the target {} (size {})",
+        pool.name, pool.target, pool.size
+    );
+    let value = message_value(api::PoolInfo::MESSAGE, &pool)?;
+    invocation.printer.result(&text, &pool.name, &value)
+}
+
+fn present(pool: Option<api::PoolInfo>, what: &str) -> Result<api::PoolInfo, Failure> {
+    pool.ok_or_else(|| Failure::refused(format!("cannot {what}: the answer holds no pool")))
+}

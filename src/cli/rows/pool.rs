@@ -1,0 +1,67 @@
+use navarch_proto::api::PoolInfo;
+
+use crate::cli::output::{Cell, Column, Record, Tone, age};
+
+impl Record for PoolInfo {
+    const MESSAGE: &'static str = "navarch.PoolInfo";
+    const COLUMNS: &'static [Column] = &[
+        Column::always("Name"),
+        Column::always("Target"),
+        Column::always("Size"),
+        Column::always("Running"),
+        Column::always("Healthy"),
+        Column::always("Min"),
+        Column::always("Max"),
+        Column::wide("Provisioning"),
+        Column::wide("Pending"),
+        Column::wide("Terminating"),
+        Column::wide("Failed"),
+        Column::wide("Occupancy"),
+        Column::always("Instance type"),
+        Column::wide("Providers"),
+        Column::wide("Autoscaler"),
+        Column::wide("Cooldown"),
+        Column::wide("Hold"),
+        Column::always("Note"),
+    ];
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn cells(&self, now_ms: u64) -> Vec<Cell> {
+        vec![
+            self.name.as_str().into(),
+            self.target.to_string().into(),
+            toned(self.size, self.size == self.target),
+            toned(self.running, self.running >= self.target),
+            toned(self.healthy_nodes, self.healthy_nodes >= self.target),
+            self.min_nodes.to_string().into(),
+            self.max_nodes.to_string().into(),
+            self.provisioning.to_string().into(),
+            self.pending_registration.to_string().into(),
+            self.terminating.to_string().into(),
+            toned(self.failed, self.failed == 0),
+            self.occupancy.to_string().into(),
+            self.instance_type.as_str().into(),
+            self.providers.join(",").into(),
+            self.autoscaler.as_str().into(),
+            age::ahead(self.cooldown_until.as_ref(), now_ms).into(),
+            age::ahead(self.hold_until.as_ref(), now_ms).into(),
+            note(self),
+        ]
+    }
+}
+
+/// Why nothing is bought, else why the target is what it is.
+fn note(pool: &PoolInfo) -> Cell {
+    if pool.held_reason.is_empty() {
+        return pool.reason.as_str().into();
+    }
+    Cell::toned(format!("held: {}", pool.held_reason), Tone::Bad)
+}
+
+fn toned(count: u32, good: bool) -> Cell {
+    let tone = if good { Tone::Plain } else { Tone::Doubtful };
+    Cell::toned(count.to_string(), tone)
+}

@@ -1,0 +1,189 @@
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use h2::{Ping, PingPong, client};
+use navarch_host::{Clock, Spawner};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// What a stream may receive before it is read, bytes.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// What all streams of a connection may receive before it is read, bytes.
+const CONNECTION_WINDOW: u32 = 8 << 20;
+/// Headers of an answer, bytes: metadata and an error text.
+const MAX_HEADERS: u32 = 64 << 10;
+/// Streams that may be open before the replica has said how many it takes.
+const FIRST_STREAMS: usize = 256;
+
+/// An open HTTP/2 connection. Calls go straight into `h2`: hyper's client would start a task for each call,
+/// and tonic's channel would add a queue in front of it.
+#[derive(Clone)]
+pub(super) struct Connection {
+    sender: client::SendRequest<Bytes>,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    closed: AtomicBool,
+    /// Closed because a ping went unanswered.
+    unanswered: AtomicBool,
+    in_flight: AtomicUsize,
+    /// Counts signs of life.
+    heard: AtomicU64,
+}
+
+/// When a connection is given up.
+#[derive(Clone, Copy)]
+pub(super) struct Keepalive {
+    /// Silence, with calls in flight, after which a ping is sent.
+    pub(super) period: Duration,
+    /// How long its answer may take.
+    pub(super) patience: Duration,
+}
+
+/// A call in flight on a connection, for the keepalive.
+pub(super) struct InFlight(Arc<State>);
+
+impl InFlight {
+    /// Notes that the replica said something.
+    pub(super) fn heard(&self) {
+        self.0.heard.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Says that no further call should be made on the connection.
+    pub(super) fn close_connection(&self) {
+        self.0.closed.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells afterwards whether a connection was silent during a try.
+pub(super) struct Witness {
+    state: Arc<State>,
+    heard: u64,
+}
+
+impl Witness {
+    /// Says that no further call should be made on the connection if nothing was heard on it since.
+    pub(super) fn close_if_silent(&self) {
+        if self.state.heard.load(Ordering::Relaxed) == self.heard {
+            self.state.closed.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Connection {
+    /// Opens HTTP/2 on `io` and starts the task that drives it until it breaks or nobody uses it any more.
+    pub(super) async fn open<T>(
+        io: T,
+        keepalive: Keepalive,
+        clock: Clock,
+        spawner: &dyn Spawner,
+    ) -> Result<Self, h2::Error>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (sender, mut driver) = client::Builder::new()
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(MAX_HEADERS)
+            .initial_max_send_streams(FIRST_STREAMS)
+            .enable_push(false)
+            .handshake(io)
+            .await?;
+        let state = Arc::new(State::default());
+        let ping_pong = driver.ping_pong();
+        let closing = Arc::clone(&state);
+        spawner.spawn("client connection", async move {
+            let alive = keep_alive(ping_pong, keepalive, clock, Arc::clone(&closing));
+            drive(driver, alive).await;
+            // Dropping the driver ended every stream that was left.
+            closing.closed.store(true, Ordering::Release);
+        });
+        Ok(Self { sender, state })
+    }
+
+    /// Whether calls can no longer be made on it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether it was closed because a ping went unanswered.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.state.unanswered.load(Ordering::Acquire)
+    }
+
+    /// A witness from now on.
+    pub(super) fn witness(&self) -> Witness {
+        Witness {
+            heard: self.state.heard.load(Ordering::Relaxed),
+            state: Arc::clone(&self.state),
+        }
+    }
+
+    /// What sends one request; the call counts as in flight until the second half is dropped.
+    pub(super) fn begin(self) -> (client::SendRequest<Bytes>, InFlight) {
+        self.state.in_flight.fetch_add(1, Ordering::Relaxed);
+        (self.sender, InFlight(self.state))
+    }
+}
+
+/// Drives the connection until it ends, or `alive` tells that the other side is gone.
+async fn drive<T>(driver: client::Connection<T, Bytes>, alive: impl Future<Output = ()>)
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let alive = pin!(alive);
+    tokio::select! {
+        result = driver => match result {
+            Ok(()) => tracing::trace!("connection ended"),
+            Err(error) => tracing::debug!(%error, "connection lost"),
+        },
+        () = alive => tracing::debug!("connection closed: no answer to a ping"),
+    }
+}
+
+/// Ends when the other side, silent with calls in flight, does not answer a ping.
+async fn keep_alive(
+    ping_pong: Option<PingPong>,
+    keepalive: Keepalive,
+    clock: Clock,
+    state: Arc<State>,
+) {
+    let Some(mut ping_pong) = ping_pong else {
+        return std::future::pending().await;
+    };
+    let mut heard = 0;
+    loop {
+        clock.sleep(keepalive.period).await;
+        let now_heard = state.heard.load(Ordering::Relaxed);
+        let silent = now_heard == heard;
+        heard = now_heard;
+        if !silent || state.in_flight.load(Ordering::Relaxed) == 0 {
+            continue;
+        }
+        match clock
+            .timeout(keepalive.patience, ping_pong.ping(Ping::opaque()))
+            .await
+        {
+            Ok(Ok(_)) => {}
+            // The driver reports what broke.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) => {
+                state.unanswered.store(true, Ordering::Release);
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use prost::Message;
+
+/// Largest message in either direction, bytes: the limit of the wire contract.
+pub(super) const MAX_MESSAGE: usize = 64 << 20;
+
+/// Compressed flag (1 byte) and length (4 bytes, big-endian) before every gRPC message.
+const PREFIX: usize = 5;
+
+/// Largest message with its prefix, bytes.
+pub(super) const MAX_FRAME: usize = MAX_MESSAGE + PREFIX;
+
+/// `message` with its gRPC prefix; `Err` is its size when that is over [`MAX_MESSAGE`].
+pub(super) fn encode<M: Message>(message: &M) -> Result<Bytes, usize> {
+    let size = message.encoded_len();
+    let length = match u32::try_from(size) {
+        Ok(length) if size <= MAX_MESSAGE => length,
+        _ => return Err(size),
+    };
+    let mut buffer = BytesMut::with_capacity(PREFIX + size);
+    buffer.put_u8(0);
+    buffer.put_u32(length);
+    message.encode_raw(&mut buffer);
+    Ok(buffer.freeze())
+}
+
+/// The one message in `body`, a unary answer. `Err` says what is wrong.
+pub(super) fn decode<M: Message + Default>(mut body: impl Buf) -> Result<M, String> {
+    if body.remaining() < PREFIX {
+        return Err(format!(
+            "{} bytes where a message was due",
+            body.remaining()
+        ));
+    }
+    if body.get_u8() != 0 {
+        return Err("a compressed message, which was not asked for".to_owned());
+    }
+    let length = body.get_u32();
+    if usize::try_from(length) != Ok(body.remaining()) {
+        return Err(format!(
+            "a message of {length} bytes in {}",
+            body.remaining()
+        ));
+    }
+    M::decode(body).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use navarch_proto::api;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Without it a message might not survive its own framing.
+        #[test]
+        fn what_was_encoded_is_decoded(node_id in ".{0,200}") {
+            let request = api::GetNodeRequest { node_id };
+            let body = encode(&request).unwrap();
+            prop_assert_eq!(decode::<api::GetNodeRequest>(body).unwrap(), request);
+        }
+
+        /// Without it bytes from a stranger could end the process.
+        #[test]
+        fn any_bytes_are_read_without_panic(body in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = decode::<api::NodeInfo>(Bytes::from(body));
+        }
+    }
+}

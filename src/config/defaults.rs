@@ -1,0 +1,55 @@
+use super::section::Section;
+
+/// When a pool gives a node up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PoolHealth {
+    /// Unhealthy reports in a row.
+    pub(crate) unhealthy_after: u32,
+    pub(crate) auto_replace: bool,
+}
+
+impl PoolHealth {
+    /// What holds where neither a pool nor the defaults have a `health` block.
+    const UNSAID: Self = Self {
+        unhealthy_after: 2,
+        auto_replace: true,
+    };
+
+    /// Reads a `health` block: in one that does not say it, `auto_replace` is off.
+    pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
+        let block = section.section("health", &["unhealthy_after", "auto_replace"])?;
+        Some(Self {
+            unhealthy_after: block.whole("unhealthy_after", 1..=1_000).unwrap_or(2),
+            auto_replace: block.flag("auto_replace").unwrap_or(false),
+        })
+    }
+}
+
+/// The `defaults` block: what pools take that do not say it themselves.
+pub(crate) struct Defaults {
+    pub(crate) ssh_keys: Vec<String>,
+    pub(crate) ssh_user: String,
+    pub(crate) ssh_private_key_path: String,
+    pub(crate) health: PoolHealth,
+}
+
+impl Defaults {
+    pub(crate) fn read(file: &Section<'_>) -> Self {
+        let mut defaults = Self {
+            ssh_keys: Vec::new(),
+            ssh_user: "ubuntu".to_owned(),
+            ssh_private_key_path: String::new(),
+            health: PoolHealth::UNSAID,
+        };
+        let keys = ["ssh_keys", "ssh_user", "ssh_private_key_path", "health"];
+        let Some(block) = file.section("defaults", &keys) else {
+            return defaults;
+        };
+        defaults.ssh_keys = block.texts("ssh_keys").unwrap_or_default();
+        let user = block.text("ssh_user").filter(|user| !user.is_empty());
+        defaults.ssh_user = user.unwrap_or(defaults.ssh_user);
+        defaults.ssh_private_key_path = block.text("ssh_private_key_path").unwrap_or_default();
+        defaults.health = PoolHealth::read(&block).unwrap_or(defaults.health);
+        defaults
+    }
+}

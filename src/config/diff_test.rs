@@ -1,0 +1,105 @@
+use navarch_proto::fleet::FleetSpec;
+
+use super::{diff, parse_fleet};
+
+fn fleet(text: &str) -> FleetSpec {
+    parse_fleet(text, "").unwrap_or_else(|error| panic!("{error}"))
+}
+
+const OLD: &str = "
+server:
+  heartbeat_interval: 30s
+  notifier: {type: webhook, webhook: {drain_url: 'http://a', headers: {X-Key: one}}}
+providers: {f: {type: fake, gpu_count: 8}, g: {type: gcp}}
+pools:
+  training:
+    provider: f
+    instance_type: h100-8x
+    min_nodes: 2
+    max_nodes: 8
+    labels: {team: blue}
+    autoscaling: {type: reactive, scale_up_at: 80, scale_down_at: 20}
+  batch: {provider: f, instance_type: t, max_nodes: 1}
+";
+
+/// Without it an `apply` could be confirmed by a person who was shown less, or other, than what it
+/// changes.
+#[test]
+fn one_line_a_change() {
+    let new = "
+server:
+  heartbeat_interval: 1m
+  notifier: {type: webhook, webhook: {drain_url: 'http://a', headers: {X-Key: two}}}
+providers: {f: {type: fake, gpu_count: 4}, h: {type: aws}}
+pools:
+  training:
+    provider: f
+    instance_type: h100-8x
+    min_nodes: 2
+    max_nodes: 16
+    cooldown: 90s
+    zones: [a, b]
+    autoscaling:
+      type: scheduled
+      schedule: [{days: [mon], start: 9, end: 18, max_nodes: 4}]
+      fallback: {type: queue}
+  burst: {provider: f, instance_type: t, max_nodes: 1}
+";
+    assert_eq!(
+        diff(&fleet(OLD), &fleet(new)),
+        [
+            "pools.batch: removed",
+            "pools.burst: added",
+            "pools.training.autoscaling.fallback.jobs_per_node: unset -> 10",
+            "pools.training.autoscaling.fallback.type: unset -> queue",
+            "pools.training.autoscaling.scale_down_at: 20 -> unset",
+            "pools.training.autoscaling.scale_up_at: 80 -> unset",
+            "pools.training.autoscaling.schedule[0]: unset -> [monday] 9 to 18 h: 2 to 4 nodes",
+            "pools.training.autoscaling.type: reactive -> scheduled",
+            "pools.training.cooldown: 5m -> 1m30s",
+            "pools.training.labels.team: `blue` -> unset",
+            "pools.training.max_nodes: 8 -> 16",
+            "pools.training.zones: unset -> [a, b]",
+            "providers.f.gpu_count: 8 -> 4",
+            "providers.g: removed",
+            "providers.h: added",
+            "server.heartbeat_interval: 30s -> 1m",
+            "server.heartbeat_timeout: 1m30s -> 3m",
+            "server.notifier.webhook.headers.X-Key: changed (not shown)",
+        ]
+    );
+}
+
+/// Without it a replica would log a difference at each start, or miss a changed policy.
+#[test]
+fn equal_is_empty_and_a_policy_counts() {
+    let old = fleet(OLD);
+    assert_eq!(diff(&old, &old), Vec::<String>::new());
+    let with = |policy: &str| FleetSpec {
+        policy_yaml: policy.to_owned(),
+        ..old.clone()
+    };
+    let key = "server.health_policy";
+    assert_eq!(
+        diff(&old, &with("abc")),
+        [format!("{key}: built-in -> a policy of 3 bytes")]
+    );
+    assert_eq!(
+        diff(&with("abc"), &with("abd")),
+        [format!("{key}: changed (a policy of 3 bytes)")]
+    );
+}
+
+/// Without it the first `apply` of a fleet could fail on a specification without settings.
+#[test]
+fn from_nothing() {
+    let lines = diff(&FleetSpec::default(), &fleet(OLD));
+    assert!(
+        lines.contains(&"pools.training: added".to_owned()),
+        "{lines:#?}"
+    );
+    assert!(
+        lines.contains(&"server.heartbeat_interval: unset -> 30s".to_owned()),
+        "{lines:#?}"
+    );
+}

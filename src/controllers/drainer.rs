@@ -1,0 +1,68 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use navarch_fleet::{Administrative, FleetState, LogTime, Node};
+use navarch_proto::{
+    api::FleetEvent,
+    fleet::{FinishDrain, proposal::Kind},
+};
+
+use crate::leader::{Controller, Report, Tenure};
+
+const NAME: &str = "drainer";
+
+/// Ends drains: the `noop` notifier says drained at once, and a deadline ends any other wait.
+pub(super) struct Drainer;
+
+fn plan(fleet: &FleetState, now_ms: u64) -> Vec<FinishDrain> {
+    let notifier = fleet.settings().notifier.as_ref().map_or("noop", |one| one.r#type.as_str());
+    fleet
+        .nodes_wanting_attention()
+        .filter_map(|node| {
+            let reason = finished(node, notifier, now_ms)?;
+            Some(FinishDrain {
+                node_id: node.id.as_str().to_owned(),
+                reason,
+                node_revision: node.revision.0,
+            })
+        })
+        .collect()
+}
+
+fn finished(node: &Node, notifier: &str, now_ms: u64) -> Option<String> {
+    let Administrative::Draining(drain) = node.administrative else { return None };
+    if drain.drained {
+        return None;
+    }
+    if node.is_lost() {
+        return Some("the node is lost: nothing to wait for".to_owned());
+    }
+    if notifier != "webhook" {
+        return Some("no workload system is configured: nothing to wait for".to_owned());
+    }
+    let passed = drain.deadline.map(LogTime::as_ms).is_some_and(|deadline| deadline <= now_ms);
+    passed.then(|| "the drain's deadline passed".to_owned())
+}
+
+#[async_trait]
+impl Controller for Drainer {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn period(&self, _: &FleetState) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn wakes_on(&self, event: &FleetEvent) -> bool {
+        event.kind == "node-draining"
+    }
+
+    async fn reconcile(&mut self, tenure: &Tenure) -> Report {
+        let mut report = Report::default();
+        for finish in plan(&tenure.view().fleet, tenure.now_ms()) {
+            report.count(tenure.propose(NAME, Kind::FinishDrain(finish)).await.map(drop));
+        }
+        report
+    }
+}

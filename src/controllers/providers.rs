@@ -1,0 +1,54 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use navarch_fleet::FleetState;
+use navarch_proto::fleet::ProviderSpec;
+
+use crate::provider::{
+    Provider,
+    registry::{self, BuildContext},
+};
+
+/// The clouds that the fleet's configuration names, built once each and again when their part of the
+/// configuration changes.
+pub struct Providers {
+    context: BuildContext,
+    /// The cluster id, with which every machine is labelled.
+    cluster_id: String,
+    built: Mutex<BTreeMap<String, (ProviderSpec, Arc<dyn Provider>)>>,
+}
+
+impl Providers {
+    /// No clouds yet; they are built as they are asked for.
+    pub fn new(context: BuildContext, cluster_id: String) -> Self {
+        Self { context, cluster_id, built: Mutex::default() }
+    }
+
+    /// The cluster id, with which every machine is labelled.
+    pub(super) fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// The cloud `name`, or why it cannot be called.
+    pub(super) fn get(
+        &self,
+        fleet: &FleetState,
+        name: &str,
+    ) -> Result<Arc<dyn Provider>, String> {
+        let Some(spec) = fleet.provider_spec(name) else {
+            return Err(format!("provider {name:?} is not configured"));
+        };
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, provider)) = built.get(name)
+            && known == spec
+        {
+            return Ok(Arc::clone(provider));
+        }
+        let provider =
+            registry::build(spec, &self.context).map_err(|error| error.to_string())?;
+        built.insert(name.to_owned(), (spec.clone(), Arc::clone(&provider)));
+        Ok(provider)
+    }
+}

@@ -1,0 +1,35 @@
+use navarch_proto::fleet::PoolState;
+
+use super::record::RecordError;
+use crate::{
+    ids::{PoolName, Revision},
+    model::Pool,
+    text::stored,
+    time::{LogTime, ms_or_zero},
+};
+
+pub(super) fn to_record(pool: &Pool) -> PoolState {
+    PoolState {
+        name: pool.name.to_string(),
+        target: pool.target,
+        revision: pool.revision.0,
+        reason: pool.reason.to_string(),
+        held_reason: pool.held_reason.to_string(),
+        cooldown_until_ms: ms_or_zero(pool.cooldown_until),
+        hold_until_ms: ms_or_zero(pool.hold_until),
+        choices: pool.choices,
+    }
+}
+
+pub(super) fn from_record(record: &PoolState) -> Result<Pool, RecordError> {
+    Ok(Pool {
+        name: PoolName::new(&record.name)?,
+        target: record.target,
+        revision: Revision(record.revision),
+        reason: stored(&record.reason, usize::MAX),
+        held_reason: stored(&record.held_reason, usize::MAX),
+        cooldown_until: LogTime::optional(record.cooldown_until_ms),
+        hold_until: LogTime::optional(record.hold_until_ms),
+        choices: record.choices,
+    })
+}

@@ -1,0 +1,111 @@
+use std::io::{self, Write};
+
+use navarch_proto::fleet::{Header, SnapshotItem, Trailer, snapshot_item::Item};
+use prost::Message as _;
+
+use super::{instance, node, node_command, pool};
+use crate::state::FleetState;
+
+/// The snapshot format that this build writes and reads.
+pub const SNAPSHOT_FORMAT: u32 = 1;
+
+impl FleetState {
+    /// Writes the whole state as length-delimited `SnapshotItem`s, ordered by kind and key: equal states are
+    /// equal bytes. Small writes: hand in a buffered writer.
+    ///
+    /// # Errors
+    ///
+    /// The writer's.
+    pub fn write_snapshot(&self, writer: &mut dyn Write) -> io::Result<()> {
+        let mut items = ItemWriter {
+            writer,
+            buffer: Vec::new(),
+            items: 0,
+        };
+        items.write(Item::Header(self.header()))?;
+        if let Some(spec) = &self.spec {
+            items.write(Item::Spec((**spec).clone()))?;
+        }
+        for record in self.nodes.iter() {
+            items.write(Item::Node(node::to_record(record)))?;
+        }
+        for (number, seen) in self.nodes.all_last_seen() {
+            items.write(Item::LastSeen(node::to_last_seen(number, seen)))?;
+        }
+        for record in self.instances.iter() {
+            items.write(Item::Instance(instance::to_record(record)))?;
+        }
+        for record in self.pools.values() {
+            items.write(Item::Pool(pool::to_record(record)))?;
+        }
+        for record in self.commands.iter() {
+            items.write(Item::Command(node_command::to_record(record)))?;
+        }
+        for (key, backoff) in &self.backoffs {
+            items.write(Item::Backoff(instance::to_backoff(key, *backoff)))?;
+        }
+        for (id, remembered) in self.requests.iter() {
+            items.write(Item::Request(remembered.to_record(id)))?;
+        }
+        for event in self.journal.iter() {
+            items.write(Item::Event((**event).clone()))?;
+        }
+        let trailer = Trailer { items: items.items };
+        items.write(Item::Trailer(trailer))
+    }
+
+    /// BLAKE3 of the snapshot: equal on replicas that applied the same entries. Goes through everything.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut hasher = HashWriter(blake3::Hasher::new());
+        // A hasher takes whatever it is given.
+        let written = self.write_snapshot(&mut hasher);
+        debug_assert!(written.is_ok());
+        *hasher.0.finalize().as_bytes()
+    }
+
+    fn header(&self) -> Header {
+        Header {
+            format: SNAPSHOT_FORMAT,
+            log_time_ms: self.log_time.as_ms(),
+            session: self.session.id.0,
+            session_replica: self.session.replica.to_string(),
+            session_opened_ms: self.session.opened_at.as_ms(),
+            spec_revision: self.spec_revision,
+            policy_revision: self.policy_revision,
+            next_node_number: self.nodes.next_number(),
+            next_event_index: self.journal.next_index(),
+            session_boot_id: self.session.boot_id.to_string(),
+        }
+    }
+}
+
+struct ItemWriter<'a> {
+    writer: &'a mut dyn Write,
+    buffer: Vec<u8>,
+    items: u64,
+}
+
+impl ItemWriter<'_> {
+    fn write(&mut self, item: Item) -> io::Result<()> {
+        self.buffer.clear();
+        SnapshotItem { item: Some(item) }
+            .encode_length_delimited(&mut self.buffer)
+            .map_err(io::Error::other)?;
+        self.items += 1;
+        self.writer.write_all(&self.buffer)
+    }
+}
+
+/// The hasher as a writer.
+struct HashWriter(blake3::Hasher);
+
+impl Write for HashWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

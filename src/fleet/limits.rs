@@ -1,0 +1,62 @@
+//! Every bound of the fleet state that no configuration changes.
+
+/// Bytes of an identifier, and of the short texts beside one (provider, region, zone, type).
+pub const MAX_ID_BYTES: usize = 256;
+/// Labels of a node.
+pub const MAX_LABELS: usize = 64;
+/// Bytes of a label's key and value together, and of each text of a node's metadata.
+pub const MAX_LABEL_BYTES: usize = 1024;
+/// GPUs of a node.
+pub const MAX_GPUS: usize = 64;
+/// Bytes of a reason; longer ones are cut.
+pub const MAX_REASON_BYTES: usize = 1024;
+/// Node numbers of one digest chunk.
+pub const MAX_DIGEST_NUMBERS: usize = 65_536;
+
+/// Commands that wait for one node, delivered or not.
+pub const MAX_OPEN_COMMANDS: usize = 100;
+/// Finished commands kept of one node; the oldest go first.
+pub const MAX_FINISHED_COMMANDS: usize = 100;
+/// Parameters of a command.
+pub const MAX_PARAMETERS: usize = 64;
+/// Bytes of all of a command's parameters, keys and values together.
+pub const MAX_PARAMETER_BYTES: usize = 16 * 1024;
+/// Bytes of a command's output, and of its error; longer ones are cut.
+pub const MAX_OUTPUT_BYTES: usize = 64 * 1024;
+/// How long a command waits that names no deadline.
+pub const DEFAULT_COMMAND_DEADLINE_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long a finished command is kept.
+pub const RETAIN_COMMANDS_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Bytes of the request body that a provider is asked with.
+pub const MAX_REQUEST_BODY_BYTES: usize = 64 * 1024;
+/// Pools of a fleet.
+pub const MAX_POOLS: usize = 1000;
+/// Providers of a fleet.
+pub const MAX_PROVIDERS: usize = 100;
+/// Bytes of a whole encoded fleet specification, the policy's text included.
+pub const MAX_SPEC_BYTES: usize = 4 * 1024 * 1024;
+/// Instances that a pool may ask for.
+pub const MAX_POOL_NODES: u32 = 200_000;
+/// First pause after a capacity failure; it doubles with each further one.
+pub const FIRST_BACKOFF_MS: u64 = 30 * 1000;
+/// Longest pause after capacity failures, and how long their count is remembered after it.
+pub const LONGEST_BACKOFF_MS: u64 = 30 * 60 * 1000;
+
+/// How long a call's outcome is remembered under its request id.
+pub const RETAIN_REQUESTS_MS: u64 = 5 * 60 * 1000;
+/// Outcomes remembered at once.
+pub const MAX_REQUESTS: usize = 100_000;
+/// Bytes of all remembered outcomes.
+pub const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+
+/// Fleet events kept.
+pub const MAX_EVENTS: usize = 100_000;
+/// Bytes of all fleet events kept, as they lie in memory.
+pub const MAX_EVENT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Records that one `DropExpired` or `ExpireCommands` changes; what is left waits for the next one.
+pub const MAX_EXPIRED: usize = 10_000;
+
+/// Bytes of one snapshot item: above any record that the limits here allow.
+pub const MAX_SNAPSHOT_ITEM_BYTES: usize = 16 * 1024 * 1024;

@@ -1,0 +1,83 @@
+use std::sync::Arc;
+
+use navarch_proto::api::HealthStatus;
+
+use crate::{limits::MAX_REASON_BYTES, text::stored, time::LogTime};
+
+/// What a node's health reports say, and whether an unhealthy one still stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// The last report's verdict; unknown before the first one and after the latch was cleared.
+    pub verdict: HealthStatus,
+    /// An unhealthy verdict stands until an operator clears it or the machine is replaced.
+    pub latched: bool,
+    /// The rule or the check that decided: of the verdict that latched, else of the last one.
+    pub rule: Arc<str>,
+    /// What that rule said.
+    pub reason: Arc<str>,
+    /// Unhealthy reports in a row. After an unhealthy event verdict every report counts, because an event
+    /// is sent once; otherwise a report that is not unhealthy sets it back to 0.
+    pub unhealthy_reports: u32,
+    /// When the first unhealthy event verdict since the last clearing came; none: no such.
+    pub unhealthy_event_at: Option<LogTime>,
+}
+
+/// A judged health report.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report<'a> {
+    /// Worst of the check results.
+    pub(crate) checks: HealthStatus,
+    /// Worst of the policy over the events.
+    pub(crate) events: HealthStatus,
+    /// Worst of everything.
+    pub(crate) verdict: HealthStatus,
+    pub(crate) rule: &'a str,
+    pub(crate) reason: &'a str,
+}
+
+impl Health {
+    /// What a report makes of it.
+    pub(crate) fn after(&self, report: Report<'_>, now: LogTime) -> Self {
+        let verdict = report.verdict.max(report.checks).max(report.events);
+        let mut next = self.clone();
+        if report.events == HealthStatus::Unhealthy && next.unhealthy_event_at.is_none() {
+            next.unhealthy_event_at = Some(now);
+        }
+        next.unhealthy_reports =
+            if verdict == HealthStatus::Unhealthy || next.unhealthy_event_at.is_some() {
+                self.unhealthy_reports.saturating_add(1)
+            } else {
+                0
+            };
+        // A report that judged nothing leaves the verdict as it is.
+        if verdict != HealthStatus::Unknown {
+            next.verdict = verdict;
+        }
+        let unhealthy = verdict == HealthStatus::Unhealthy;
+        if unhealthy || (!self.latched && verdict != HealthStatus::Unknown) {
+            next.latched = unhealthy;
+            next.rule = stored(report.rule, MAX_REASON_BYTES);
+            next.reason = stored(report.reason, MAX_REASON_BYTES);
+        }
+        next
+    }
+
+    /// What an operator's clearing makes of it: nobody has judged the node since.
+    pub(crate) fn cleared() -> Self {
+        Self::default()
+    }
+}
+
+/// How events and messages name a verdict.
+pub(crate) fn verdict_word(verdict: HealthStatus) -> &'static str {
+    match verdict {
+        HealthStatus::Unknown => "unknown",
+        HealthStatus::Healthy => "healthy",
+        HealthStatus::Degraded => "degraded",
+        HealthStatus::Unhealthy => "unhealthy",
+    }
+}
+
+#[cfg(test)]
+#[path = "health_test.rs"]
+mod tests;

@@ -1,0 +1,97 @@
+use HealthStatus::{Degraded, Healthy, Unhealthy, Unknown};
+
+use super::*;
+
+/// Applies `(checks, events)` reports one after the other and tells `(verdict, latched, count)` of each.
+fn replay(reports: &[(HealthStatus, HealthStatus)]) -> Vec<(HealthStatus, bool, u32)> {
+    let mut health = Health::default();
+    reports
+        .iter()
+        .map(|(checks, events)| {
+            let report = Report {
+                checks: *checks,
+                events: *events,
+                verdict: Unknown,
+                rule: "rule",
+                reason: "reason",
+            };
+            health = health.after(report, LogTime::from_ms(7));
+            (health.verdict, health.latched, health.unhealthy_reports)
+        })
+        .collect()
+}
+
+/// Every verdict of checks by every verdict of events, on a fresh node.
+#[test]
+fn first_report_table() {
+    for checks in [Unknown, Healthy, Degraded, Unhealthy] {
+        for events in [Unknown, Healthy, Degraded, Unhealthy] {
+            let worst = checks.max(events);
+            let unhealthy = worst == Unhealthy;
+            assert_eq!(
+                replay(&[(checks, events)]),
+                [(worst, unhealthy, u32::from(unhealthy))],
+                "{checks:?} {events:?}"
+            );
+        }
+    }
+}
+
+/// An XID is sent once: without this, a node with a dead GPU is never replaced at a threshold of 2.
+#[test]
+fn an_event_counts_with_every_later_report() {
+    assert_eq!(
+        replay(&[(Healthy, Unhealthy), (Healthy, Unknown), (Healthy, Healthy)]),
+        [(Unhealthy, true, 1), (Healthy, true, 2), (Healthy, true, 3)]
+    );
+}
+
+/// A check that failed once and passed again must not add up over days to a replacement.
+#[test]
+fn a_passing_check_resets_failed_checks_but_not_the_latch() {
+    assert_eq!(
+        replay(&[
+            (Unhealthy, Unknown),
+            (Unhealthy, Unknown),
+            (Degraded, Unknown)
+        ]),
+        [
+            (Unhealthy, true, 1),
+            (Unhealthy, true, 2),
+            (Degraded, true, 0)
+        ]
+    );
+}
+
+/// The operator must see the rule that took the node out, not the last thing that was fine.
+#[test]
+fn the_latching_rule_stays_named() {
+    let latching = Report {
+        checks: Unknown,
+        events: Unhealthy,
+        verdict: Unhealthy,
+        rule: "xid-fatal",
+        reason: "XID 79",
+    };
+    let fine = Report {
+        checks: Healthy,
+        events: Unknown,
+        verdict: Healthy,
+        rule: "",
+        reason: "",
+    };
+    let health = Health::default().after(latching, LogTime::from_ms(5));
+    let health = health.after(fine, LogTime::from_ms(6));
+    assert_eq!((&*health.rule, &*health.reason), ("xid-fatal", "XID 79"));
+    assert_eq!(health.unhealthy_event_at, LogTime::optional(5));
+    assert_eq!(Health::cleared(), Health::default());
+}
+
+/// An agent that reports nothing must not be able to wash a bad verdict away.
+#[test]
+fn a_report_without_results_changes_no_verdict() {
+    assert_eq!(
+        replay(&[(Degraded, Unknown), (Unknown, Unknown)]),
+        [(Degraded, false, 0), (Degraded, false, 0)]
+    );
+}

@@ -1,0 +1,40 @@
+//! The fleet's records and what may become of them.
+//!
+//! | file | principal type |
+//! |---|---|
+//! | `node` | [`Node`]: a GPU machine as its agent registered it |
+//! | `administrative` | [`Administrative`]: what people decided about a node, with its transition table |
+//! | `health` | [`Health`]: what reports say about a node, and the latch |
+//! | `liveness` | [`Liveness`]: whether a node beats; [`LastSeen`] is kept apart from the record |
+//! | `instance` | [`Instance`]: a rented machine, from the order on |
+//! | `instance_state` | [`InstanceState`] with its transition table |
+//! | `pool` | [`Pool`]: desired capacity; [`PoolCounts`]: what there is |
+//! | `node_command` | [`NodeCommand`]: an order to an agent, with its transition table |
+//! | `backoff` | [`Backoff`]: a pause after capacity failures |
+
+mod administrative;
+mod backoff;
+mod health;
+mod instance;
+mod instance_state;
+mod liveness;
+mod node;
+mod node_command;
+mod pool;
+
+pub(crate) use administrative::AdministrativeStep;
+pub use administrative::{Administrative, Drain};
+pub use backoff::{Backoff, BackoffKey};
+pub use health::Health;
+pub(crate) use health::Report;
+pub(crate) use health::verdict_word;
+pub use instance::Instance;
+pub use instance_state::InstanceState;
+pub(crate) use instance_state::InstanceStep;
+pub use liveness::{LastSeen, Liveness, Loss};
+pub(crate) use node::status_word;
+pub use node::{INSTANCE_LABEL, Node, POOL_LABEL};
+pub(crate) use node_command::CommandStep;
+pub(crate) use node_command::type_word;
+pub use node_command::{CommandState, NodeCommand};
+pub use pool::{Pool, PoolCounts};

@@ -1,0 +1,124 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use navarch_proto::fleet::{Accepted, FailInstance, FailureKind};
+
+use super::{matching, shared};
+use crate::{
+    event::{Context, Event, EventKind, Subject},
+    limits::MAX_REASON_BYTES,
+    model::{Backoff, BackoffKey, Instance, InstanceState, InstanceStep},
+    outcome::Refusal,
+    state::FleetState,
+    text::stored,
+};
+
+/// An order or a machine failed. One with a machine goes on to terminating; a fallback is a new order.
+pub(super) fn apply(
+    proposal: &FailInstance,
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+) -> Result<Accepted, Refusal> {
+    let instance = shared::instance(state, &proposal.instance_id)?;
+    let kind = match FailureKind::try_from(proposal.kind) {
+        Ok(FailureKind::Unspecified) | Err(_) => {
+            return Err(Refusal::invalid(format!(
+                "{} is no failure kind; say why the instance failed",
+                proposal.kind
+            )));
+        }
+        Ok(kind) => kind,
+    };
+    let what = format!("instance {}", instance.id);
+    shared::check_revision(&what, proposal.instance_revision, instance.revision)?;
+    let wanted = format!("fail ({})", word(kind));
+    let after = shared::next_instance_state(&instance, InstanceStep::Fail(kind), &wanted)?;
+    fail(state, context, &instance, (kind, after, &proposal.reason));
+    match kind {
+        FailureKind::Capacity => open_backoff(state, context, &instance),
+        FailureKind::Vanished => {
+            shared::terminate_node(
+                state,
+                context,
+                &instance,
+                "the provider has no such machine",
+            );
+        }
+        FailureKind::Quota | FailureKind::Invalid | FailureKind::LaunchTimeout => {}
+        FailureKind::Unspecified
+        | FailureKind::Stale
+        | FailureKind::NodeLost
+        | FailureKind::NodeUnhealthy => {}
+    }
+    // An order that came to nothing has no machine that a node could run on.
+    if instance.state == InstanceState::Provisioning
+        && let Some(node_id) = &instance.node_id
+    {
+        matching::undo_join(state, context, node_id, "the order failed");
+    }
+    Ok(shared::accepted_instance(state, instance.id.as_str()))
+}
+
+fn fail(
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+    instance: &Instance,
+    failure: (FailureKind, InstanceState, &str),
+) {
+    let (kind, after, reason) = failure;
+    let event = Event::new(
+        EventKind::InstanceFailed,
+        Subject::Instance(instance.id.as_str()),
+    )
+    .reason(reason)
+    .change("state", instance.state, after)
+    .change("failure", word(instance.failure), word(kind));
+    context.emit(event);
+    state.instances.update(instance.id.as_str(), |record| {
+        record.enter(after, context.now);
+        record.failure = kind;
+        record.request_body = Bytes::new();
+        record.status_message = stored(reason, MAX_REASON_BYTES);
+    });
+}
+
+fn open_backoff(state: &mut FleetState, context: &mut Context<'_>, instance: &Instance) {
+    let key = BackoffKey {
+        provider: instance.provider.clone(),
+        region: Arc::clone(&instance.region),
+        instance_type: Arc::clone(&instance.instance_type),
+    };
+    let before = state.backoffs.get(&key).copied();
+    let after = Backoff::after(before, context.now);
+    let event = Event::new(
+        EventKind::CapacityBackoff,
+        Subject::Provider(instance.provider.as_str()),
+    )
+    .reason(&format!(
+        "no {} in {:?}",
+        instance.instance_type, &*instance.region
+    ))
+    .change(
+        "failures",
+        before.map_or(0, |backoff| backoff.failures),
+        after.failures,
+    )
+    .change("pause_ms", "", after.until.as_ms() - context.now.as_ms());
+    context.emit(event);
+    state.backoffs.insert(key, after);
+}
+
+/// How events and messages name a failure.
+fn word(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Unspecified => "",
+        FailureKind::Capacity => "capacity",
+        FailureKind::Quota => "quota",
+        FailureKind::Invalid => "invalid",
+        FailureKind::Stale => "stale",
+        FailureKind::LaunchTimeout => "launch-timeout",
+        FailureKind::Vanished => "vanished",
+        FailureKind::NodeLost => "node-lost",
+        FailureKind::NodeUnhealthy => "node-unhealthy",
+    }
+}

@@ -1,0 +1,77 @@
+//! One verb a file: `apply` checks the proposal against the state and only then changes it.
+//!
+//! `matching` joins nodes to instances, `shared` holds the checks that several verbs make.
+
+mod accept_drain;
+mod acknowledge_command;
+mod apply_fleet_spec;
+mod clear_lost;
+mod cordon_node;
+mod declare_lost;
+mod drain_node;
+mod drop_expired;
+mod expire_commands;
+mod fail_instance;
+mod finish_drain;
+mod forget_node;
+mod hand_out_commands;
+mod hold_pool;
+mod mark_delivered;
+mod matching;
+mod open_session;
+mod queue_command;
+mod record_digest;
+mod record_purchase;
+mod record_termination;
+mod record_verdict;
+mod refuse_drain;
+mod register_node;
+mod request_instance;
+mod scale_pool;
+mod set_pool_target;
+mod shared;
+mod spec_check;
+mod terminate_instance;
+mod uncordon_node;
+
+use navarch_proto::fleet::{Accepted, proposal::Kind};
+
+use crate::{event::Context, outcome::Refusal, state::FleetState};
+
+/// Applies a proposal of any kind.
+pub(crate) fn apply(
+    kind: Kind,
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+) -> Result<Accepted, Refusal> {
+    match kind {
+        Kind::OpenSession(proposal) => open_session::apply(proposal, state, context),
+        Kind::ApplyFleetSpec(proposal) => apply_fleet_spec::apply(proposal, state, context),
+        Kind::RegisterNode(proposal) => register_node::apply(proposal, state, context),
+        Kind::RecordVerdict(proposal) => record_verdict::apply(&proposal, state, context),
+        Kind::CordonNode(proposal) => cordon_node::apply(proposal, state, context),
+        Kind::UncordonNode(proposal) => uncordon_node::apply(proposal, state, context),
+        Kind::DrainNode(proposal) => drain_node::apply(proposal, state, context),
+        Kind::FinishDrain(proposal) => finish_drain::apply(&proposal, state, context),
+        Kind::AcceptDrain(proposal) => accept_drain::apply(&proposal, state, context),
+        Kind::RefuseDrain(proposal) => refuse_drain::apply(&proposal, state, context),
+        Kind::ForgetNode(proposal) => forget_node::apply(&proposal, state, context),
+        Kind::RecordDigest(proposal) => record_digest::apply(&proposal, state),
+        Kind::DeclareLost(proposal) => declare_lost::apply(&proposal, state, context),
+        Kind::ClearLost(proposal) => clear_lost::apply(&proposal, state, context),
+        Kind::QueueCommand(proposal) => queue_command::apply(proposal, state, context),
+        Kind::HandOutCommands(proposal) => hand_out_commands::apply(&proposal, state, context),
+        Kind::MarkDelivered(proposal) => mark_delivered::apply(&proposal, state, context),
+        Kind::AcknowledgeCommand(proposal) => acknowledge_command::apply(&proposal, state, context),
+        Kind::ExpireCommands(_) => Ok(expire_commands::apply(state, context)),
+        Kind::RequestInstance(proposal) => request_instance::apply(proposal, state, context),
+        Kind::RecordPurchase(proposal) => record_purchase::apply(&proposal, state, context),
+        Kind::FailInstance(proposal) => fail_instance::apply(&proposal, state, context),
+        Kind::TerminateInstance(proposal) => terminate_instance::apply(&proposal, state, context),
+        Kind::RecordTermination(proposal) => record_termination::apply(&proposal, state, context),
+        Kind::DropExpired(_) => Ok(drop_expired::apply(state, context)),
+        Kind::ScalePool(proposal) => scale_pool::apply(&proposal, state, context),
+        Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),
+        Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
+    }
+}

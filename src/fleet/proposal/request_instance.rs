@@ -1,0 +1,147 @@
+use std::sync::Arc;
+
+use navarch_proto::fleet::{Accepted, FailureKind, RequestInstance};
+
+use super::shared;
+use crate::{
+    event::{Context, Event, EventKind, Subject},
+    ids::{InstanceId, PoolName, ProviderName, Revision, check_text},
+    limits::{MAX_REASON_BYTES, MAX_REQUEST_BODY_BYTES},
+    model::{BackoffKey, Instance, InstanceState, Pool},
+    outcome::Refusal,
+    state::FleetState,
+    text::stored,
+};
+
+/// Decides on an order, before the provider hears of it. From here on it keeps its slot until the provider
+/// has answered for good.
+pub(super) fn apply(
+    proposal: RequestInstance,
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+) -> Result<Accepted, Refusal> {
+    let id = InstanceId::new(&proposal.instance_id)?;
+    if state.instances.get(id.as_str()).is_some() {
+        return Err(Refusal::already_exists(format!(
+            "instance {id} exists already; one id is one order, mint a new one"
+        )));
+    }
+    let pool = shared::pool(state, &proposal.pool)?;
+    check_order(state, &proposal)?;
+    let provider = provider(state, &proposal, context)?;
+    let replaces = replaced(state, &proposal, &pool.name)?;
+    check_room(state, &pool.name)?;
+    let event = Event::new(EventKind::InstanceRequested, Subject::Instance(id.as_str()))
+        .reason(&proposal.reason)
+        .change("state", "", InstanceState::Provisioning)
+        .change("pool", "", &pool.name)
+        .change("provider", "", &provider)
+        .change("region", "", &proposal.region)
+        .change("instance_type", "", &proposal.instance_type)
+        .change(
+            "replaces",
+            "",
+            replaces.as_ref().map_or("", InstanceId::as_str),
+        );
+    context.emit(event);
+    let counted = Pool {
+        choices: pool.choices.saturating_add(1),
+        ..(*pool).clone()
+    };
+    state.pools.insert(pool.name.clone(), Arc::new(counted));
+    state.instances.insert(Instance {
+        id: id.clone(),
+        pool: pool.name.clone(),
+        provider,
+        region: state.texts.share(&proposal.region),
+        zone: state.texts.share(&proposal.zone),
+        instance_type: state.texts.share(&proposal.instance_type),
+        state: InstanceState::Provisioning,
+        provider_ref: None,
+        node_id: None,
+        request_body: proposal.request_body,
+        replaces,
+        revision: Revision(1),
+        created_at: context.now,
+        ready_at: None,
+        state_since: context.now,
+        terminated_at: None,
+        status_message: stored(&proposal.reason, MAX_REASON_BYTES),
+        price_per_hour: 0.0,
+        failure: FailureKind::Unspecified,
+    });
+    Ok(shared::accepted_instance(state, id.as_str()))
+}
+
+fn check_order(state: &FleetState, proposal: &RequestInstance) -> Result<(), Refusal> {
+    check_text("region", &proposal.region)?;
+    check_text("zone", &proposal.zone)?;
+    check_text("instance type", &proposal.instance_type)?;
+    if proposal.request_body.len() > MAX_REQUEST_BODY_BYTES {
+        return Err(Refusal::invalid(format!(
+            "the request body takes {} bytes; the limit is {MAX_REQUEST_BODY_BYTES}",
+            proposal.request_body.len()
+        )));
+    }
+    if state.provider_spec(&proposal.provider).is_none() {
+        return Err(Refusal::precondition(format!(
+            "provider {:?} is not configured; add it and apply the file",
+            proposal.provider
+        )));
+    }
+    Ok(())
+}
+
+/// The provider, unless it said a moment ago that it has nothing of the kind.
+fn provider(
+    state: &mut FleetState,
+    proposal: &RequestInstance,
+    context: &Context<'_>,
+) -> Result<ProviderName, Refusal> {
+    let name = ProviderName::shared(state.texts.share(&proposal.provider))?;
+    let key = BackoffKey {
+        provider: name.clone(),
+        region: state.texts.share(&proposal.region),
+        instance_type: state.texts.share(&proposal.instance_type),
+    };
+    match state.backoffs.get(&key) {
+        Some(backoff) if backoff.until > context.now => Err(Refusal::precondition(format!(
+            "provider {name} had no {} in {:?} {} times in a row; ask again after {}",
+            proposal.instance_type, proposal.region, backoff.failures, backoff.until
+        ))),
+        Some(_) | None => Ok(name),
+    }
+}
+
+fn replaced(
+    state: &FleetState,
+    proposal: &RequestInstance,
+    pool: &PoolName,
+) -> Result<Option<InstanceId>, Refusal> {
+    if proposal.replaces.is_empty() {
+        return Ok(None);
+    }
+    let replaced = shared::instance(state, &proposal.replaces)?;
+    if replaced.pool != *pool {
+        return Err(Refusal::invalid(format!(
+            "instance {} is of pool {}, not of {pool}",
+            replaced.id, replaced.pool
+        )));
+    }
+    Ok(Some(replaced.id.clone()))
+}
+
+/// No purchase takes the occupancy above the maximum.
+fn check_room(state: &FleetState, pool: &PoolName) -> Result<(), Refusal> {
+    let limit = state
+        .pool_spec(pool.as_str())
+        .map_or(0, |spec| spec.max_nodes);
+    let occupancy = state.instances.counts(pool.as_str()).occupancy();
+    if occupancy < limit {
+        return Ok(());
+    }
+    Err(Refusal::exhausted(format!(
+        "pool {pool} has {occupancy} instances that are not known to be gone, and max_nodes is \
+         {limit}; raise it or wait"
+    )))
+}

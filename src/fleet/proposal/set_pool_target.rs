@@ -1,0 +1,76 @@
+use std::sync::Arc;
+
+use navarch_proto::fleet::{Accepted, SetPoolTarget};
+
+use super::shared;
+use crate::{
+    event::{Context, Event, EventKind, Subject},
+    limits::MAX_REASON_BYTES,
+    model::Pool,
+    outcome::Refusal,
+    state::FleetState,
+    text::stored,
+    time::ms_or_zero,
+};
+
+/// The autoscaler's decision. A decision to leave the target as it is, is journalled once a reason.
+pub(super) fn apply(
+    proposal: &SetPoolTarget,
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+) -> Result<Accepted, Refusal> {
+    let pool = shared::pool(state, &proposal.pool)?;
+    let what = format!("pool {}", pool.name);
+    shared::check_revision(&what, proposal.pool_revision, pool.revision)?;
+    check_target(state, &pool, proposal.target)?;
+    let cooldown_ms = state
+        .pool_spec(pool.name.as_str())
+        .map_or(0, |spec| spec.cooldown_ms);
+    let cooldown_until = if proposal.start_cooldown {
+        Some(context.now.plus_ms(cooldown_ms))
+    } else {
+        pool.cooldown_until
+    };
+    let reason = stored(&proposal.reason, MAX_REASON_BYTES);
+    let after = Pool {
+        target: proposal.target,
+        reason,
+        cooldown_until,
+        ..(*pool).clone()
+    };
+    if after != *pool {
+        let event = Event::new(EventKind::PoolDecided, Subject::Pool(pool.name.as_str()))
+            .reason(&after.reason)
+            .change("target", pool.target, after.target)
+            .change(
+                "cooldown_until_ms",
+                ms_or_zero(pool.cooldown_until),
+                ms_or_zero(cooldown_until),
+            );
+        context.emit(event);
+        let after = Pool {
+            revision: pool.revision.next(),
+            ..after
+        };
+        state.pools.insert(pool.name.clone(), Arc::new(after));
+    }
+    Ok(shared::accepted_pool(state, pool.name.as_str()))
+}
+
+/// That a target is within the pool's limits.
+pub(super) fn check_target(state: &FleetState, pool: &Pool, target: u32) -> Result<(), Refusal> {
+    let Some(spec) = state.pool_spec(pool.name.as_str()) else {
+        return Err(Refusal::not_found(format!(
+            "pool {} is not configured",
+            pool.name
+        )));
+    };
+    if (spec.min_nodes..=spec.max_nodes).contains(&target) {
+        return Ok(());
+    }
+    Err(Refusal::invalid(format!(
+        "{target} is not within the limits of pool {}, {} to {}; change min_nodes or max_nodes and \
+         apply the file",
+        pool.name, spec.min_nodes, spec.max_nodes
+    )))
+}

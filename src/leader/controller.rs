@@ -1,0 +1,27 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use navarch_fleet::FleetState;
+use navarch_proto::api::FleetEvent;
+
+use super::{Report, Tenure};
+
+/// A control loop of the leader. It takes no input: it reads the fleet, plans what is missing and carries
+/// it out, so that a lost wake-up or a crash between two steps only delays it.
+#[async_trait]
+pub trait Controller: Send + Sync + 'static {
+    /// Its name in reports, in the journal and in metrics.
+    fn name(&self) -> &'static str;
+
+    /// The longest time between two passes.
+    fn period(&self, fleet: &FleetState) -> Duration;
+
+    /// Whether a pass should follow this event soon. An event is a hint, never data.
+    fn wakes_on(&self, event: &FleetEvent) -> bool {
+        let _ = event;
+        false
+    }
+
+    /// One pass.
+    async fn reconcile(&mut self, tenure: &Tenure) -> Report;
+}

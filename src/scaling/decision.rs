@@ -1,0 +1,145 @@
+use super::view::{Limits, PoolView};
+
+/// What a strategy recommends, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Nodes wanted; always within `limits`.
+    pub target: u32,
+    /// The limits in force: the pool's, or those of the window of a schedule.
+    pub limits: Limits,
+    /// What kind of decision it is.
+    pub cause: Cause,
+    /// One sentence with the figures, for status and journal.
+    pub reason: String,
+}
+
+/// What moved a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Figures are missing, so the pool holds still.
+    NoData,
+    /// Figures are there and ask for no change.
+    Steady,
+    /// The target lay outside the limits. Neither cooldown nor hold stops it.
+    Limits,
+    /// Healthy nodes are too few. Cooldown does not stop it.
+    Repair,
+    /// The load asks for it. It starts a cooldown.
+    Demand,
+}
+
+impl Decision {
+    /// Keeps the target, moved into the limits if it lies outside.
+    pub(super) fn within_limits(view: &PoolView) -> Self {
+        let Limits { min, max } = view.limits;
+        let (target, reason) = match view.target {
+            target if target < min => (min, format!("target {target} is below the minimum {min}")),
+            target if target > max => (max, format!("target {target} is above the maximum {max}")),
+            target => (target, format!("target {target} is within {min} to {max}")),
+        };
+        // A maximum below the minimum cannot be configured, but must not lift the target over it.
+        let target = view.limits.clamp(target);
+        let cause = match target == view.target {
+            true => Cause::Steady,
+            false => Cause::Limits,
+        };
+        Self {
+            target,
+            limits: view.limits,
+            cause,
+            reason,
+        }
+    }
+
+    /// Keeps the target because figures are missing; the limits still hold.
+    pub(super) fn no_data(view: &PoolView, missing: &str) -> Self {
+        let held = Self::within_limits(view);
+        match held.cause {
+            Cause::Limits => held,
+            Cause::NoData | Cause::Steady | Cause::Repair | Cause::Demand => Self {
+                cause: Cause::NoData,
+                reason: format!("{missing}: holding {}", held.target),
+                ..held
+            },
+        }
+    }
+
+    /// A number that the load asks for, brought within the limits.
+    pub(super) fn demand(view: &PoolView, wanted: u32, figures: &str) -> Self {
+        let target = view.limits.clamp(wanted);
+        let Limits { min, max } = view.limits;
+        let bound = match wanted {
+            wanted if wanted > max => format!(", held to the maximum {max}"),
+            wanted if wanted < min => format!(", held to the minimum {min}"),
+            _ => String::new(),
+        };
+        let (cause, change) = match target == view.target {
+            true => (Cause::Steady, format!("stay at {target}")),
+            false => (Cause::Demand, format!("{} to {target}", view.target)),
+        };
+        Self {
+            target,
+            limits: view.limits,
+            cause,
+            reason: format!("{figures}: {change}{bound}"),
+        }
+    }
+
+    /// Whether the change should be followed by a cooldown.
+    pub fn starts_cooldown(&self) -> bool {
+        self.cause == Cause::Demand
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(target: u32, min: u32, max: u32) -> PoolView {
+        PoolView {
+            target,
+            limits: Limits { min, max },
+            ..PoolView::default()
+        }
+    }
+
+    /// Without it a lowered maximum or a raised minimum would wait for the load to change.
+    #[test]
+    fn limits_move_the_target() {
+        for (target, min, max, expected, cause) in [
+            (3, 2, 8, 3, Cause::Steady),
+            (2, 2, 8, 2, Cause::Steady),
+            (8, 2, 8, 8, Cause::Steady),
+            (1, 2, 8, 2, Cause::Limits),
+            (0, 2, 8, 2, Cause::Limits),
+            (9, 2, 8, 8, Cause::Limits),
+            (9, 8, 2, 2, Cause::Limits),
+            (0, 8, 2, 2, Cause::Limits),
+        ] {
+            let decision = Decision::within_limits(&view(target, min, max));
+            assert_eq!(
+                (decision.target, decision.cause),
+                (expected, cause),
+                "{target} {min} {max}"
+            );
+        }
+    }
+
+    /// Without it a person could not see from the reason what the pool wanted and what held it.
+    #[test]
+    fn reasons_state_the_figures() {
+        let demand = |wanted| Decision::demand(&view(4, 2, 8), wanted, "queue 70").reason;
+        assert_eq!(demand(6), "queue 70: 4 to 6");
+        assert_eq!(demand(4), "queue 70: stay at 4");
+        assert_eq!(demand(12), "queue 70: 4 to 8, held to the maximum 8");
+        assert_eq!(demand(1), "queue 70: 4 to 2, held to the minimum 2");
+        assert_eq!(
+            Decision::no_data(&view(4, 2, 8), "no queue").reason,
+            "no queue: holding 4"
+        );
+        assert_eq!(
+            Decision::no_data(&view(1, 2, 8), "no queue").reason,
+            "target 1 is below the minimum 2"
+        );
+    }
+}

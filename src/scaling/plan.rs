@@ -1,0 +1,142 @@
+use navarch_proto::fleet::Autoscaling;
+
+use super::{
+    decide,
+    decision::{Cause, Decision},
+    view::PoolView,
+};
+
+/// What keeps a pool's autoscaler from acting. Both are LogTime in milliseconds; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gates {
+    /// The last change of demand is too recent until then.
+    pub cooldown_until_ms: u64,
+    /// An operator set the target and keeps the autoscaler off until then.
+    pub hold_until_ms: u64,
+}
+
+/// The target that a pool should have now. Without a strategy the target stays within the limits. A
+/// cooldown holds scaling, but neither repair nor the way back into the limits; a hold leaves the
+/// limits alone to act.
+pub fn plan_target(strategy: Option<&Autoscaling>, view: &PoolView, gates: Gates) -> Decision {
+    let decision = match strategy {
+        Some(strategy) => decide(strategy, view),
+        None => Decision::within_limits(view),
+    };
+    if view.now_ms < gates.hold_until_ms {
+        let left = (gates.hold_until_ms - view.now_ms).div_ceil(1_000);
+        return held(
+            decision,
+            view,
+            &format!("set by hand, held for {left} s more"),
+        );
+    }
+    let passes = match decision.cause {
+        Cause::Demand => false,
+        Cause::NoData | Cause::Steady | Cause::Limits | Cause::Repair => true,
+    };
+    if passes || view.now_ms >= gates.cooldown_until_ms {
+        return decision;
+    }
+    let left = (gates.cooldown_until_ms - view.now_ms).div_ceil(1_000);
+    held(decision, view, &format!("cooling down for {left} s more"))
+}
+
+/// The target as it stands, within the limits that the decision found in force.
+fn held(decision: Decision, view: &PoolView, why: &str) -> Decision {
+    let mut inner = view.clone();
+    inner.limits = decision.limits;
+    let kept = Decision::within_limits(&inner);
+    let reason = match kept.cause {
+        Cause::Limits => kept.reason.clone(),
+        Cause::NoData | Cause::Steady | Cause::Repair | Cause::Demand => {
+            format!("{why} ({})", decision.reason)
+        }
+    };
+    Decision { reason, ..kept }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::Limits;
+    use navarch_proto::fleet::{Reactive, autoscaling::Strategy};
+
+    fn reactive() -> Autoscaling {
+        Autoscaling {
+            strategy: Some(Strategy::Reactive(Reactive {
+                scale_up_at: 80.0,
+                scale_down_at: 20.0,
+            })),
+        }
+    }
+
+    fn view(target: u32, healthy: u32, utilization: f64) -> PoolView {
+        PoolView {
+            target,
+            size: target,
+            healthy,
+            limits: Limits { min: 2, max: 8 },
+            utilization: Some(utilization),
+            now_ms: 10_000,
+            ..PoolView::default()
+        }
+    }
+
+    const FREE: Gates = Gates {
+        cooldown_until_ms: 10_000,
+        hold_until_ms: 10_000,
+    };
+    const COOLING: Gates = Gates {
+        cooldown_until_ms: 10_001,
+        hold_until_ms: 0,
+    };
+    const HELD: Gates = Gates {
+        cooldown_until_ms: 0,
+        hold_until_ms: 10_001,
+    };
+
+    /// Without it a cooldown could stop a repair, or a hold could leave a pool below its minimum.
+    #[test]
+    fn gates_hold_what_they_should() {
+        let cases = [
+            ("demand", view(4, 4, 90.0), [5, 4, 4]),
+            ("steady", view(4, 4, 50.0), [4, 4, 4]),
+            ("repair", view(4, 1, 50.0), [5, 5, 4]),
+            ("below the minimum", view(1, 1, 50.0), [2, 2, 2]),
+            ("above the maximum", view(9, 9, 90.0), [8, 8, 8]),
+        ];
+        for (what, view, expected) in cases {
+            let seen = [FREE, COOLING, HELD]
+                .map(|gates| plan_target(Some(&reactive()), &view, gates).target);
+            assert_eq!(seen, expected, "{what}");
+        }
+    }
+
+    /// Without it a pool with no `autoscaling` block would not come up to its minimum.
+    #[test]
+    fn without_a_strategy_only_the_limits_hold() {
+        for (target, expected) in [(0, 2), (5, 5), (9, 8)] {
+            assert_eq!(
+                plan_target(None, &view(target, 0, 99.0), FREE).target,
+                expected
+            );
+        }
+    }
+
+    /// Without it a person could not see that the autoscaler wants something it may not do yet.
+    #[test]
+    fn the_reason_says_what_holds_and_what_was_wanted() {
+        let plan = plan_target(Some(&reactive()), &view(4, 4, 90.0), COOLING);
+        assert_eq!(
+            plan.reason,
+            "cooling down for 1 s more (utilisation 90.0 % is above 80 %: 4 to 5)"
+        );
+        assert_eq!(plan.cause, Cause::Steady);
+        let plan = plan_target(Some(&reactive()), &view(4, 4, 90.0), HELD);
+        assert_eq!(
+            plan.reason,
+            "set by hand, held for 1 s more (utilisation 90.0 % is above 80 %: 4 to 5)"
+        );
+    }
+}

@@ -1,0 +1,43 @@
+use navarch_proto::api::{operator_service_server::OperatorService, *};
+use tokio_stream::Iter;
+use tonic::{Request, Response, Status};
+
+/// A journal of three events that then ends, and nothing else.
+pub struct Service;
+
+macro_rules! absent {
+    ($($name:ident($request:ident) -> $response:ident;)+) => {
+        #[tonic::async_trait]
+        impl OperatorService for Service {
+            type WatchEventsStream = Iter<std::vec::IntoIter<Result<FleetEvent, Status>>>;
+
+            async fn watch_events(
+                &self,
+                request: Request<WatchEventsRequest>,
+            ) -> Result<Response<Self::WatchEventsStream>, Status> {
+                let since = request.get_ref().since.unwrap_or(0);
+                let mut events: Vec<_> = (1..=3)
+                    .map(|step| Ok(FleetEvent { index: since + step, ..FleetEvent::default() }))
+                    .collect();
+                events.push(Err(Status::unavailable("stopping")));
+                Ok(Response::new(tokio_stream::iter(events)))
+            }
+
+            $(async fn $name(&self, _: Request<$request>) -> Result<Response<$response>, Status> {
+                Err(Status::unimplemented("not in the toy"))
+            })+
+        }
+    };
+}
+
+absent! {
+    list_pools(ListPoolsRequest) -> ListPoolsResponse;
+    get_pool(GetPoolRequest) -> GetPoolResponse;
+    scale_pool(ScalePoolRequest) -> ScalePoolResponse;
+    apply_fleet(ApplyFleetRequest) -> ApplyFleetResponse;
+    get_command(GetCommandRequest) -> GetCommandResponse;
+    list_commands(ListCommandsRequest) -> ListCommandsResponse;
+    forget_node(ForgetNodeRequest) -> ForgetNodeResponse;
+    list_events(ListEventsRequest) -> ListEventsResponse;
+    get_fleet_status(GetFleetStatusRequest) -> GetFleetStatusResponse;
+}
