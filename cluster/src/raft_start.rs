@@ -108,6 +108,7 @@ impl Admission {
     /// Goes on as the replica that the store belongs to.
     async fn resume(&self, identity: GroupIdentity) -> Result<(), StartError> {
         let raft = self.start_raft(&identity).await?;
+        self.check_name(&raft, &identity).await?;
         if let Some(plan) = self.plans.read()? {
             let initialized = raft.is_initialized().await.map_err(raft_error)?;
             let ours =
@@ -120,6 +121,30 @@ impl Admission {
         }
         self.set_running(identity, raft);
         Ok(())
+    }
+
+    /// A directory that was moved to another replica would make one replica speak for two.
+    async fn check_name(&self, raft: &Group, identity: &GroupIdentity) -> Result<(), StartError> {
+        let id = identity.replica_id;
+        let named = raft.with_raft_state(move |state| {
+            let info = state.membership_state.effective().get_node(&id);
+            info.map(|info| info.name.clone())
+        });
+        let config = &self.context.config;
+        match named.await.map_err(raft_error)? {
+            Some(name) if name != config.name => {
+                // What it has begun ends with it; the error says more than a failed end could.
+                let _ = raft.shutdown().await;
+                Err(StartError::WrongData {
+                    path: config.data_dir.clone(),
+                    reason: format!(
+                        "it belongs to replica {name:?}, this is {:?}; give each replica its own directory",
+                        config.name
+                    ),
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn claim(&self, identity: &GroupIdentity) -> Result<(), StartError> {

@@ -16,7 +16,7 @@ pub(crate) async fn watch_removal(context: Arc<Context>) {
     let Some(running) = context.running() else {
         return;
     };
-    let silence = context.config.timings.election_max * 2;
+    let silence = context.lease() * 2;
     loop {
         tokio::select! {
             () = context.stop.cancelled() => return,

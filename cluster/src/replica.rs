@@ -97,7 +97,7 @@ impl Replica {
 
     /// The leader's lease: how long after its last quorum no other replica can lead.
     pub fn lease(&self) -> Duration {
-        self.inner.context.config.timings.election_max
+        self.inner.context.lease()
     }
 
     /// The group as this replica sees it.

@@ -172,5 +172,15 @@ async fn starts_that_cannot_succeed_say_why() {
     }];
     let text = message(second.start_with(foreign).await);
     assert!(text.contains("do not name this one"), "{text}");
+    // The directory of another replica.
     running.kill();
+    let mut moved = second.config();
+    moved.data_dir = home.dir.path().to_owned();
+    let limit = Duration::from_secs(5);
+    let text = within(limit, "the directory stays taken", async || {
+        let text = message(second.start_with(moved.clone()).await);
+        (!text.contains("in use")).then_some(text)
+    })
+    .await;
+    assert!(text.contains("belongs to replica \"a\""), "{text}");
 }

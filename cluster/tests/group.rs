@@ -227,3 +227,30 @@ async fn a_majority_tells_its_wall_clocks() {
     let told = live.replica.majority_wall_clock(live.soon()).await.unwrap();
     assert!(told.abs_diff(live.clock.wall_ms()) < 5_000);
 }
+
+/// Without it a follower would go on to name a dead leader, and callers would be sent there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_hears_nobody_knows_no_leader() {
+    let homes = homes(&["a", "b", "c"]);
+    let mut replicas = start_all(&homes).await;
+    let first = leader(&replicas).await;
+    let alone = replicas.remove((first + 1) % 3);
+    let mut leadership = alone.replica.leadership();
+    let known = leadership.wait_for(|leadership| leadership.leader.is_some());
+    assert!(
+        alone
+            .clock
+            .timeout(Duration::from_secs(5), known)
+            .await
+            .is_ok()
+    );
+    for other in replicas {
+        other.kill();
+    }
+    let limit = Duration::from_secs(2);
+    let unknown = leadership.wait_for(|leadership| leadership.leader.is_none());
+    assert!(alone.clock.timeout(limit, unknown).await.is_ok());
+    let deadline = alone.clock.now() + Duration::from_millis(100);
+    let waited = alone.replica.relay(Bytes::from("x"), deadline).await;
+    assert_eq!(waited, Err(RelayError::NoLeader));
+}

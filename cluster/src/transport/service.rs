@@ -2,7 +2,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _};
 use navarch_proto::peer::{self, peer_service_server::PeerService, read_index_reply};
-use openraft::raft::TransferLeaderRequest;
+use openraft::raft::{StreamAppendError, TransferLeaderRequest};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -189,8 +189,14 @@ impl PeerService for PeerPortService {
             })
             .take_until(stop.cancelled_owned());
         let results = running.raft.stream_append(requests);
-        let replies = results.map(|result| match result {
-            Ok(result) => Ok(encode_append_result(result)),
+        let context = Arc::clone(&self.context);
+        let replies = results.map(move |result| match result {
+            Ok(result) => {
+                if !matches!(result, Err(StreamAppendError::HigherVote(_))) {
+                    context.heard_leader();
+                }
+                Ok(encode_append_result(result))
+            }
             Err(fatal) => Err(Status::unavailable(fatal.to_string())),
         });
         let replies = replies.take_until(self.context.stop.clone().cancelled_owned());
