@@ -110,7 +110,10 @@ impl ReplicaConfig {
 
     fn check_addresses(&self) -> Result<(), StartError> {
         let others = self.initial_replicas.iter();
-        let reached: Vec<&str> = others.map(|it| &*it.address).chain([&*self.advertised]).collect();
+        let reached: Vec<&str> = others
+            .map(|it| &*it.address)
+            .chain([&*self.advertised])
+            .collect();
         for address in &reached {
             if host_of(address).is_none() {
                 return Err(StartError::Config(format!(
@@ -125,7 +128,10 @@ impl ReplicaConfig {
                 own.address, self.name, self.advertised
             )));
         }
-        let exposed = reached.into_iter().chain([&*self.listen]).find(|it| !is_loopback(it));
+        let exposed = reached
+            .into_iter()
+            .chain([&*self.listen])
+            .find(|it| !is_loopback(it));
         match exposed {
             Some(address) if self.tls.is_none() => Err(StartError::PlaintextOffLoopback {
                 address: address.to_owned(),

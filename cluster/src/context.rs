@@ -108,13 +108,19 @@ impl Context {
 
     /// A leader was heard just now.
     pub(crate) fn heard_leader(&self) {
-        let mut heard = self.leader_heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self
+            .leader_heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *heard = Some(self.clock.now());
     }
 
     /// Since a leader was last heard.
     pub(crate) fn leader_contact(&self) -> Option<Duration> {
-        let heard = *self.leader_heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = *self
+            .leader_heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         heard.map(|heard| self.clock.now().since(heard))
     }
 
@@ -157,7 +163,9 @@ impl Context {
     pub(crate) fn identity(&self) -> peer::PeerIdentity {
         let group = self.running().map(|running| &running.identity);
         peer::PeerIdentity {
-            cluster_id: group.map(|group| group.cluster_id.clone()).unwrap_or_default(),
+            cluster_id: group
+                .map(|group| group.cluster_id.clone())
+                .unwrap_or_default(),
             replica_id: group.map_or(0, |group| group.replica_id),
             store_id: self.store_id.clone(),
         }
@@ -219,13 +227,15 @@ impl Context {
                 self.config.name, self.store_id
             ))
         })?;
-        let envelope = envelope.ok_or_else(|| Status::invalid_argument("message without envelope"))?;
+        let envelope =
+            envelope.ok_or_else(|| Status::invalid_argument("message without envelope"))?;
         let stored = self.membership();
         let membership = stored.as_deref();
         let known = Known {
             identity: &running.identity,
             store_id: &self.store_id,
-            membership_index: membership.map_or(0, index_of),
+            membership_index: membership
+                .and_then(|stored| stored.log_id().map(|log_id| log_id.index)),
         };
         known.admit(envelope, |id| {
             membership
@@ -239,7 +249,8 @@ impl Context {
 struct Known<'a> {
     identity: &'a GroupIdentity,
     store_id: &'a str,
-    membership_index: u64,
+    /// `None` before the first membership.
+    membership_index: Option<u64>,
 }
 
 impl Known<'_> {
@@ -256,7 +267,9 @@ impl Known<'_> {
                 self.identity.cluster_id, from.cluster_id
             )));
         }
-        if envelope.to_replica_id != self.identity.replica_id || envelope.to_store_id != self.store_id {
+        if envelope.to_replica_id != self.identity.replica_id
+            || envelope.to_store_id != self.store_id
+        {
             return Err(refuse(format!(
                 "this is replica {} with store {}, the message is for replica {} with store {}",
                 self.identity.replica_id,
@@ -272,8 +285,9 @@ impl Known<'_> {
                 from.replica_id, from.store_id
             ))),
             // A replica that lags may hear first from one that was added since.
-            None if envelope.membership_index > self.membership_index
-                || self.membership_index == 0 =>
+            None if self
+                .membership_index
+                .is_none_or(|own| envelope.membership_index > own) =>
             {
                 Ok(from.replica_id)
             }

@@ -6,7 +6,9 @@ const FAULT_EXIT_CODE: i32 = 1;
 /// What happens at a fault that this replica must not survive: a failed write or sync, an entry that cannot be
 /// applied. The process ends; a test may watch instead, and then nothing is acknowledged any more.
 #[derive(Clone)]
-pub struct FatalHook(Arc<dyn Fn(&(dyn Error + 'static)) + Send + Sync>);
+pub struct FatalHook(Arc<Hook>);
+
+type Hook = dyn Fn(&(dyn Error + 'static)) + Send + Sync;
 
 impl FatalHook {
     /// Says what happened on standard error and in the log, and ends the process at once.

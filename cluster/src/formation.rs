@@ -144,7 +144,11 @@ pub(crate) async fn invite(
         let mut client = context.channels.client(&info.address, Lane::Control)?;
         client.join(request).await
     };
-    match context.clock.timeout(context.config.timings.peer_call, invited).await {
+    match context
+        .clock
+        .timeout(context.config.timings.peer_call, invited)
+        .await
+    {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(status)) => Err(status.message().to_owned()),
         Err(_) => Err("no answer in time".to_owned()),

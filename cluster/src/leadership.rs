@@ -159,7 +159,10 @@ fn choose_target(
         id: ReplicaId(id),
         reason: reason.to_owned(),
     };
-    let mut voters = metrics.membership_config.voter_ids().filter(|&id| id != own_id);
+    let mut voters = metrics
+        .membership_config
+        .voter_ids()
+        .filter(|&id| id != own_id);
     match to {
         None => voters
             .filter(|&id| heard(id))

@@ -81,7 +81,9 @@ impl Membership {
             .map_err(|reason| MembershipError::Unreachable {
                 name: name.to_owned(),
                 address: address.to_owned(),
-                reason: format!("it is replica {id} of the group now, but was not told: {reason}; repeat this"),
+                reason: format!(
+                    "it is replica {id} of the group now, but was not told: {reason}; repeat this"
+                ),
             })?;
         Ok(ReplicaId(id))
     }
@@ -188,15 +190,18 @@ impl Membership {
                     .to_owned(),
             ));
         }
-        let hello = say_hello(&self.context, address)
-            .await
-            .map_err(|reason| MembershipError::Unreachable {
+        let hello = say_hello(&self.context, address).await.map_err(|reason| {
+            MembershipError::Unreachable {
                 name: name.to_owned(),
                 address: address.to_owned(),
                 reason,
-            })?;
+            }
+        })?;
         if hello.name != name {
-            return Err(refused(format!("the replica there calls itself {:?}", hello.name)));
+            return Err(refused(format!(
+                "the replica there calls itself {:?}",
+                hello.name
+            )));
         }
         let identity = hello.identity.unwrap_or_default();
         let stored = stored(running);
@@ -233,12 +238,14 @@ impl Membership {
         id: ReplicaId,
         deadline: Moment,
     ) -> Result<(), MembershipError> {
+        // It must have the entry that named it: one that answers nothing yet is close behind a short log, too.
+        let named_at = index_of(&stored(running));
         let mut lag = u64::MAX;
         let caught_up = async {
             loop {
-                if let Some(now) = lag_of(running, id.0) {
-                    lag = now;
-                    if lag <= CAUGHT_UP_ENTRIES {
+                if let Some(progress) = progress_of(running, id.0) {
+                    lag = progress.lag;
+                    if lag <= CAUGHT_UP_ENTRIES && progress.matched >= Some(named_at) {
                         return Ok(());
                     }
                 }
@@ -263,22 +270,26 @@ impl Membership {
         let last_membership_log_id = *stored.log_id();
         let (done, changed) = oneshot::channel();
         let context = Arc::clone(&self.context);
-        self.context.raft_tasks.spawn("membership change", async move {
-            let Some(running) = context.running() else {
-                return;
-            };
-            let unchanged = Precondition::LastMembershipLogId {
-                last_membership_log_id,
-            };
-            // A removed voter leaves altogether; it does not stay as a learner.
-            let keep_removed = false;
-            let result = running.raft.change_membership_if(change, keep_removed, [unchanged]);
-            tokio::select! {
-                () = context.stop.cancelled() => {}
-                // Nobody may wait for the answer any more.
-                result = result => drop(done.send(outcome(result))),
-            }
-        });
+        self.context
+            .raft_tasks
+            .spawn("membership change", async move {
+                let Some(running) = context.running() else {
+                    return;
+                };
+                let unchanged = Precondition::LastMembershipLogId {
+                    last_membership_log_id,
+                };
+                // A removed voter leaves altogether; it does not stay as a learner.
+                let keep_removed = false;
+                let result = running
+                    .raft
+                    .change_membership_if(change, keep_removed, [unchanged]);
+                tokio::select! {
+                    () = context.stop.cancelled() => {}
+                    // Nobody may wait for the answer any more.
+                    result = result => drop(done.send(outcome(result))),
+                }
+            });
         match self.context.clock.timeout_at(deadline, changed).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(MembershipError::Stopping),
@@ -299,7 +310,12 @@ impl Membership {
             let Ok(running) = self.leading() else {
                 continue;
             };
-            let agreed = running.raft.server_metrics().borrow_watched().committed_membership_config.clone();
+            let agreed = running
+                .raft
+                .server_metrics()
+                .borrow_watched()
+                .committed_membership_config
+                .clone();
             let Ok(_turn) = self.one_at_a_time.try_lock() else {
                 continue;
             };
@@ -320,13 +336,25 @@ fn stored(running: &Running) -> Arc<StoredMembership> {
     membership
 }
 
-/// Entries that replica `id` lacks, as the leader knows it.
-pub(crate) fn lag_of(running: &Running, id: u64) -> Option<u64> {
+/// How far a replica is, as the leader knows it.
+struct Progress {
+    matched: Option<u64>,
+    lag: u64,
+}
+
+fn progress_of(running: &Running, id: u64) -> Option<Progress> {
     let metrics = running.raft.metrics();
     let metrics = metrics.borrow_watched();
-    let matched = metrics.replication.as_ref()?.get(&id)?;
-    let last = metrics.last_log_index.map_or(0, |index| index + 1);
-    Some(last.saturating_sub(matched.map_or(0, |matched| matched.index + 1)))
+    let matched = metrics
+        .replication
+        .as_ref()?
+        .get(&id)?
+        .map(|matched| matched.index);
+    let after = |index: Option<u64>| index.map_or(0, |index| index + 1);
+    Some(Progress {
+        matched,
+        lag: after(metrics.last_log_index).saturating_sub(after(matched)),
+    })
 }
 
 fn is_settled_voter(stored: &StoredMembership, id: u64) -> bool {

@@ -115,7 +115,11 @@ impl Proposer {
     /// Waits until no proposal is under way.
     pub(crate) async fn drained(&self) {
         // The sender lives as long as this.
-        let _ = self.under_way.subscribe().wait_for(|&count| count == 0).await;
+        let _ = self
+            .under_way
+            .subscribe()
+            .wait_for(|&count| count == 0)
+            .await;
     }
 }
 

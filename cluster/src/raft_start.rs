@@ -63,7 +63,9 @@ impl Admission {
         tasks.spawn("formation", async move {
             match self.find_group(&mut invitations).await {
                 Ok(()) => self.answer_invitations(invitations),
-                Err(error) => self.context.stop_with(StopReason::NotFormed(error.to_string())),
+                Err(error) => self
+                    .context
+                    .stop_with(StopReason::NotFormed(error.to_string())),
             }
         });
         Ok(())
@@ -108,8 +110,8 @@ impl Admission {
         let raft = self.start_raft(&identity).await?;
         if let Some(plan) = self.plans.read()? {
             let initialized = raft.is_initialized().await.map_err(raft_error)?;
-            let ours = plan.cluster_id == identity.cluster_id
-                && plan.store_id == self.context.store_id;
+            let ours =
+                plan.cluster_id == identity.cluster_id && plan.store_id == self.context.store_id;
             if !initialized && ours {
                 self.initialize(&raft, &plan).await?;
             } else {
@@ -121,7 +123,10 @@ impl Admission {
     }
 
     fn claim(&self, identity: &GroupIdentity) -> Result<(), StartError> {
-        let claimed = self.storage.identity.claim(&identity.cluster_id, identity.replica_id);
+        let claimed = self
+            .storage
+            .identity
+            .claim(&identity.cluster_id, identity.replica_id);
         Ok(claimed?)
     }
 
@@ -199,12 +204,12 @@ impl Admission {
 }
 
 fn raft_config(config: &ReplicaConfig, identity: &GroupIdentity) -> Config {
-    let millis = |duration: std::time::Duration| {
-        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-    };
+    let millis =
+        |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let timings = &config.timings;
     let every = config.limits.snapshot_every;
-    let stagger = every / SNAPSHOT_STAGGER_CLASSES * (identity.replica_id % SNAPSHOT_STAGGER_CLASSES);
+    let stagger =
+        every / SNAPSHOT_STAGGER_CLASSES * (identity.replica_id % SNAPSHOT_STAGGER_CLASSES);
     Config {
         cluster_name: identity.cluster_id.clone(),
         heartbeat_interval: millis(timings.heartbeat),

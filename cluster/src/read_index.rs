@@ -6,12 +6,7 @@ use navarch_proto::peer::{self, read_index_reply};
 use openraft::ReadPolicy;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{
-    context::Context,
-    replica_error::ReadError,
-    transport::Lane,
-    types::LogId,
-};
+use crate::{context::Context, replica_error::ReadError, transport::Lane, types::LogId};
 
 /// Rounds under way at once: a read that comes during one need not wait for its end.
 const ROUNDS: usize = 4;
@@ -77,7 +72,8 @@ impl ReadIndexer {
     async fn wait_applied(&self, index: u64, deadline: Moment) -> Result<u64, ReadError> {
         let running = self.context.running().ok_or(ReadError::Stopping)?;
         let mut progress = running.raft.watch_apply_progress();
-        let reached = |applied: &Option<LogId>| applied.is_some_and(|applied| applied.index >= index);
+        let reached =
+            |applied: &Option<LogId>| applied.is_some_and(|applied| applied.index >= index);
         let applied = progress.wait_until(reached);
         match self.context.clock.timeout_at(deadline, applied).await {
             Ok(Ok(_)) => Ok(index),
@@ -131,10 +127,15 @@ async fn round(context: Arc<Context>, batch: Vec<Read>) {
 }
 
 async fn ask(context: &Context) -> Result<u64, String> {
-    let running = context.running().ok_or("this replica belongs to no group yet")?;
+    let running = context
+        .running()
+        .ok_or("this replica belongs to no group yet")?;
     let leadership = *context.leadership.borrow();
     if leadership.local {
-        let linearizer = running.raft.get_read_linearizer(ReadPolicy::ReadIndex).await;
+        let linearizer = running
+            .raft
+            .get_read_linearizer(ReadPolicy::ReadIndex)
+            .await;
         let linearizer = linearizer.map_err(|error| error.to_string())?;
         return Ok(linearizer.read_log_id().index());
     }
@@ -150,7 +151,8 @@ async fn ask(context: &Context) -> Result<u64, String> {
         Ok(mut client) => client.read_index(call).await,
         Err(status) => Err(status),
     };
-    let reply = reply.map_err(|status| format!("leader {leader} at {}: {}", info.address, status.message()))?;
+    let reply = reply
+        .map_err(|status| format!("leader {leader} at {}: {}", info.address, status.message()))?;
     match reply.into_inner().result {
         Some(read_index_reply::Result::Index(index)) => Ok(index),
         Some(read_index_reply::Result::NotLeader(_)) => {

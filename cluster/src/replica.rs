@@ -69,11 +69,7 @@ impl Replica {
     }
 
     /// Has the group agree on `payload`, on the leader only: its log index, and what apply answered here.
-    pub async fn propose(
-        &self,
-        payload: Bytes,
-        deadline: Moment,
-    ) -> Result<Applied, ProposeError> {
+    pub async fn propose(&self, payload: Bytes, deadline: Moment) -> Result<Applied, ProposeError> {
         self.inner.proposer.propose(payload, deadline).await
     }
 
@@ -131,7 +127,10 @@ impl Replica {
         address: &str,
         deadline: Moment,
     ) -> Result<ReplicaId, MembershipError> {
-        self.inner.membership.add_learner(name, address, deadline).await
+        self.inner
+            .membership
+            .add_learner(name, address, deadline)
+            .await
     }
 
     /// Makes a learner a voter once it has caught up; leader only, safe to repeat.

@@ -120,7 +120,10 @@ async fn start_here(
         proposer,
     };
     let (invitations, invited) = mpsc::channel(INVITATIONS);
-    let inbox = Inbox::new(Arc::clone(&storage.snapshots), Arc::clone(&context.raft_tasks));
+    let inbox = Inbox::new(
+        Arc::clone(&storage.snapshots),
+        Arc::clone(&context.raft_tasks),
+    );
     let service = PeerPortService::new(
         Arc::clone(&context),
         Arc::clone(&services.reads),

@@ -49,8 +49,9 @@ impl Storage {
         let log = match engine {
             LogEngine::Sled(options) => {
                 let covered = Arc::clone(&snapshots);
+                let store_id = identity.get().store_id;
                 let open = move || {
-                    let (log, cache) = SledLog::open(&directory, options, None)?;
+                    let (log, cache) = SledLog::open(&directory, &store_id, options, None)?;
                     check_coverage(&directory, &log.state(), &covered)?;
                     Ok((Box::new(log) as Box<_>, cache))
                 };
@@ -118,3 +119,7 @@ fn check_coverage(
     };
     Err(StoreError::damaged(directory, what))
 }
+
+#[cfg(test)]
+#[path = "storage_test.rs"]
+mod storage_test;

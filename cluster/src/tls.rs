@@ -58,7 +58,11 @@ impl PeerTls {
                 source,
             })
         };
-        let (ca, certificate, key) = (read(&files.ca)?, read(&files.certificate)?, read(&files.key)?);
+        let (ca, certificate, key) = (
+            read(&files.ca)?,
+            read(&files.certificate)?,
+            read(&files.key)?,
+        );
         let tls = Self {
             identity: Identity::from_pem(certificate, key),
             ca: Certificate::from_pem(ca),

@@ -1,5 +1,5 @@
-/// The file that `navarch dev` runs with when it is given none: one provider of type `fake` and one pool of
-/// `nodes` machines that may grow by half, with times short enough to watch.
+/// The file that `navarch dev` runs with when it is given none: one provider of type `fake` and one
+/// pool of `nodes` machines that may grow by half, with times short enough to watch.
 pub fn dev_file(nodes: u32) -> String {
     let most = nodes.saturating_add((nodes / 2).max(2));
     format!(

@@ -8,7 +8,8 @@ use navarch_proto::fleet::{
 use super::duration::format_millis;
 
 /// What it takes to get from one fleet specification to another, one line a change, ordered by key:
-/// `pools.training.max_nodes: 8 -> 16`, `pools.batch: removed`. Values of HTTP headers are not shown.
+/// `pools.training.max_nodes: 8 -> 16`, `pools.batch: removed`. Values of HTTP headers are not
+/// shown.
 pub fn diff(old: &FleetSpec, new: &FleetSpec) -> Vec<String> {
     let mut lines = fleet_leaves(old).changes(&fleet_leaves(new));
     lines.extend(block_changes(

@@ -22,7 +22,8 @@ pools:
   batch: {provider: f, instance_type: t, max_nodes: 1}
 ";
 
-/// Without it an `apply` could be confirmed by a person who was shown less, or other, than what it changes.
+/// Without it an `apply` could be confirmed by a person who was shown less, or other, than what it
+/// changes.
 #[test]
 fn one_line_a_change() {
     let new = "

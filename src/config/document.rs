@@ -228,7 +228,8 @@ mod tests {
         }
     }
 
-    /// Without it an error could point beside the value, and `1.10` or `007` would lose its spelling.
+    /// Without it an error could point beside the value, and `1.10` or `007` would lose its
+    /// spelling.
     #[test]
     fn scalars_keep_their_spelling_and_their_place() {
         let text = "a: 1.10\nbb:  yes # why\nc: \"5\"\nd: 0x10\ne: ~\nf: ü\ng: 007\n";

@@ -39,15 +39,15 @@ pub struct Config {
     pub replica: ReplicaConfig,
     /// What the file says about the fleet; providers and pools ordered by name.
     pub fleet: FleetSpec,
-    /// The health policy file that `server.health_policy` names, relative paths taken from the file's folder.
-    /// [`load`] has read it into `fleet.policy_yaml`; [`parse`] has not.
+    /// The health policy file that `server.health_policy` names, relative paths taken from the
+    /// file's folder. [`load`] has read it into `fleet.policy_yaml`; [`parse`] has not.
     pub health_policy: Option<PathBuf>,
     /// What loads but is probably not meant, as `FILE:LINE:COLUMN: KEY: MESSAGE`.
     pub warnings: Vec<String>,
 }
 
-/// Reads and checks a configuration file, and reads the health policy that it names. The policy's own
-/// content is checked by `health::Policy::compile`.
+/// Reads and checks a configuration file, and reads the health policy that it names. The policy's
+/// own content is checked by `health::Policy::compile`.
 ///
 /// # Errors
 ///
@@ -62,8 +62,8 @@ pub fn load(path: impl AsRef<Path>) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// Checks a configuration's text. `file_name` is for messages and for relative paths; nothing is read from
-/// disk, so `fleet.policy_yaml` stays empty.
+/// Checks a configuration's text. `file_name` is for messages and for relative paths; nothing is
+/// read from disk, so `fleet.policy_yaml` stays empty.
 ///
 /// # Errors
 ///
@@ -90,8 +90,8 @@ pub fn parse(text: &str, file_name: &str) -> Result<Config, ConfigError> {
 ///
 /// # Errors
 ///
-/// [`ConfigError::Invalid`], with every problem found and its place, and if a policy is named whose text did
-/// not come along.
+/// [`ConfigError::Invalid`], with every problem found and its place, and if a policy is named whose
+/// text did not come along.
 pub fn parse_fleet(yaml: &str, policy_yaml: &str) -> Result<FleetSpec, ConfigError> {
     const NAME: &str = "configuration";
     let config = parse(yaml, NAME)?;

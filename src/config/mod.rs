@@ -6,7 +6,7 @@
 //! | `replica` | `cluster.*` and the addresses: what stays local to a replica |
 //! | `settings` | the rest of `server.*`, and `instance_manager.*` |
 //! | `notifier`, `providers`, `pools`, `autoscaling`, `defaults` | the blocks of these names |
-//! | `document`, `section` | YAML with places, and the reader that reports all mistakes of a file at once |
+//! | `document`, `section`, `values` | YAML with places, and the reader that reports all mistakes of a file at once |
 //! | `problem`, `error` | what is wrong, and where; [`ConfigError`] |
 //! | `duration`, `address`, `nearest` | Go-style durations, network addresses, the key that was meant |
 //! | `diff` | what an `apply` would change, one line each |
@@ -27,9 +27,10 @@
 //! | `cluster.timings.{heartbeat,election_min,election_max}` | `100ms`, `300ms`, `600ms` |
 //! | `cluster.tls.{ca,cert,key}` | PEM files for the peer port; needed unless all of it is on loopback |
 //!
-//! Ours as well, and fleet state: `server.max_registered_nodes` (200,000), `server.max_heartbeats_per_second`
-//! (20,000), `instance_manager.launch_timeout` (`5m`), provider type `http` with `url`, `token_env` and
-//! `ca_file` (also taken by type `fake`), and `time_zone` (an IANA name, `UTC`) of a schedule.
+//! Ours as well, and fleet state: `server.max_registered_nodes` (200,000),
+//! `server.max_heartbeats_per_second` (20,000), `instance_manager.launch_timeout` (`5m`), provider
+//! type `http` with `url`, `token_env` and `ca_file` (also taken by type `fake`), and `time_zone`
+//! (an IANA name, `UTC`) of a schedule.
 
 mod address;
 mod autoscaling;
@@ -48,13 +49,18 @@ mod providers;
 mod replica;
 mod section;
 mod settings;
+mod values;
 
 #[cfg(test)]
 mod diff_test;
 #[cfg(test)]
+mod every_key_test;
+#[cfg(test)]
 mod load_test;
 #[cfg(test)]
 mod mistakes_test;
+#[cfg(test)]
+mod pool_mistakes_test;
 
 pub use dev::dev_file;
 pub use diff::diff;

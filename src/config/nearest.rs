@@ -1,5 +1,5 @@
-/// The candidate that is likely meant by `word`: at most a third of it away (at least 2) in single-letter
-/// edits, or containing it, or contained in it.
+/// The candidate that is likely meant by `word`: at most a third of it away (at least 2) in
+/// single-letter edits, or containing it, or contained in it.
 pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     let allowed = (word.chars().count() / 3).max(2);

@@ -1,9 +1,6 @@
 use navarch_proto::fleet::NotifierSpec;
 
-use super::{
-    address::check_url,
-    section::{Section, Zero},
-};
+use super::{address::check_url, section::Section, values::Zero};
 
 const URLS: [&str; 4] = [
     "cordon_url",
@@ -75,7 +72,8 @@ fn read_webhook(webhook: &Section<'_>, spec: &mut NotifierSpec) {
             webhook.problem("headers", message);
         }
         if name.eq_ignore_ascii_case("authorization") && !value.contains("${") {
-            let message = "`authorization` is written out, and so it enters the replicated log; write `${VARIABLE}`";
+            let message = "`authorization` is written out, and so it enters the replicated log; \
+                           write `${VARIABLE}`";
             webhook.warning("headers", message);
         }
         spec.headers.insert(name, value);

@@ -5,7 +5,8 @@ use super::{
     defaults::{Defaults, PoolHealth},
     nearest::nearest,
     providers::{Providers, check_name},
-    section::{Section, Zero},
+    section::Section,
+    values::Zero,
 };
 
 const KEYS: [&str; 20] = [

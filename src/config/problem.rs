@@ -30,8 +30,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with one file. Displays as one line a problem, `FILE:LINE:COLUMN: KEY: MESSAGE`;
-/// as a [`miette::Diagnostic`] it points at each in the text.
+/// Everything that is wrong with one file. Displays as one line a problem, `FILE:LINE:COLUMN: KEY:
+/// MESSAGE`; as a [`miette::Diagnostic`] it points at each in the text.
 #[derive(Debug)]
 pub struct Problems {
     source: NamedSource<Arc<str>>,

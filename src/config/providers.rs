@@ -35,7 +35,8 @@ const MAX_NAME: usize = 128;
 pub(crate) struct Providers {
     /// Ordered by name.
     pub(crate) specs: Vec<ProviderSpec>,
-    /// Names of all entries, those with problems included, so that a pool that uses one is not blamed too.
+    /// Names of all entries, those with problems included, so that a pool that uses one is not
+    /// blamed too.
     pub(crate) names: Vec<String>,
 }
 
@@ -117,7 +118,8 @@ fn read_one(section: &Section<'_>, name: &str) -> Option<ProviderSpec> {
 fn variable(section: &Section<'_>, key: &str) -> String {
     let name = section.text(key).unwrap_or_default();
     if !name.is_empty() && !is_variable_name(&name) {
-        let message = "expected the name of an environment variable (letters, digits and `_`), not the secret itself";
+        let message = "expected the name of an environment variable (letters, digits and `_`), \
+                       not the secret itself";
         section.problem(key, message);
     }
     name

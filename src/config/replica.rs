@@ -5,7 +5,8 @@ use std::{
 
 use super::{
     address::{Address, check_url},
-    section::{Section, Zero},
+    section::Section,
+    values::Zero,
 };
 
 const KEYS: [&str; 8] = [
@@ -22,8 +23,8 @@ const KEYS: [&str; 8] = [
 /// Replicas of a new group; more voters only make writes slower.
 const MAX_INITIAL: usize = 9;
 
-/// What a configuration file says about the replica that reads it: `cluster.*`, `server.address` and
-/// `server.external_address`. None of it enters the log.
+/// What a configuration file says about the replica that reads it: `cluster.*`, `server.address`
+/// and `server.external_address`. None of it enters the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaConfig {
     /// This replica's name within its group.
@@ -287,7 +288,8 @@ fn check(cluster: &Section<'_>, config: &ReplicaConfig) {
     });
     if let Some((key, address)) = open {
         let message = format!(
-            "`{address}` is not on loopback, so the peer port needs certificates: add `tls: {{ca, cert, key}}` (`navarch tls init` makes them)"
+            "`{address}` is not on loopback, so the peer port needs certificates: \
+             add `tls: {{ca, cert, key}}` (`navarch tls init` makes them)"
         );
         cluster.problem(key, message);
     }

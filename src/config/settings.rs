@@ -1,9 +1,6 @@
 use navarch_proto::fleet::Settings;
 
-use super::{
-    notifier,
-    section::{Section, Zero},
-};
+use super::{notifier, section::Section, values::Zero};
 
 pub(crate) const SERVER_KEYS: [&str; 11] = [
     "address",

@@ -73,12 +73,6 @@ macro_rules! string_id {
                 Ok(Self(Arc::from(text)))
             }
 
-            /// As [`Self::new`], on a text that other records share.
-            pub(crate) fn shared(text: Arc<str>) -> Result<Self, IdError> {
-                check_id($word, &text)?;
-                Ok(Self(text))
-            }
-
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -136,6 +130,21 @@ string_id!(
     "command id"
 );
 
+macro_rules! shared_id {
+    ($name:ident, $word:literal) => {
+        impl $name {
+            /// As [`Self::new`], on a text that other records share.
+            pub(crate) fn shared(text: Arc<str>) -> Result<Self, IdError> {
+                check_id($word, &text)?;
+                Ok(Self(text))
+            }
+        }
+    };
+}
+
+shared_id!(PoolName, "pool name");
+shared_id!(ProviderName, "provider name");
+
 macro_rules! number {
     ($(#[$documentation:meta])* $name:ident($inner:ty)) => {
         $(#[$documentation])*
@@ -188,7 +197,7 @@ mod tests {
     #[case::c1("a\u{85}b", false)]
     fn ids_are_bounded(#[case] text: &str, #[case] valid: bool) {
         assert_eq!(NodeId::new(text).is_ok(), valid);
-        assert_eq!(InstanceId::shared(Arc::from(text)).is_ok(), valid);
+        assert_eq!(PoolName::shared(Arc::from(text)).is_ok(), valid);
     }
 
     /// A message that hides the limit leaves the caller guessing.

@@ -36,7 +36,7 @@ mod view;
 mod wire;
 
 #[cfg(test)]
-mod tests;
+mod fleet_test;
 
 pub use codec::{ENVELOPE_FORMAT, SNAPSHOT_FORMAT, SnapshotError};
 pub use event::EventKind;

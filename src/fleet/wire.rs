@@ -1,6 +1,6 @@
 //! The records as the public interface shows them.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use navarch_proto::{
     api,
@@ -156,7 +156,7 @@ impl FleetState {
             .pool_spec(instance.pool.as_str())
             .map(|spec| spec.labels.clone());
         api::InstanceInfo {
-            labels: labels.unwrap_or_else(BTreeMap::new).into_iter().collect(),
+            labels: labels.unwrap_or_default().into_iter().collect(),
             ..instance.to_info()
         }
     }
@@ -166,7 +166,7 @@ impl FleetState {
         let name = pool.name.as_str();
         let spec = self.pool_spec(name).cloned().unwrap_or_default();
         let counts = self.pool_counts(name);
-        let is_healthy = |node: &&std::sync::Arc<Node>| {
+        let is_healthy = |node: &&Arc<Node>| {
             node.status() != api::NodeStatus::Unhealthy
                 && node.status() != api::NodeStatus::Terminated
                 && !node.health.latched

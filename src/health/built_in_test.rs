@@ -59,112 +59,139 @@ fn every_xid() {
     }
 }
 
+/// Event type, watched system, metrics; what it must come to, and by which rule.
+type Row = (
+    Type,
+    System,
+    &'static [(&'static str, &'static str)],
+    HealthStatus,
+    &'static str,
+);
+
+const ROWS: [Row; 27] = [
+    (Type::Xid, System::Unknown, &[], DEGRADED, "other-xid"),
+    (
+        Type::Xid,
+        System::Unknown,
+        &[("xid_code", "many")],
+        DEGRADED,
+        "other-xid",
+    ),
+    (
+        Type::Xid,
+        System::Unknown,
+        &[("xid_code", "79.0")],
+        UNHEALTHY,
+        "fatal-xid",
+    ),
+    (
+        Type::EccDbe,
+        System::Unknown,
+        &[],
+        UNHEALTHY,
+        "double-bit-ecc",
+    ),
+    (
+        Type::Memory,
+        System::Mem,
+        &[("ecc_dbe_count", "1")],
+        UNHEALTHY,
+        "double-bit-ecc",
+    ),
+    (
+        Type::Memory,
+        System::Mem,
+        &[("ecc_dbe_count", "0")],
+        HEALTHY,
+        "",
+    ),
+    (Type::Memory, System::Mem, &[], HEALTHY, ""),
+    (
+        Type::Memory,
+        System::Sm,
+        &[("ecc_dbe_count", "1")],
+        HEALTHY,
+        "",
+    ),
+    (
+        Type::EccSbe,
+        System::Unknown,
+        &[("ecc_sbe_count", "101")],
+        DEGRADED,
+        "many-single-bit-ecc",
+    ),
+    (
+        Type::EccSbe,
+        System::Unknown,
+        &[("ecc_sbe_count", "100")],
+        HEALTHY,
+        "",
+    ),
+    (Type::EccSbe, System::Unknown, &[], HEALTHY, ""),
+    (
+        Type::Memory,
+        System::Mem,
+        &[("ecc_sbe_count", "101")],
+        DEGRADED,
+        "many-single-bit-ecc",
+    ),
+    (
+        Type::Thermal,
+        System::Thermal,
+        &[("temperature", "95")],
+        UNHEALTHY,
+        "critical-temperature",
+    ),
+    (
+        Type::Thermal,
+        System::Unknown,
+        &[("temperature", "94.9")],
+        DEGRADED,
+        "high-temperature",
+    ),
+    (
+        Type::Thermal,
+        System::Unknown,
+        &[("temperature", "85")],
+        DEGRADED,
+        "high-temperature",
+    ),
+    (
+        Type::Thermal,
+        System::Unknown,
+        &[("temperature", "84")],
+        HEALTHY,
+        "",
+    ),
+    (Type::Thermal, System::Unknown, &[], HEALTHY, ""),
+    (
+        Type::Unknown,
+        System::Thermal,
+        &[("temperature", "96")],
+        UNHEALTHY,
+        "critical-temperature",
+    ),
+    (Type::Nvlink, System::Unknown, &[], DEGRADED, "nvlink"),
+    (Type::Unknown, System::Nvlink, &[], DEGRADED, "nvlink"),
+    (Type::Pcie, System::Unknown, &[], DEGRADED, "pcie"),
+    (Type::Unknown, System::Pcie, &[], DEGRADED, "pcie"),
+    (Type::Power, System::Unknown, &[], DEGRADED, "power"),
+    (Type::Unknown, System::Power, &[], DEGRADED, "power"),
+    (Type::DriverError, System::Driver, &[], HEALTHY, ""),
+    (
+        Type::Unknown,
+        System::Unknown,
+        &[("temperature", "99")],
+        HEALTHY,
+        "",
+    ),
+    (Type::Unknown, System::Nvswitch, &[], HEALTHY, ""),
+];
+
 /// Without it a threshold could be off by one, or an event without figures be taken for the worst.
 #[test]
 fn every_other_rule() {
-    use System as S;
-    use Type as T;
-    for (kind, system, metrics, expected, rule) in [
-        (T::Xid, S::Unknown, &[][..], DEGRADED, "other-xid"),
-        (
-            T::Xid,
-            S::Unknown,
-            &[("xid_code", "many")],
-            DEGRADED,
-            "other-xid",
-        ),
-        (
-            T::Xid,
-            S::Unknown,
-            &[("xid_code", "79.0")],
-            UNHEALTHY,
-            "fatal-xid",
-        ),
-        (T::EccDbe, S::Unknown, &[], UNHEALTHY, "double-bit-ecc"),
-        (
-            T::Memory,
-            S::Mem,
-            &[("ecc_dbe_count", "1")],
-            UNHEALTHY,
-            "double-bit-ecc",
-        ),
-        (T::Memory, S::Mem, &[("ecc_dbe_count", "0")], HEALTHY, ""),
-        (T::Memory, S::Mem, &[], HEALTHY, ""),
-        (T::Memory, S::Sm, &[("ecc_dbe_count", "1")], HEALTHY, ""),
-        (
-            T::EccSbe,
-            S::Unknown,
-            &[("ecc_sbe_count", "101")],
-            DEGRADED,
-            "many-single-bit-ecc",
-        ),
-        (
-            T::EccSbe,
-            S::Unknown,
-            &[("ecc_sbe_count", "100")],
-            HEALTHY,
-            "",
-        ),
-        (T::EccSbe, S::Unknown, &[], HEALTHY, ""),
-        (
-            T::Memory,
-            S::Mem,
-            &[("ecc_sbe_count", "101")],
-            DEGRADED,
-            "many-single-bit-ecc",
-        ),
-        (
-            T::Thermal,
-            S::Thermal,
-            &[("temperature", "95")],
-            UNHEALTHY,
-            "critical-temperature",
-        ),
-        (
-            T::Thermal,
-            S::Unknown,
-            &[("temperature", "94.9")],
-            DEGRADED,
-            "high-temperature",
-        ),
-        (
-            T::Thermal,
-            S::Unknown,
-            &[("temperature", "85")],
-            DEGRADED,
-            "high-temperature",
-        ),
-        (
-            T::Thermal,
-            S::Unknown,
-            &[("temperature", "84")],
-            HEALTHY,
-            "",
-        ),
-        (T::Thermal, S::Unknown, &[], HEALTHY, ""),
-        (
-            T::Unknown,
-            S::Thermal,
-            &[("temperature", "96")],
-            UNHEALTHY,
-            "critical-temperature",
-        ),
-        (T::Nvlink, S::Unknown, &[], DEGRADED, "nvlink"),
-        (T::Unknown, S::Nvlink, &[], DEGRADED, "nvlink"),
-        (T::Pcie, S::Unknown, &[], DEGRADED, "pcie"),
-        (T::Unknown, S::Pcie, &[], DEGRADED, "pcie"),
-        (T::Power, S::Unknown, &[], DEGRADED, "power"),
-        (T::Unknown, S::Power, &[], DEGRADED, "power"),
-        (T::DriverError, S::Driver, &[], HEALTHY, ""),
-        (
-            T::Unknown,
-            S::Unknown,
-            &[("temperature", "99")],
-            HEALTHY,
-            "",
-        ),
-        (T::Unknown, S::Nvswitch, &[], HEALTHY, ""),
-    ] {
+    for (kind, system, metrics, expected, rule) in ROWS {
         let verdict = judge(vec![event(kind, system, metrics)]);
         let seen = (verdict.overall, verdict.rule.as_str());
         assert_eq!(seen, (expected, rule), "{kind:?} {system:?} {metrics:?}");
@@ -173,7 +200,8 @@ fn every_other_rule() {
     }
 }
 
-/// Without it numbers that this version does not know could be refused, or be taken for something else.
+/// Without it numbers that this version does not know could be refused, or be taken for something
+/// else.
 #[test]
 fn numbers_from_the_future_are_unknown() {
     let future = HealthEvent {

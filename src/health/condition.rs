@@ -1,6 +1,6 @@
 use cel::{Env, Program};
 
-use super::{file::RuleText, place, references, verdict::one_line};
+use super::{file::RuleText, patterns::Patterns, place, references, verdict::one_line};
 use crate::config::Report;
 
 /// Mistakes told for one condition; a parser that has lost its way invents more.
@@ -11,8 +11,14 @@ pub(super) fn environment() -> Env {
     Env::stdlib().with_optional_support(false)
 }
 
-/// Compiles and checks a rule's condition. What is wrong goes to the report with the rule's name and the place.
-pub(super) fn compile(environment: &Env, report: &Report, rule: &RuleText) -> Option<Program> {
+/// Compiles and checks a rule's condition. What is wrong goes to the report with the rule's name
+/// and the place.
+pub(super) fn compile(
+    environment: &Env,
+    report: &Report,
+    rule: &RuleText,
+    patterns: &mut Patterns,
+) -> Option<Program> {
     let refuse = |place: (usize, usize), message: &str| {
         let span = place::in_file(report, &rule.span, &rule.condition, place);
         let message = format!("rule `{}`: {}", rule.name, one_line(message));
@@ -29,7 +35,7 @@ pub(super) fn compile(environment: &Env, report: &Report, rule: &RuleText) -> Op
             return None;
         }
     };
-    let refusals = references::check(program.expression());
+    let refusals = references::check(program.expression(), patterns);
     for (id, message) in refusals.iter().take(MAX_TOLD) {
         let offset = program.source_info().offset_for(*id);
         let offset = offset.and_then(|(start, _)| usize::try_from(start).ok());

@@ -68,4 +68,16 @@ pub enum JudgeError {
         /// The most that are looked at.
         limit: usize,
     },
+    /// Longer texts than an event may carry.
+    #[error(
+        "event {position} has {bytes} bytes of text, and at most {limit} are allowed: shorten its message"
+    )]
+    EventTooLarge {
+        /// Which event, counted from 0.
+        position: usize,
+        /// Bytes of its message, its GPU's id and its metrics.
+        bytes: usize,
+        /// The most that are looked at.
+        limit: usize,
+    },
 }

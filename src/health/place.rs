@@ -2,9 +2,9 @@ use std::ops::Range;
 
 use crate::config::Report;
 
-/// The place in the file of a place in a condition, given as line and column, both counted from 1. YAML may
-/// have indented, folded or quoted the condition; where its line cannot be found again, the whole condition is
-/// the place.
+/// The place in the file of a place in a condition, given as line and column, both counted from 1.
+/// YAML may have indented, folded or quoted the condition; where its line cannot be found again,
+/// the whole condition is the place.
 pub(super) fn in_file(
     report: &Report,
     span: &Range<usize>,

@@ -8,6 +8,7 @@ use super::{
     condition,
     error::{JudgeError, PolicyError},
     event, file,
+    patterns::Patterns,
     verdict::{RuleFailure, Verdict, one_line, severity, worse},
 };
 use crate::config::Report;
@@ -26,6 +27,8 @@ const MAX_EVENTS: usize = 10_000;
 const MAX_RESULTS: usize = 10_000;
 /// Metrics of one event.
 const MAX_METRICS: usize = 256;
+/// Bytes of one event's texts, its metrics included.
+const MAX_EVENT: usize = 64 * 1024;
 
 /// A compiled health policy. Cheap to share, never changes.
 pub struct Policy {
@@ -33,6 +36,7 @@ pub struct Policy {
     revision: u64,
     rules: Vec<Rule>,
     environment: Arc<Env>,
+    patterns: Arc<Patterns>,
 }
 
 struct Rule {
@@ -52,8 +56,9 @@ impl fmt::Debug for Policy {
 }
 
 impl Policy {
-    /// Compiles a policy file's text; an empty one stands for the built-in policy. Blocks for milliseconds on a
-    /// thread with a deep stack. `revision` is the fleet state's, and comes back in every verdict.
+    /// Compiles a policy file's text; an empty one stands for the built-in policy. Blocks for
+    /// milliseconds on a thread with a deep stack. `revision` is the fleet state's, and comes back
+    /// in every verdict.
     ///
     /// # Errors
     ///
@@ -82,8 +87,9 @@ impl Policy {
             return Err(report.refuse().into());
         };
         let environment = condition::environment();
+        let mut patterns = Patterns::default();
         let rules = file.rules.into_iter().filter_map(|rule| {
-            let program = condition::compile(&environment, &report, &rule)?;
+            let program = condition::compile(&environment, &report, &rule, &mut patterns)?;
             Some(Rule {
                 name: rule.name,
                 program,
@@ -97,6 +103,7 @@ impl Policy {
             revision,
             rules,
             environment: Arc::new(environment),
+            patterns: Arc::new(patterns),
         })
     }
 
@@ -115,7 +122,8 @@ impl Policy {
         self.rules.iter().map(|rule| rule.name.as_str())
     }
 
-    /// Judges a report: its check results as they are, its events by the rules. An empty result is unknown.
+    /// Judges a report: its check results as they are, its events by the rules. An empty result is
+    /// unknown.
     ///
     /// # Errors
     ///
@@ -179,6 +187,9 @@ impl Policy {
     ) -> (HealthStatus, Option<&str>) {
         let mut context = Context::with_env(Arc::clone(&self.environment));
         context.add_variable_as_val("event", event::to_map(event));
+        if let Err(error) = self.patterns.provide(&mut context) {
+            tracing::error!(error, "rules that use `matches` cannot be evaluated");
+        }
         let mut evaluated = false;
         for rule in &self.rules {
             match rule.program.execute(&context) {
@@ -288,17 +299,29 @@ fn check_bounds(report: &ReportHealthRequest) -> Result<(), JudgeError> {
         let limit = MAX_RESULTS;
         return Err(JudgeError::TooManyResults { count, limit });
     }
-    let mut sizes = report
-        .events
-        .iter()
-        .map(|event| event.metrics.len())
-        .enumerate();
-    match sizes.find(|(_, count)| *count > MAX_METRICS) {
-        Some((position, count)) => Err(JudgeError::TooManyMetrics {
-            position,
-            count,
-            limit: MAX_METRICS,
-        }),
-        None => Ok(()),
+    for (position, event) in report.events.iter().enumerate() {
+        let count = event.metrics.len();
+        if count > MAX_METRICS {
+            let limit = MAX_METRICS;
+            return Err(JudgeError::TooManyMetrics {
+                position,
+                count,
+                limit,
+            });
+        }
+        let metrics = event
+            .metrics
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let bytes = event.message.len() + event.gpu_uuid.len() + metrics.sum::<usize>();
+        if bytes > MAX_EVENT {
+            let limit = MAX_EVENT;
+            return Err(JudgeError::EventTooLarge {
+                position,
+                bytes,
+                limit,
+            });
+        }
     }
+    Ok(())
 }

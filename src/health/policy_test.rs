@@ -1,4 +1,5 @@
-//! Policy files of one's own: what they see, what they may not do, and where their mistakes are shown.
+//! Policy files of one's own: what they see, what they may not do, and where their mistakes are
+//! shown.
 
 use navarch_proto::api::{
     HealthEvent, HealthEventType, HealthStatus, HealthWatchSystem, ReportHealthRequest,
@@ -85,6 +86,7 @@ fn what_a_rule_sees() {
         "size(event.metrics) == 8",
         "event.metrics.exists(name, name.startsWith('xid'))",
         "event.message.matches('^some(thing)+$')",
+        "matches(event.message, 'thing') && !event.gpu_uuid.matches('^[0-9]{3}')",
         "event.gpu_index > 2 ? true : false",
     ] {
         let text = policy(&[(condition, "unhealthy"), ("true", "healthy")]);
@@ -98,79 +100,85 @@ fn what_a_rule_sees() {
     }
 }
 
+/// A condition; where its mistake is shown, if that is told; what is said.
+const MISTAKES: [(&str, &str, &str); 20] = [
+    (
+        "event.message.matches('a(b')",
+        "",
+        "not a regular expression",
+    ),
+    (
+        "event.event_typ == 'xid'",
+        "5:12",
+        "unknown field `event.event_typ`; did you mean `event.event_type`?",
+    ),
+    (
+        "true &&\nevent['sistem'] == 'x'",
+        "6:13",
+        "unknown field `event.sistem`; did you mean `event.system`?",
+    ),
+    ("evnt.gpu_index == 3", "5:7", "unknown name `evnt`"),
+    (
+        "event.event_type == xid",
+        "5:27",
+        "unknown name `xid`: a rule knows `event` alone; text is written in quotes",
+    ),
+    (
+        "event.message.beginsWith('x')",
+        "5:31",
+        "unknown function `beginsWith`",
+    ),
+    ("true &&\n  (event.gpu_index == ", "6:28", "Syntax error"),
+    ("1 +", "5:10", "Syntax error"),
+    ("1 + 2", "5:9", "the condition is not a boolean"),
+    ("'text'", "5:7", "the condition is not a boolean"),
+    (
+        "event.metrics.map(m, m)",
+        "",
+        "the condition is not a boolean",
+    ),
+    (
+        "event.metrics.all(a, event.metrics.all(b, a == b))",
+        "",
+        "a loop within a loop",
+    ),
+    (
+        "event.metrics.all(event, true)",
+        "",
+        "`event` cannot be a loop's variable",
+    ),
+    (
+        "event[event.message] == 'x'",
+        "5:18",
+        "a field of `event` is named by a text in quotes",
+    ),
+    (
+        "event.message.matches(event.gpu_uuid)",
+        "",
+        "`matches` takes a regular expression in quotes",
+    ),
+    (
+        "event.message.matches('a{1000}{1000}')",
+        "",
+        "needs more than 1048576 bytes of memory",
+    ),
+    ("event.?message.hasValue()", "", "unsupported syntax"),
+    ("optional.none().hasValue()", "", "unknown name `optional`"),
+    ("Foo{a: 1} == Foo{a: 1}", "", "messages are not known here"),
+    (
+        "history.count('xid', '10m') > 3",
+        "5:7",
+        "unknown name `history`",
+    ),
+];
+
 /// Without it a mistake would only show when a GPU breaks.
 #[test]
 fn mistakes_are_shown_with_rule_and_place() {
-    for (condition, place, message) in [
-        (
-            "event.event_typ == 'xid'",
-            "5:12",
-            "unknown field `event.event_typ`; did you mean `event.event_type`?",
-        ),
-        (
-            "true &&\nevent['sistem'] == 'x'",
-            "6:13",
-            "unknown field `event.sistem`; did you mean `event.system`?",
-        ),
-        ("evnt.gpu_index == 3", "5:7", "unknown name `evnt`"),
-        (
-            "event.event_type == xid",
-            "5:27",
-            "unknown name `xid`: a rule knows `event` alone; text is written in quotes",
-        ),
-        (
-            "event.message.beginsWith('x')",
-            "5:31",
-            "unknown function `beginsWith`",
-        ),
-        ("true &&\n  (event.gpu_index == ", "6:28", "Syntax error"),
-        ("1 +", "5:10", "Syntax error"),
-        ("1 + 2", "5:9", "the condition is not a boolean"),
-        ("'text'", "5:7", "the condition is not a boolean"),
-        (
-            "event.metrics.map(m, m)",
-            "",
-            "the condition is not a boolean",
-        ),
-        (
-            "event.metrics.all(a, event.metrics.all(b, a == b))",
-            "",
-            "a loop within a loop",
-        ),
-        (
-            "event.metrics.all(event, true)",
-            "",
-            "`event` cannot be a loop's variable",
-        ),
-        (
-            "event[event.message] == 'x'",
-            "5:18",
-            "a field of `event` is named by a text in quotes",
-        ),
-        (
-            "event.message.matches(event.gpu_uuid)",
-            "",
-            "`matches` takes a regular expression in quotes",
-        ),
-        ("event.message.matches('a{1000}')", "", "no `{`"),
-        ("event.?message.hasValue()", "", "unsupported syntax"),
-        ("optional.none().hasValue()", "", "unknown name `optional`"),
-        ("Foo{a: 1} == Foo{a: 1}", "", "messages are not known here"),
-        (
-            "history.count('xid', '10m') > 3",
-            "5:7",
-            "unknown name `history`",
-        ),
-    ] {
-        let text = refusal(
-            &policy(&[("true", "healthy"), (condition, "unhealthy")]).replacen(
-                "  - name: rule-0\n    condition: |\n      true\n    result: healthy\n",
-                "",
-                1,
-            ),
-        );
+    for (condition, place, message) in MISTAKES {
+        let text = refusal(&policy(&[(condition, "unhealthy")]));
         assert!(
-            text.contains("rules[0].condition: rule `rule-1`: "),
+            text.contains("rules[0].condition: rule `rule-0`: "),
             "{condition}: {text}"
         );
         assert!(text.contains(message), "{condition}: {text}");
@@ -193,7 +201,7 @@ fn conditions_are_bounded() {
         format!("{}1 > 0", "1 + ".repeat(900)),
         format!("event.gpu_index in [{}1]", "1,".repeat(1_500)),
         format!("event.message == '{}'", "x".repeat(5_000)),
-        vec!["event.metrics.all(m, true)"; 9].join(" && "),
+        ["event.metrics.all(m, true)"; 9].join(" && "),
         nested("true ? (", ") : false", 300),
     ] {
         let text = refusal(&policy(&[(&condition, "healthy")]));
@@ -210,7 +218,8 @@ fn conditions_are_bounded() {
     );
 }
 
-/// Without it the deepest condition that is accepted could overflow the stack of the worker that judges.
+/// Without it the deepest condition that is accepted could overflow the stack of the worker that
+/// judges.
 #[test]
 fn the_deepest_condition_is_evaluated_on_a_workers_stack() {
     let calls = 18;
@@ -282,6 +291,13 @@ fn the_first_match_wins_even_if_it_is_milder() {
     );
 }
 
+/// Without it a policy could not be shared between the tasks that judge.
+#[test]
+fn a_policy_is_shared() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Policy>();
+}
+
 /// Without it one report could hold a replica for minutes.
 #[test]
 fn reports_are_bounded() {
@@ -310,6 +326,13 @@ fn reports_are_bounded() {
             limit: 256
         }
     );
+    let mut long = sample();
+    long.message = "x".repeat(70_000);
+    let refused = policy.judge(&report(vec![long])).expect_err("too long");
+    assert!(matches!(
+        refused,
+        JudgeError::EventTooLarge { position: 0, .. }
+    ));
 }
 
 /// Without it a slip in a policy's YAML would pass, or be told without its line.

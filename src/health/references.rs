@@ -6,17 +6,16 @@ use cel::{
     },
 };
 
-use super::event::FIELDS;
+use super::{event::FIELDS, patterns::Patterns};
 
 /// Nodes of one condition's tree; the longest built-in one has 34.
 const MAX_NODES: usize = 1_000;
-/// Levels of one condition's tree; the built-in policy needs 7. Evaluation recurses as deep on a worker's stack of
-/// 2 MiB, and takes some 40 KiB a level in a debug build.
+/// Levels of one condition's tree; the built-in policy needs 7. Evaluation recurses as deep on a
+/// worker's stack of 2 MiB, and takes some 40 KiB a level in a debug build.
 const MAX_DEPTH: usize = 20;
-/// Loops of one condition. Loops within loops are refused: a nested `map` of 200 bytes can burn seconds.
+/// Loops of one condition. Loops within loops are refused: a nested `map` of 200 bytes can burn
+/// seconds.
 const MAX_LOOPS: usize = 8;
-/// Bytes of a regular expression.
-const MAX_PATTERN: usize = 256;
 
 /// Names that stand for types, as in `type(x) == int`.
 const TYPES: [&str; 10] = [
@@ -102,13 +101,15 @@ const OPERATORS: [&str; 18] = [
 /// A part of a condition that is not allowed: the part's id in the tree, and why.
 pub(super) type Refusal = (u64, String);
 
-/// Looks for names that do not exist and for work that is not bounded.
-pub(super) fn check(root: &IdedExpr) -> Vec<Refusal> {
+/// Looks for names that do not exist and for work that is not bounded. The regular expressions on
+/// the way are compiled into `patterns`.
+pub(super) fn check(root: &IdedExpr, patterns: &mut Patterns) -> Vec<Refusal> {
     let mut checker = Checker {
         bound: Vec::new(),
         nodes: 0,
         loops: 0,
         refusals: Vec::new(),
+        patterns,
     };
     checker.walk(root, 0, 0);
     if checker.refusals.is_empty() && never_boolean(&root.expr) {
@@ -126,6 +127,7 @@ struct Checker<'a> {
     nodes: usize,
     loops: usize,
     refusals: Vec<Refusal>,
+    patterns: &'a mut Patterns,
 }
 
 impl<'a> Checker<'a> {
@@ -234,22 +236,16 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// A regular expression is compiled at each evaluation, so it must be short, fixed and plain.
+    /// A regular expression is written out, so that it is compiled once, and here.
     fn pattern(&mut self, id: u64, call: &CallExpr) {
         let Some(Expr::Literal(LiteralValue::String(pattern))) =
             call.args.last().map(|argument| &argument.expr)
         else {
-            self.refuse(
-                id,
-                "`matches` takes a regular expression in quotes".to_owned(),
-            );
+            let message = "`matches` takes a regular expression in quotes";
+            self.refuse(id, message.to_owned());
             return;
         };
-        let pattern = pattern.inner();
-        if pattern.len() > MAX_PATTERN || pattern.contains('{') {
-            let message = format!(
-                "a regular expression has at most {MAX_PATTERN} bytes and no `{{`: it is compiled at each evaluation"
-            );
+        if let Err(message) = self.patterns.add(pattern.inner()) {
             self.refuse(id, message);
         }
     }

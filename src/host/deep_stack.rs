@@ -1,7 +1,8 @@
 use std::{io, thread};
 
-/// Runs `body` on a thread of its own with `stack_bytes` of stack and waits for it, blocking the caller: for
-/// parsers that recurse as deep as their input is nested. A panic in `body` becomes an error.
+/// Runs `body` on a thread of its own with `stack_bytes` of stack and waits for it, blocking the
+/// caller: for parsers that recurse as deep as their input is nested. A panic in `body` becomes an
+/// error.
 ///
 /// # Errors
 ///

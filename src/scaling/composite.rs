@@ -5,8 +5,9 @@ use super::{
     view::PoolView,
 };
 
-/// The largest, the smallest or the average (rounded down) of what the members want. A member without data
-/// abstains; if all do, the pool holds. The limits of a schedule among the members bind that member alone.
+/// The largest, the smallest or the average (rounded down) of what the members want. A member
+/// without data abstains; if all do, the pool holds. The limits of a schedule among the members
+/// bind that member alone.
 pub(super) fn decide(composite: &Composite, view: &PoolView) -> Decision {
     let members = composite.autoscalers.iter();
     let votes: Vec<Decision> = members

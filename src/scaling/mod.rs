@@ -7,8 +7,9 @@
 //! | `plan` | [`plan_target`]: a strategy's decision under hold and cooldown |
 //! | `reactive`, `queue`, `scheduled`, `predictive`, `composite` | one strategy each |
 //!
-//! Rules that all share: no data is not zero, so a strategy that misses its figures holds the target and says
-//! so; whatever a strategy wants, the target lies within the limits in force; the reason states the figures.
+//! Rules that all share: no data is not zero, so a strategy that misses its figures holds the
+//! target and says so; whatever a strategy wants, the target lies within the limits in force; the
+//! reason states the figures.
 
 mod composite;
 mod decision;
@@ -28,8 +29,8 @@ pub use decision::{Cause, Decision};
 pub use plan::{Gates, plan_target};
 pub use view::{Limits, PoolView, Sample};
 
-/// What a strategy recommends for a pool, whatever cooldown or hold is on it: see [`plan_target`] for those.
-/// A message without a strategy in it keeps the target within the limits.
+/// What a strategy recommends for a pool, whatever cooldown or hold is on it: see [`plan_target`]
+/// for those. A message without a strategy in it keeps the target within the limits.
 pub fn decide(strategy: &Autoscaling, view: &PoolView) -> Decision {
     match &strategy.strategy {
         None => Decision::within_limits(view),

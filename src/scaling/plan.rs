@@ -15,8 +15,9 @@ pub struct Gates {
     pub hold_until_ms: u64,
 }
 
-/// The target that a pool should have now. Without a strategy the target stays within the limits. A cooldown
-/// holds scaling, but neither repair nor the way back into the limits; a hold leaves the limits alone to act.
+/// The target that a pool should have now. Without a strategy the target stays within the limits. A
+/// cooldown holds scaling, but neither repair nor the way back into the limits; a hold leaves the
+/// limits alone to act.
 pub fn plan_target(strategy: Option<&Autoscaling>, view: &PoolView, gates: Gates) -> Decision {
     let decision = match strategy {
         Some(strategy) => decide(strategy, view),

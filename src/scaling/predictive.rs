@@ -10,9 +10,9 @@ const HIGH: f64 = 80.0;
 /// As many nodes as bring the forecast down to this percentage (the original's figure).
 const AIM: f64 = 70.0;
 
-/// Fits a line through the last samples and follows it to the time when a machine ordered now would work,
-/// the growth factor stretching its slope. A high forecast adds nodes at once; otherwise, or with fewer
-/// samples than the window, the fallback decides, and without one the target stays.
+/// Fits a line through the last samples and follows it to the time when a machine ordered now would
+/// work, the growth factor stretching its slope. A high forecast adds nodes at once; otherwise, or
+/// with fewer samples than the window, the fallback decides, and without one the target stays.
 pub(super) fn decide(predictive: &Predictive, view: &PoolView) -> Decision {
     let window = usize::try_from(predictive.lookback_window)
         .unwrap_or(usize::MAX)

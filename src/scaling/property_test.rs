@@ -108,7 +108,8 @@ fn view() -> impl Strategy<Value = PoolView> {
 }
 
 proptest! {
-    /// Without it some nesting of strategies or odd figure could buy past a maximum or sink below a minimum.
+    /// Without it some nesting of strategies or odd figure could buy past a maximum or sink below a
+    /// minimum.
     #[test]
     fn the_target_is_always_within_the_limits_in_force(
         autoscaling in autoscaling(),

@@ -2,7 +2,8 @@ use navarch_proto::fleet::Queue;
 
 use super::{decision::Decision, view::PoolView};
 
-/// As many nodes as the jobs that wait or run fill, rounded up. A zero `jobs_per_node` keeps the target.
+/// As many nodes as the jobs that wait or run fill, rounded up. A zero `jobs_per_node` keeps the
+/// target.
 pub(super) fn decide(queue: &Queue, view: &PoolView) -> Decision {
     let per_node = queue.jobs_per_node;
     let Some(depth) = view.queue_depth else {
@@ -35,7 +36,8 @@ mod tests {
         }
     }
 
-    /// Without it a rounding slip would leave jobs without a node, or an empty queue go below the minimum.
+    /// Without it a rounding slip would leave jobs without a node, or an empty queue go below the
+    /// minimum.
     #[test]
     fn jobs_become_nodes() {
         for (jobs_per_node, depth, expected, cause) in [
@@ -58,7 +60,8 @@ mod tests {
         }
     }
 
-    /// Without it the limits would not hold while the workload system is silent or the strategy is off.
+    /// Without it the limits would not hold while the workload system is silent or the strategy is
+    /// off.
     #[test]
     fn limits_hold_without_figures() {
         for (target, expected) in [(0, 2), (9, 8)] {

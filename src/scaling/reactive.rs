@@ -8,9 +8,10 @@ use super::{
 /// Nodes a decision adds or takes away.
 const STEP: u32 = 1;
 
-/// One node more above `scale_up_at`, one fewer below `scale_down_at`, neither at exactly a threshold. Below
-/// the minimum it goes straight there. While healthy nodes are too few, and neither machines on their way nor
-/// replacements will make up for it, it adds one. A step waits until the pool has the size of the last one.
+/// One node more above `scale_up_at`, one fewer below `scale_down_at`, neither at exactly a
+/// threshold. Below the minimum it goes straight there. While healthy nodes are too few, and
+/// neither machines on their way nor replacements will make up for it, it adds one. A step waits
+/// until the pool has the size of the last one.
 pub(super) fn decide(reactive: &Reactive, view: &PoolView) -> Decision {
     let held = Decision::within_limits(view);
     if held.cause == Cause::Limits {
@@ -120,7 +121,8 @@ mod tests {
         }
     }
 
-    /// Without it a cloud out of capacity would drive the target to the maximum, one step an evaluation.
+    /// Without it a cloud out of capacity would drive the target to the maximum, one step an
+    /// evaluation.
     #[test]
     fn a_step_waits_for_the_one_before() {
         for (size, utilization, expected) in [

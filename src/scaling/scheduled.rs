@@ -10,9 +10,9 @@ use super::{
     view::{Limits, PoolView},
 };
 
-/// The first window that matches day and hour sets the limits, then the fallback decides; without one, the
-/// target is kept within them. A window whose end is not after its start runs over midnight, and its days are
-/// those on which it starts.
+/// The first window that matches day and hour sets the limits, then the fallback decides; without
+/// one, the target is kept within them. A window whose end is not after its start runs over
+/// midnight, and its days are those on which it starts.
 pub(super) fn decide(scheduled: &Scheduled, view: &PoolView) -> Decision {
     let Some(now) = local_time(scheduled, view.now_ms) else {
         let missing = format!("time zone `{}` is unknown here", scheduled.time_zone);

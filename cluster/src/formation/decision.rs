@@ -131,7 +131,11 @@ fn check_former(
             replica.name
         ))),
         (false, None) => {
-            let first = own.initial_replicas.iter().map(|replica| &*replica.name).min();
+            let first = own
+                .initial_replicas
+                .iter()
+                .map(|replica| &*replica.name)
+                .min();
             match first {
                 Some(first) if first != own.name => Err(Decision::Wait(format!(
                     "waiting for {first:?}, the first by name, to form the group"
@@ -146,7 +150,11 @@ fn check_members(
     own: &Own<'_>,
     heard: &[(&InitialReplica, &peer::HelloResponse)],
 ) -> Result<(), String> {
-    let names: BTreeSet<&str> = own.initial_replicas.iter().map(|replica| &*replica.name).collect();
+    let names: BTreeSet<&str> = own
+        .initial_replicas
+        .iter()
+        .map(|replica| &*replica.name)
+        .collect();
     let mut stores = BTreeSet::from([own.store_id]);
     for (replica, hello) in heard {
         if hello.name != replica.name {
@@ -173,10 +181,7 @@ fn check_members(
 }
 
 /// The initial replicas in the order of their names.
-fn members(
-    own: &Own<'_>,
-    heard: &[(&InitialReplica, &peer::HelloResponse)],
-) -> Vec<ReplicaInfo> {
+fn members(own: &Own<'_>, heard: &[(&InitialReplica, &peer::HelloResponse)]) -> Vec<ReplicaInfo> {
     let mut infos = vec![ReplicaInfo {
         name: own.name.to_owned(),
         address: own.address.to_owned(),

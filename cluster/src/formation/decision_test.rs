@@ -63,15 +63,43 @@ fn a_group_is_formed_only_by_the_first_and_only_if_all_answer_and_agree() {
         Some(changed)
     };
     let cases: [(&str, &str, Vec<Answer>, &str); 9] = [
-        ("all answer", "a", answers(&[("b", unformed("b")), ("c", unformed("c"))]), "form"),
-        ("one is silent", "a", answers(&[("b", unformed("b")), ("c", None)]), "wait"),
-        ("not the first", "b", answers(&[("a", unformed("a")), ("c", unformed("c"))]), "wait"),
-        ("the first is silent", "b", answers(&[("a", None), ("c", unformed("c"))]), "wait"),
-        ("one belongs to a group", "a", answers(&[("b", Some(formed("b"))), ("c", unformed("c"))]), "wait"),
+        (
+            "all answer",
+            "a",
+            answers(&[("b", unformed("b")), ("c", unformed("c"))]),
+            "form",
+        ),
+        (
+            "one is silent",
+            "a",
+            answers(&[("b", unformed("b")), ("c", None)]),
+            "wait",
+        ),
+        (
+            "not the first",
+            "b",
+            answers(&[("a", unformed("a")), ("c", unformed("c"))]),
+            "wait",
+        ),
+        (
+            "the first is silent",
+            "b",
+            answers(&[("a", None), ("c", unformed("c"))]),
+            "wait",
+        ),
+        (
+            "one belongs to a group",
+            "a",
+            answers(&[("b", Some(formed("b"))), ("c", unformed("c"))]),
+            "wait",
+        ),
         (
             "another has bootstrap set",
             "a",
-            answers(&[("b", with("b", |hello| hello.bootstrap = true)), ("c", unformed("c"))]),
+            answers(&[
+                ("b", with("b", |hello| hello.bootstrap = true)),
+                ("c", unformed("c")),
+            ]),
             "wait",
         ),
         (
@@ -84,7 +112,10 @@ fn a_group_is_formed_only_by_the_first_and_only_if_all_answer_and_agree() {
             "another list",
             "a",
             answers(&[
-                ("b", with("b", |hello| hello.initial_replicas = vec!["b".to_owned()])),
+                (
+                    "b",
+                    with("b", |hello| hello.initial_replicas = vec!["b".to_owned()]),
+                ),
                 ("c", unformed("c")),
             ]),
             "refuse",
@@ -94,7 +125,12 @@ fn a_group_is_formed_only_by_the_first_and_only_if_all_answer_and_agree() {
             "a",
             answers(&[
                 ("b", unformed("b")),
-                ("c", with("c", |hello| hello.identity = super::tests::hello("b").identity)),
+                (
+                    "c",
+                    with("c", |hello| {
+                        hello.identity = super::tests::hello("b").identity
+                    }),
+                ),
             ]),
             "refuse",
         ),

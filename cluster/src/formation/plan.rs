@@ -110,7 +110,9 @@ impl PlanFile {
     fn decode(&self, path: &Path, bytes: &[u8]) -> Result<Plan, StartError> {
         let damaged = |reason: &str| StartError::WrongData {
             path: path.to_owned(),
-            reason: format!("{reason}; empty the data directory of every replica and form the group again"),
+            reason: format!(
+                "{reason}; empty the data directory of every replica and form the group again"
+            ),
         };
         let (content, crc) = bytes
             .split_last_chunk::<4>()
@@ -164,7 +166,10 @@ mod tests {
         file.write(&written).unwrap();
         assert_eq!(file.read().unwrap(), Some(written.clone()));
         assert_eq!(written.own_id(), 2);
-        assert_eq!(written.others().map(|(id, _)| id).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(
+            written.others().map(|(id, _)| id).collect::<Vec<_>>(),
+            [1, 3]
+        );
         file.remove();
         assert_eq!(file.read().unwrap(), None);
     }

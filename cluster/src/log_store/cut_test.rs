@@ -71,7 +71,7 @@ struct Run {
 
 impl Run {
     fn start(directory: &Path) -> Self {
-        let (mut log, _) = SledLog::open(directory, small_sled(), None).unwrap();
+        let (mut log, _) = SledLog::open(directory, "store", small_sled(), None).unwrap();
         log.save_vote(vote(1)).unwrap();
         log.sync().unwrap();
         let first = Model {
@@ -159,7 +159,7 @@ fn read_all(log: &SledLog) -> Vec<Entry> {
 
 /// What `directory` shows must be one of `states`, all of which hold what was synced at least.
 fn check(directory: &Path, states: &[Model]) {
-    let opened = SledLog::open(directory, small_sled(), None);
+    let opened = SledLog::open(directory, "store", small_sled(), None);
     let (mut log, cache) = opened.map_err(|error| error.to_string()).unwrap();
     let state = log.state();
     let shown = read_all(&log);
@@ -224,6 +224,22 @@ fn unsynced(outage: &Outage) -> (Vec<u8>, Vec<u8>, Range<usize>) {
     (synced, last, first..end)
 }
 
+/// New bytes up to the cut; beyond it what was there before, or a filler where something was to be written.
+fn cut_at(synced: &[u8], last: &[u8], kept: usize, filler: Option<u8>) -> Vec<u8> {
+    let mut contents = last[..kept].to_vec();
+    match filler {
+        Some(filler) => contents.extend((kept..last.len()).map(|position| {
+            let unchanged = synced.get(position).filter(|&&byte| byte == last[position]);
+            unchanged.copied().unwrap_or(filler)
+        })),
+        None => contents.extend(synced.get(kept..).unwrap_or_default()),
+    }
+    contents
+}
+
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
@@ -240,22 +256,29 @@ proptest! {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss,
                 clippy::cast_precision_loss, reason = "a position, roughly")]
             let kept = span.start + (span.len() as f64 * cut) as usize;
-            // New bytes up to the cut, and beyond it what was there before, or nothing, or garbage.
-            let mut contents = last[..kept].to_vec();
-            match filler {
-                Some(byte) => contents.resize(last.len().max(kept), byte),
-                None if kept < synced.len() => contents.extend(&synced[kept..]),
-                None => {}
-            }
-            // A filler must not touch what was synced.
-            let untouched = span.end.max(kept)..synced.len().max(kept);
-            if let (Some(rest), true) = (synced.get(untouched.clone()), filler.is_some()) {
-                contents.resize(contents.len().max(untouched.end), 0);
-                contents[untouched].copy_from_slice(rest);
-            }
-            let directory = image(&outage, &contents);
+            let directory = image(&outage, &cut_at(&synced, &last, kept, filler));
             check(directory.path(), &outage.states);
         }
+    }
+
+    /// Without it writes that reach the disk in another order than they were made in could do harm.
+    #[test]
+    fn a_log_of_which_any_unsynced_sectors_are_lost_holds_all_that_was_acknowledged(
+        operations in prop::collection::vec(operation(), 1..40),
+        lost in prop::collection::vec(any::<bool>(), 64),
+    ) {
+        let outage = outage(&operations);
+        let (synced, mut last, _) = unsynced(&outage);
+        for (number, sector) in last.chunks_mut(SECTOR_BYTES).enumerate() {
+            if lost[number % lost.len()] {
+                let start = number * SECTOR_BYTES;
+                sector.fill(0);
+                let before = &synced[start.min(synced.len())..synced.len().min(start + SECTOR_BYTES)];
+                sector[..before.len()].copy_from_slice(before);
+            }
+        }
+        let directory = image(&outage, &last);
+        check(directory.path(), &outage.states);
     }
 
     /// Without it a bit that rots could silently take entries or a vote that were acknowledged.
@@ -276,7 +299,7 @@ proptest! {
             let mut contents = whole.clone();
             contents[position] ^= 1 << bit;
             let directory = image(&outage, &contents);
-            match SledLog::open(directory.path(), small_sled(), None) {
+            match SledLog::open(directory.path(), "store", small_sled(), None) {
                 Ok(opened) => {
                     drop(opened);
                     check(directory.path(), &outage.states);
@@ -310,7 +333,7 @@ fn a_log_cut_below_the_last_sync_is_refused() {
     let used = whole.iter().rposition(|&byte| byte != 0).unwrap();
     for cut in [used, used - 40, used - 200, used / 2, 0] {
         let directory = image(&outage, &whole[..cut]);
-        let error = SledLog::open(directory.path(), small_sled(), None)
+        let error = SledLog::open(directory.path(), "store", small_sled(), None)
             .err()
             .unwrap();
         assert!(
@@ -349,7 +372,7 @@ fn one_bad_slot_of_the_mark_is_survived_and_two_are_not() {
         check(directory.path(), &outage.states);
     }
     fs::write(&path, both).unwrap();
-    let error = SledLog::open(outage.synced.path(), small_sled(), None)
+    let error = SledLog::open(outage.synced.path(), "store", small_sled(), None)
         .err()
         .unwrap();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");

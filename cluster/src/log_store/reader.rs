@@ -6,11 +6,7 @@ use std::{
 
 use openraft::{OptionalSend, RaftLogReader};
 
-use super::{
-    shared::View,
-    storage::{LogRead as _, entry_cost},
-    store::LogStore,
-};
+use super::{shared::View, storage::entry_cost, store::LogStore};
 use crate::{
     error::StoreError,
     types::{Entry, TypeConfig, Vote},

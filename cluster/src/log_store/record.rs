@@ -34,6 +34,15 @@ pub(super) fn parse_key(bytes: &[u8]) -> Option<(u64, u16)> {
     Some((u64::from_be_bytes(*index), u16::from_be_bytes(part)))
 }
 
+/// What a group was written after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The leader of the entry before the group; `None` if it begins the log.
+    pub(super) previous: Option<LeaderId>,
+    /// The last mark before the group.
+    pub(super) mark_sequence: u64,
+}
+
 /// Entries on their way into one record.
 #[derive(Debug, Default)]
 pub(super) struct GroupBuilder {
@@ -43,16 +52,17 @@ pub(super) struct GroupBuilder {
 }
 
 impl GroupBuilder {
-    /// Adds `entry`; `previous` is the leader of the entry before it.
-    pub(super) fn push(&mut self, entry: &Entry, previous: Option<LeaderId>) {
+    /// Adds `entry`; `origin` says what it was written after.
+    pub(super) fn push(&mut self, entry: &Entry, origin: Origin) {
         if self.first_index.is_none() {
             self.first_index = Some(entry.log_id.index);
             let head = peer::EntryGroup {
                 entries: Vec::new(),
-                previous: previous.map(|leader| peer::LeaderId {
+                previous: origin.previous.map(|leader| peer::LeaderId {
                     term: leader.term,
                     replica_id: leader.node_id,
                 }),
+                mark_sequence: origin.mark_sequence,
             };
             // Protobuf messages concatenate: the entries follow one by one.
             self.encoded.extend(head.encode_to_vec());
@@ -130,9 +140,9 @@ pub(super) fn open(number: u16, value: &[u8]) -> Result<Part<'_>, String> {
 }
 
 /// A group as read back.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Group {
-    pub(super) previous: Option<LeaderId>,
+    pub(super) origin: Origin,
     pub(super) entries: Vec<Entry>,
 }
 
@@ -156,5 +166,9 @@ pub(super) fn decode_group(first_index: u64, encoded: Bytes) -> Result<Group, St
     let previous = message
         .previous
         .map(|leader| LeaderId::new(leader.term, leader.replica_id));
-    Ok(Group { previous, entries })
+    let origin = Origin {
+        previous,
+        mark_sequence: message.mark_sequence,
+    };
+    Ok(Group { origin, entries })
 }

@@ -1,13 +1,22 @@
 use super::{record::*, test_support::*};
+use crate::types::LeaderId;
+
+fn origin(previous: Option<LeaderId>) -> Origin {
+    Origin {
+        previous,
+        mark_sequence: 12,
+    }
+}
 
 /// Without it a group could come back with its entries changed, or under the wrong index.
 #[test]
 fn groups_survive_the_round_trip_in_any_number_of_parts() {
     for (count, bytes, body_max) in [(1, 0, 100), (7, 30, 10_000), (1, 5_000, 64), (1, 4_096, 1)] {
         let written = entries(3, 5..5 + count, bytes);
+        let origin = origin(Some(log_id(2, 0).leader_id));
         let mut builder = GroupBuilder::default();
         for entry in &written {
-            builder.push(entry, Some(log_id(2, 0).leader_id));
+            builder.push(entry, origin);
         }
         let (first, taken, encoded) = builder.take().unwrap();
         assert_eq!((first, taken), (5, count));
@@ -20,7 +29,7 @@ fn groups_survive_the_round_trip_in_any_number_of_parts() {
         }
         let group = decode_group(5, joined.into()).unwrap();
         assert_eq!(group.entries, written);
-        assert_eq!(group.previous, Some(log_id(2, 0).leader_id));
+        assert_eq!(group.origin, origin);
         assert!(builder.take().is_none());
     }
 }
@@ -29,7 +38,7 @@ fn groups_survive_the_round_trip_in_any_number_of_parts() {
 #[test]
 fn every_flipped_bit_in_a_record_is_noticed() {
     let mut builder = GroupBuilder::default();
-    builder.push(&entry(3, 5, 20), None);
+    builder.push(&entry(3, 5, 20), origin(None));
     let (_, _, encoded) = builder.take().unwrap();
     let value = split(&encoded, 1_000).unwrap().remove(0);
     for bit in 0..value.len() * 8 {

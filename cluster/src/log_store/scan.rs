@@ -7,7 +7,7 @@ use super::record;
 
 /// Reads groups out of sled in the order of their keys.
 pub(super) struct GroupScan {
-    records: Peekable<Box<dyn Iterator<Item = sled::Result<(IVec, IVec)>> + Send>>,
+    records: Peekable<sled::Iter>,
 }
 
 /// All records that stand under one first index.
@@ -21,7 +21,6 @@ pub(super) struct ScannedGroup {
 
 impl GroupScan {
     pub(super) fn new(records: sled::Iter) -> Self {
-        let records: Box<dyn Iterator<Item = _> + Send> = Box::new(records);
         Self {
             records: records.peekable(),
         }

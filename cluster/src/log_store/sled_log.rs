@@ -6,7 +6,7 @@ use std::{
 
 use super::{
     mark::{Mark, MarkFile},
-    record::{self, GroupBuilder},
+    record::{self, GroupBuilder, Origin},
     sled_engine::engine_error,
     sled_reader::SledReader,
     storage::{
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    types::{Entry, LogId, Vote},
+    types::{Entry, LeaderId, LogId, Vote},
 };
 
-/// The only key of the tree of marks.
+/// Where the mark lies in its tree.
 pub(super) const MARK_KEY: &[u8] = b"mark";
 
 /// The log in sled. Entries lie in groups, one record each (large entries in several), in the order of their
@@ -59,6 +59,14 @@ pub(super) struct GroupSpan {
 impl SledLog {
     pub(super) fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// What a group that is written now is written after.
+    pub(super) fn origin(&self, previous: Option<LeaderId>) -> Origin {
+        Origin {
+            previous,
+            mark_sequence: self.mark.sequence,
+        }
     }
 
     /// Writes the entries gathered so far as one group.
@@ -129,7 +137,7 @@ impl SledLog {
             .iter()
             .take_while(|entry| entry.log_id.index <= last)
         {
-            self.builder.push(entry, group.previous);
+            self.builder.push(entry, self.origin(group.origin.previous));
         }
         self.write_group()
     }
@@ -155,7 +163,7 @@ impl LogStorage for SledLog {
                 self.write_group()?;
             }
             let previous = self.mark.state.last.map(|last| last.leader_id);
-            self.builder.push(entry, previous);
+            self.builder.push(entry, self.origin(previous));
             self.mark.state.last = Some(entry.log_id);
         }
         Ok(())

@@ -1,4 +1,11 @@
-use std::{fs, path::Path};
+use std::{
+    fs, io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
@@ -6,7 +13,7 @@ use super::{storage::LogStorage as _, test_support::*, *};
 use crate::{error::StoreError, types::Entry};
 
 fn open(directory: &Path, options: SledOptions) -> SledLog {
-    SledLog::open(directory, options, None).unwrap().0
+    SledLog::open(directory, "store", options, None).unwrap().0
 }
 
 fn read_all(log: &SledLog) -> Vec<Entry> {
@@ -177,11 +184,33 @@ fn a_missing_log_is_noticed() {
     log.close().unwrap();
     drop(log);
     fs::remove_dir_all(directory.path().join("log")).unwrap();
-    let error = SledLog::open(directory.path(), small_sled(), None)
+    let error = SledLog::open(directory.path(), "store", small_sled(), None)
         .err()
         .unwrap();
     assert!(
         error.to_string().contains("joins as a new replica"),
         "{error}"
     );
+}
+
+/// Without it the mark could claim what a failed sync never brought to the disk, and a healthy log be refused.
+#[test]
+fn a_failed_sync_leaves_the_mark_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let broken = Arc::new(AtomicBool::new(false));
+    let breaks = Arc::clone(&broken);
+    let sync: super::storage::SyncCall = Box::new(move || match breaks.load(Ordering::SeqCst) {
+        true => Err(io::Error::other("the disk is gone")),
+        false => Ok(()),
+    });
+    let opened = SledLog::open(directory.path(), "store", small_sled(), Some(sync));
+    let mut log = opened.unwrap().0;
+    log.append(&entries(1, 0..3, 10)).unwrap();
+    log.sync().unwrap();
+    let mark = fs::read(directory.path().join("mark")).unwrap();
+    broken.store(true, Ordering::SeqCst);
+    log.append(&entries(1, 3..6, 10)).unwrap();
+    let error = log.sync().unwrap_err();
+    assert!(matches!(error, StoreError::Io { action: "sync", .. }));
+    assert_eq!(fs::read(directory.path().join("mark")).unwrap(), mark);
 }

@@ -16,6 +16,8 @@ use crate::{directory::create_directory, error::StoreError, types::LogId};
 
 const RECORDS_TREE: &[u8] = b"records";
 const MARKS_TREE: &[u8] = b"marks";
+/// Beside the mark: the id of the store that the log was created for.
+const STORE_KEY: &[u8] = b"store";
 
 impl SledLog {
     /// Opens or creates the log under `data_directory` and checks all of it. Intact entries stay; a torn end
@@ -23,6 +25,7 @@ impl SledLog {
     /// is synced, and the newest entries are in the cache.
     pub(crate) fn open(
         data_directory: &Path,
+        store_id: &str,
         options: SledOptions,
         sync_call: Option<SyncCall>,
     ) -> Result<(Self, EntryCache), StoreError> {
@@ -37,6 +40,7 @@ impl SledLog {
             let closed = filed.as_ref().is_some_and(|mark| mark.closed);
             let engine = SledEngine::open(&directory, options, closed)?;
             let opening = Opening::new(&directory, &engine, filed)?;
+            opening.check_store(store_id)?;
             let found = opening.scan()?;
             found.settle(engine, options, mark_file, sync_call)
         })
@@ -75,6 +79,33 @@ impl Opening {
             marks,
             mark: reconcile(directory, stored, filed)?,
         })
+    }
+
+    /// The log must be the one that was created with this store id; a new one is given it.
+    fn check_store(&self, store_id: &str) -> Result<(), StoreError> {
+        let found = self
+            .marks
+            .get(STORE_KEY)
+            .map_err(engine_error("read", &self.directory))?;
+        match found {
+            Some(found) if found == store_id.as_bytes() => Ok(()),
+            Some(found) => {
+                let found = String::from_utf8_lossy(&found);
+                let what =
+                    format!("it belongs to another store, {found}, than its directory, {store_id}");
+                Err(StoreError::damaged(&self.directory, what))
+            }
+            None if self.mark.sequence > 0 => Err(StoreError::damaged(
+                &self.directory,
+                "it does not say whose it is",
+            )),
+            None => {
+                let inserted = self.marks.insert(STORE_KEY, store_id);
+                inserted
+                    .map(drop)
+                    .map_err(engine_error("write to", &self.directory))
+            }
+        }
     }
 
     fn scan(self) -> Result<Found, StoreError> {
@@ -128,6 +159,8 @@ struct Found {
     leftovers: VecDeque<GroupSpan>,
     /// The first indexes of the groups from the first fault on.
     torn: Vec<u64>,
+    /// The group that a truncation should have shortened and did not, as it should be.
+    straddling: Option<(u64, Group)>,
     cache: EntryCache,
 }
 
@@ -139,6 +172,7 @@ impl Found {
             groups: VecDeque::new(),
             leftovers: VecDeque::new(),
             torn: Vec::new(),
+            straddling: None,
             cache: EntryCache::new(next_index(purged)),
             opening,
         }
@@ -171,6 +205,15 @@ impl Found {
             self.leave(first, last, keys);
             return Ok(());
         }
+        let mut group = group;
+        if self.drop_truncated(&mut group) {
+            if group.entries.is_empty() {
+                self.torn.push(first);
+                return Ok(());
+            }
+            self.straddling = Some((first, group.clone()));
+        }
+        let last = first + group.entries.len() as u64 - 1;
         if let Err(what) = self.check_chain(first, &group) {
             return self.tear(first, &what);
         }
@@ -189,6 +232,19 @@ impl Found {
         Ok(())
     }
 
+    /// Drops the entries of `group` that a later mark says were truncated; true if there were any. Where that
+    /// left the record as it was, power or a bit was lost in between.
+    fn drop_truncated(&self, group: &mut Group) -> bool {
+        let mark = &self.opening.mark;
+        if group.origin.mark_sequence >= mark.sequence {
+            return false;
+        }
+        let end = mark.state.next_index();
+        let before = group.entries.len();
+        group.entries.retain(|entry| entry.log_id.index < end);
+        group.entries.len() < before
+    }
+
     /// The group must begin where the last one ended, and have been written after the same entry.
     fn check_chain(&self, first: u64, group: &Group) -> Result<(), String> {
         let purged = self.opening.mark.state.purged;
@@ -202,7 +258,7 @@ impl Found {
             }
         } else if first != expected && self.last.is_some() {
             return Err(format!("entry {expected} is missing before {first}"));
-        } else if group.previous != self.last.map(|last| last.leader_id) {
+        } else if group.origin.previous != self.last.map(|last| last.leader_id) {
             return Err(format!("entry {first} was written after another entry"));
         }
         let durable = self.opening.mark.durable;
@@ -280,12 +336,31 @@ impl Found {
         for first in self.torn.into_iter().rev() {
             log.delete_torn(first)?;
         }
+        if let Some((first, group)) = self.straddling {
+            log.rewrite_group(first, &group)?;
+        }
         log.sync()?;
         Ok((log, self.cache))
     }
 }
 
 impl SledLog {
+    /// Writes a group of one record again, with the entries that are left of it.
+    fn rewrite_group(&mut self, first: u64, group: &Group) -> Result<(), StoreError> {
+        let mut builder = GroupBuilder::default();
+        for entry in &group.entries {
+            builder.push(entry, self.origin(group.origin.previous));
+        }
+        let encoded = builder.take().map(|(_, _, encoded)| encoded);
+        let values = encoded.and_then(|encoded| record::split(&encoded, self.record_bytes_max));
+        for (part, value) in (0u16..).zip(values.into_iter().flatten()) {
+            self.records
+                .insert(record::key(first, part), value)
+                .map_err(engine_error("write to", &self.directory))?;
+        }
+        Ok(())
+    }
+
     /// Deletes every key of a torn group, whatever parts of it are there.
     fn delete_torn(&mut self, first: u64) -> Result<(), StoreError> {
         let range = record::key(first, 0)..=record::key(first, u16::MAX);

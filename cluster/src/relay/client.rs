@@ -10,10 +10,7 @@ use tonic::Streaming;
 
 use super::{BATCHES_ON_THE_WAY, BODY_BYTES_MAX, CALLS_PER_BATCH, fit};
 use crate::{
-    context::Context,
-    replica_error::RelayError,
-    replica_id::ReplicaId,
-    transport::Lane,
+    context::Context, replica_error::RelayError, replica_id::ReplicaId, transport::Lane,
     types::ReplicaInfo,
 };
 
@@ -138,9 +135,10 @@ async fn open(context: &Context) -> Result<LeaderStream, String> {
     let info = context
         .member(leader.0)
         .ok_or_else(|| format!("leader {leader} is not in the membership"))?;
-    let connected = context
-        .clock
-        .timeout(context.config.timings.peer_call, connect(context, leader, &info));
+    let connected = context.clock.timeout(
+        context.config.timings.peer_call,
+        connect(context, leader, &info),
+    );
     match connected.await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(status)) => Err(format!(
@@ -148,7 +146,10 @@ async fn open(context: &Context) -> Result<LeaderStream, String> {
             info.address,
             status.message()
         )),
-        Err(_) => Err(format!("leader {leader} at {} does not answer", info.address)),
+        Err(_) => Err(format!(
+            "leader {leader} at {} does not answer",
+            info.address
+        )),
     }
 }
 
@@ -165,7 +166,10 @@ async fn connect(
     };
     // The channel is empty, so there is room.
     let _ = outbound.try_send(first);
-    let replies = client.relay(ReceiverStream::new(batches)).await?.into_inner();
+    let replies = client
+        .relay(ReceiverStream::new(batches))
+        .await?
+        .into_inner();
     Ok(LeaderStream {
         leader,
         outbound,
@@ -241,7 +245,10 @@ impl LeaderStream {
                 () = task_context.stop.cancelled() => {}
                 _ = task_context.clock.timeout(limit, drained) => {}
             }
-            answer_all(pending.into_answers(), &unknown("another replica leads now"));
+            answer_all(
+                pending.into_answers(),
+                &unknown("another replica leads now"),
+            );
         });
     }
 }

@@ -86,7 +86,10 @@ impl Follower {
             // Nobody waits any more for an answer that is late.
             if let Ok(body) = answered.await {
                 if body.len() > BODY_BYTES_MAX {
-                    tracing::error!(bytes = body.len(), "the answer to a relayed call is too large to carry");
+                    tracing::error!(
+                        bytes = body.len(),
+                        "the answer to a relayed call is too large to carry"
+                    );
                     return;
                 }
                 let reply = peer::RelayReply {
@@ -105,12 +108,22 @@ impl Follower {
 fn gather(
     replies: mpsc::Receiver<peer::RelayReply>,
 ) -> impl Stream<Item = Result<peer::RelayReplyBatch, Status>> + Send + 'static {
-    futures::stream::unfold((replies, Vec::new()), |(mut replies, mut waiting)| async move {
-        if waiting.is_empty() {
-            replies.recv_many(&mut waiting, CALLS_PER_BATCH).await;
-        }
-        let count = fit(waiting.iter().map(|reply: &peer::RelayReply| reply.body.len()));
-        let rest = waiting.split_off(count);
-        (count > 0).then(|| (Ok(peer::RelayReplyBatch { replies: waiting }), (replies, rest)))
-    })
+    futures::stream::unfold(
+        (replies, Vec::new()),
+        |(mut replies, mut waiting)| async move {
+            if waiting.is_empty() {
+                replies.recv_many(&mut waiting, CALLS_PER_BATCH).await;
+            }
+            let count = fit(waiting
+                .iter()
+                .map(|reply: &peer::RelayReply| reply.body.len()));
+            let rest = waiting.split_off(count);
+            (count > 0).then(|| {
+                (
+                    Ok(peer::RelayReplyBatch { replies: waiting }),
+                    (replies, rest),
+                )
+            })
+        },
+    )
 }

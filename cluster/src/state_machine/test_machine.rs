@@ -11,11 +11,14 @@ use super::contract::{ApplyFault, Image, InstallError, StateMachine};
 
 /// What a [`TestMachine`] has published, to be watched from outside.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Published(Arc<Mutex<(u64, Vec<(u64, Vec<u8>)>)>>);
+pub(crate) struct Published(Arc<Mutex<(u64, Payloads)>>);
+
+/// Payloads with their indexes.
+pub(crate) type Payloads = Vec<(u64, Vec<u8>)>;
 
 impl Published {
     /// The last index published, and all payloads with their indexes.
-    pub(crate) fn get(&self) -> (u64, Vec<(u64, Vec<u8>)>) {
+    pub(crate) fn get(&self) -> (u64, Payloads) {
         self.0.lock().unwrap().clone()
     }
 }
@@ -23,7 +26,7 @@ impl Published {
 /// Keeps all payloads; answers with the payload; `fault` cannot be applied, `panic` panics.
 #[derive(Debug, Default)]
 pub(crate) struct TestMachine {
-    applied: Vec<(u64, Vec<u8>)>,
+    applied: Payloads,
     published: Published,
 }
 
@@ -61,7 +64,7 @@ impl StateMachine for TestMachine {
 }
 
 /// What a [`TestMachine`] held.
-pub(crate) struct TestImage(pub(crate) Vec<(u64, Vec<u8>)>);
+pub(crate) struct TestImage(pub(crate) Payloads);
 
 impl Image for TestImage {
     fn write_to(&self, writer: &mut dyn io::Write) -> io::Result<()> {
@@ -75,7 +78,7 @@ impl Image for TestImage {
 }
 
 /// Reads what a [`TestImage`] wrote.
-pub(crate) fn read_image(reader: &mut dyn io::Read) -> io::Result<Vec<(u64, Vec<u8>)>> {
+pub(crate) fn read_image(reader: &mut dyn io::Read) -> io::Result<Payloads> {
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes)?;
     let mut rest = bytes.as_slice();

@@ -119,7 +119,9 @@ fn authority(dir: &Path) -> Result<(Issuer<'static, KeyPair>, bool), TlsInitErro
 
 fn authority_params() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, AUTHORITY);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, AUTHORITY);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
@@ -223,7 +225,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for host in ["", "../x", "a/b", "10.0.0.1:7000", "ca", "ca-key", "a b"] {
             let refused = init_tls(dir.path(), &hosts(&[host]));
-            assert!(matches!(refused, Err(TlsInitError::BadHost { .. })), "{host}");
+            assert!(
+                matches!(refused, Err(TlsInitError::BadHost { .. })),
+                "{host}"
+            );
         }
     }
 

@@ -62,9 +62,9 @@ impl Channels {
         if let Some(client) = open.get(&key) {
             return Ok(client.clone());
         }
-        let endpoint = self
-            .endpoint(address)
-            .map_err(|reason| tonic::Status::unavailable(format!("peer address {address:?}: {reason}")))?;
+        let endpoint = self.endpoint(address).map_err(|reason| {
+            tonic::Status::unavailable(format!("peer address {address:?}: {reason}"))
+        })?;
         let client = PeerServiceClient::new(endpoint.connect_lazy())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);

@@ -1,10 +1,15 @@
 //! Raft's requests and answers as messages, in both directions.
 
 use navarch_proto::peer::{self, append_reply};
-use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, StreamAppendError, VoteRequest, VoteResponse};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, StreamAppendError, VoteRequest, VoteResponse,
+};
 
 use crate::{
-    codec::{CodecError, decode_entry, decode_log_id, decode_vote, encode_entry, encode_log_id, encode_vote},
+    codec::{
+        CodecError, decode_entry, decode_log_id, decode_vote, encode_entry, encode_log_id,
+        encode_vote,
+    },
     types::{LogId, TypeConfig, Vote},
 };
 

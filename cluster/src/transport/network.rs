@@ -1,6 +1,7 @@
 use std::{future::Future, sync::Arc};
 
 use futures::Stream;
+use navarch_proto::peer::{self, peer_service_client::PeerServiceClient};
 use openraft::{
     OptionalSend, RaftNetworkFactory, RaftNetworkV2,
     base::{BoxFuture, BoxStream},
@@ -11,11 +12,11 @@ use openraft::{
         VoteRequest, VoteResponse,
     },
 };
-use navarch_proto::peer::{self, peer_service_client::PeerServiceClient};
 use tonic::{Code, Status, transport::Channel};
 
 use super::{
-    append_stream, channels::Lane,
+    append_stream,
+    channels::Lane,
     messages::{
         AppendRequest, AppendResponse, append_response, decode_append_result, decode_vote_response,
         encode_append, encode_vote_request, last_of,
@@ -92,7 +93,8 @@ impl PeerNetwork {
     }
 
     fn envelope(&self) -> peer::Envelope {
-        self.context.envelope(self.peer.id, &self.peer.info.store_id)
+        self.context
+            .envelope(self.peer.id, &self.peer.info.store_id)
     }
 
     fn rpc_error(&self, status: &Status) -> RpcError {
@@ -144,11 +146,16 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
         Box::pin(async move {
             let client = self.client(self.lane)?;
             let opened = append_stream::open(client, self.envelope(), self.peer.clone(), input);
-            match self.context.clock.timeout(self.context.config.timings.peer_call, opened).await {
+            match self
+                .context
+                .clock
+                .timeout(self.context.config.timings.peer_call, opened)
+                .await
+            {
                 Ok(results) => results,
-                Err(_) => {
-                    Err(self.rpc_error(&Status::unavailable("the append stream did not open in time")))
-                }
+                Err(_) => Err(self.rpc_error(&Status::unavailable(
+                    "the append stream did not open in time",
+                ))),
             }
         })
     }

@@ -150,7 +150,10 @@ impl PeerService for PeerPortService {
         let request = decode_append(call).map_err(malformed)?;
         let (previous, last) = (request.prev_log_id, last_of(&request));
         let response = self.within(running.raft.append_entries(request)).await?;
-        if !matches!(response, openraft::raft::AppendEntriesResponse::HigherVote(_)) {
+        if !matches!(
+            response,
+            openraft::raft::AppendEntriesResponse::HigherVote(_)
+        ) {
             self.context.heard_leader();
         }
         let result = match response {
@@ -204,7 +207,9 @@ impl PeerService for PeerPortService {
         let last_log_id = call.last_log_id.as_ref().map(decode_log_id);
         let request =
             TransferLeaderRequest::<TypeConfig>::new(from, call.to_replica_id, last_log_id);
-        let answer = self.within(running.raft.handle_transfer_leader(request)).await?;
+        let answer = self
+            .within(running.raft.handle_transfer_leader(request))
+            .await?;
         let refusal = answer.err().map(|refusal| refusal.to_string());
         Ok(Response::new(peer::TransferLeaderReply {
             refusal: refusal.unwrap_or_default(),
@@ -238,7 +243,9 @@ impl PeerService for PeerPortService {
             true => {
                 let deadline = self.context.clock.now() + self.raft_timeout();
                 let confirmed = self.reads.confirm(deadline).await;
-                let confirmed = confirmed.map_err(|error: ReadError| error.to_string()).flatten();
+                let confirmed = confirmed
+                    .map_err(|error: ReadError| error.to_string())
+                    .flatten();
                 read_index_reply::Result::Index(confirmed.map_err(Status::unavailable)?)
             }
         };

@@ -1,7 +1,11 @@
 //! Replicas in this process: real TCP on loopback, real files, a register for a state machine. A killed replica
 //! loses its tasks at once, as a process does.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 
 use std::{
     io::{self, Read, Write},
@@ -17,8 +21,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use navarch_cluster::{
-    ApplyFault, FatalHook, Image, InitialReplica, InstallError, Replica, ReplicaConfig, ReplicaId,
-    ReplicaParts, RelayHandler, StartError, StateMachine,
+    ApplyFault, FatalHook, Image, InitialReplica, InstallError, RelayHandler, Replica,
+    ReplicaConfig, ReplicaId, ReplicaParts, StartError, StateMachine, StoreError,
 };
 use navarch_host::{Clock, Moment, Spawner, SystemSpawner, TaskHandle};
 use tempfile::TempDir;
@@ -164,7 +168,24 @@ impl Home {
     }
 
     pub async fn start(&self) -> Live {
-        self.start_with(self.config()).await.unwrap()
+        self.restart_with(self.config()).await
+    }
+
+    /// Starts it as soon as one that was killed has let go of port and directory.
+    pub async fn restart_with(&self, config: ReplicaConfig) -> Live {
+        let clock = Clock::system();
+        let deadline = clock.now() + Duration::from_secs(10);
+        loop {
+            match self.start_with(config.clone()).await {
+                Ok(live) => return live,
+                Err(StartError::Listen { .. } | StartError::Storage(StoreError::InUse { .. }))
+                    if clock.now() < deadline =>
+                {
+                    clock.sleep(Duration::from_millis(5)).await;
+                }
+                Err(error) => panic!("{} does not start: {error}", self.name),
+            }
+        }
     }
 
     pub async fn start_with(&self, config: ReplicaConfig) -> Result<Live, StartError> {
@@ -225,7 +246,11 @@ impl Live {
 
     pub async fn write(&self, text: &str) -> u64 {
         let payload = Bytes::copy_from_slice(text.as_bytes());
-        self.replica.propose(payload, self.soon()).await.unwrap().index
+        self.replica
+            .propose(payload, self.soon())
+            .await
+            .unwrap()
+            .index
     }
 
     /// What this replica has applied, after a read index.

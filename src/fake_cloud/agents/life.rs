@@ -61,8 +61,8 @@ async fn register(shared: &Shared, machine: &Machine) -> api::NodeConfig {
     }
 }
 
-/// Beats at the interval that it was last told, a little early or late so that agents which booted together
-/// drift apart. A failed beat is not made up for: the next one comes in its turn.
+/// Beats at the interval that it was last told. A failed beat is not made up for: the next one comes in its
+/// turn.
 async fn beat(shared: &Shared, machine: &Machine, mut interval: Duration) -> Forgotten {
     for number in 0_u64.. {
         let request = readings::heartbeat(machine, number, shared.options.gpu_utilization);
@@ -76,17 +76,14 @@ async fn beat(shared: &Shared, machine: &Machine, mut interval: Duration) -> For
             Err(error) if error.code() == Code::NotFound => return Forgotten,
             Err(error) => tracing::debug!(node = machine.id, %error, "a beat failed"),
         }
-        shared
-            .clock
-            .sleep(interval.mul_f64(rand::random_range(0.95..=1.05)))
-            .await;
+        shared.clock.sleep(spread(interval, number)).await;
     }
     Forgotten
 }
 
 async fn report(shared: &Shared, machine: &Machine, config: &api::NodeConfig) -> Forgotten {
     let period = interval(config.health_check_interval_seconds);
-    loop {
+    for number in 0_u64.. {
         let request = readings::all_is_well(&machine.id, &config.enabled_health_checks);
         if let Err(error) = call::<rpc::ReportHealth>(shared, request).await {
             if error.code() == Code::NotFound {
@@ -94,11 +91,16 @@ async fn report(shared: &Shared, machine: &Machine, config: &api::NodeConfig) ->
             }
             tracing::debug!(node = machine.id, %error, "a report failed");
         }
-        shared
-            .clock
-            .sleep(period.mul_f64(rand::random_range(0.95..=1.05)))
-            .await;
+        shared.clock.sleep(spread(period, number)).await;
     }
+    Forgotten
+}
+
+/// Agents that booted together must not beat together: the first pause is any part of the period, later ones
+/// are a little longer or shorter than it.
+fn spread(period: Duration, number: u64) -> Duration {
+    let share = if number == 0 { 0.0..=1.0 } else { 0.95..=1.05 };
+    period.mul_f64(rand::random_range(share))
 }
 
 async fn obey(shared: &Shared, machine: &Machine, obedience: &mut Obedience) -> Forgotten {

@@ -23,7 +23,7 @@ pub(super) fn apply(
     state: &mut FleetState,
     context: &mut Context<'_>,
 ) -> Result<Accepted, Refusal> {
-    let request = proposal
+    let mut request = proposal
         .request
         .ok_or_else(|| Refusal::invalid("the registration carries no node; send one"))?;
     let id = NodeId::new(&request.node_id)?;
@@ -42,6 +42,8 @@ pub(super) fn apply(
     let instance = matching::find(state, &request, known.as_deref());
     check_instance(&id, instance.as_deref(), known.as_deref())?;
     let registration = Registration {
+        gpu_count: u32::try_from(request.gpus.len()).unwrap_or(u32::MAX),
+        inventory: take_inventory(&mut request),
         request,
         request_id: proposal.request_id,
         pool,
@@ -56,12 +58,23 @@ pub(super) fn apply(
 
 /// A registration that passed its checks.
 struct Registration {
+    /// What is left of the call: all but the inventory.
     request: RegisterNodeRequest,
+    /// Encoded [`NodeInventory`].
+    inventory: Vec<u8>,
+    gpu_count: u32,
     request_id: String,
     /// The pool that the agent names.
     pool: Option<PoolName>,
     /// The instance that it runs on.
     instance: Option<Arc<Instance>>,
+}
+
+/// GPUs and metadata, encoded: decoded they take several times the memory.
+fn take_inventory(request: &mut RegisterNodeRequest) -> Vec<u8> {
+    let gpus = std::mem::take(&mut request.gpus);
+    let metadata = request.metadata.take();
+    NodeInventory { gpus, metadata }.encode_to_vec()
 }
 
 /// A label's value, if it has one.
@@ -171,32 +184,14 @@ fn fill(
     node.region = state.texts.share(&request.region);
     node.zone = state.texts.share(&request.zone);
     node.instance_type = state.texts.share(&request.instance_type);
-    node.gpu_count = u32::try_from(request.gpus.len()).unwrap_or(u32::MAX);
-    let inventory = encode_inventory(request);
-    if *node.inventory != *inventory {
-        node.inventory = Arc::from(inventory);
+    node.gpu_count = registration.gpu_count;
+    if *node.inventory != *registration.inventory {
+        node.inventory = Arc::from(registration.inventory.as_slice());
     }
     node.pool.clone_from(&registration.pool);
     node.incarnation = node.incarnation.saturating_add(1);
     node.registered_at = context.now;
     node.last_request_id = Arc::from(registration.request_id.as_str());
-}
-
-/// The bytes of a [`NodeInventory`] of the request's parts, made without cloning them.
-fn encode_inventory(request: &RegisterNodeRequest) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1024);
-    let gpus = NodeInventory {
-        gpus: Vec::new(),
-        metadata: None,
-    };
-    debug_assert_eq!(gpus.encoded_len(), 0);
-    for gpu in &request.gpus {
-        prost::encoding::message::encode(1, gpu, &mut bytes);
-    }
-    if let Some(metadata) = &request.metadata {
-        prost::encoding::message::encode(2, metadata, &mut bytes);
-    }
-    bytes
 }
 
 /// A node whose machine is being given back, or is no more, must not come back to life.

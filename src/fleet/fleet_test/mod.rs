@@ -1,0 +1,16 @@
+//! Tests of the whole state machine: scenarios of the rules, and properties of random histories.
+
+mod commands;
+mod entries;
+mod failures;
+mod harness;
+mod instances;
+mod liveness;
+mod memory;
+mod nodes;
+mod pools;
+mod properties;
+mod registrations;
+mod retention;
+mod snapshots;
+mod steps;
