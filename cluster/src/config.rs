@@ -64,10 +64,8 @@ impl ReplicaConfig {
     /// The same, with the list of a lone bootstrapping replica filled in, or what contradicts what.
     pub(crate) fn validated(mut self) -> Result<Self, StartError> {
         if self.bootstrap && self.initial_replicas.is_empty() {
-            self.initial_replicas.push(InitialReplica {
-                name: self.name.clone(),
-                address: self.advertised.clone(),
-            });
+            self.initial_replicas
+                .push(InitialReplica { name: self.name.clone(), address: self.advertised.clone() });
         }
         self.check_names()?;
         self.check_addresses()?;
@@ -110,10 +108,7 @@ impl ReplicaConfig {
 
     fn check_addresses(&self) -> Result<(), StartError> {
         let others = self.initial_replicas.iter();
-        let reached: Vec<&str> = others
-            .map(|it| &*it.address)
-            .chain([&*self.advertised])
-            .collect();
+        let reached: Vec<&str> = others.map(|it| &*it.address).chain([&*self.advertised]).collect();
         for address in &reached {
             if host_of(address).is_none() {
                 return Err(StartError::Config(format!(
@@ -128,14 +123,11 @@ impl ReplicaConfig {
                 own.address, self.name, self.advertised
             )));
         }
-        let exposed = reached
-            .into_iter()
-            .chain([&*self.listen])
-            .find(|it| !is_loopback(it));
+        let exposed = reached.into_iter().chain([&*self.listen]).find(|it| !is_loopback(it));
         match exposed {
-            Some(address) if self.tls.is_none() => Err(StartError::PlaintextOffLoopback {
-                address: address.to_owned(),
-            }),
+            Some(address) if self.tls.is_none() => {
+                Err(StartError::PlaintextOffLoopback { address: address.to_owned() })
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -245,10 +237,7 @@ pub struct TlsFiles {
 pub(crate) fn host_of(address: &str) -> Option<&str> {
     let (host, port) = address.rsplit_once(':')?;
     port.parse::<u16>().ok()?;
-    let host = host
-        .strip_prefix('[')
-        .and_then(|inner| inner.strip_suffix(']'))
-        .unwrap_or(host);
+    let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
     (!host.is_empty()).then_some(host)
 }
 

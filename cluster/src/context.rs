@@ -171,9 +171,7 @@ impl Context {
     pub(crate) fn identity(&self) -> peer::PeerIdentity {
         let group = self.running().map(|running| &running.identity);
         peer::PeerIdentity {
-            cluster_id: group
-                .map(|group| group.cluster_id.clone())
-                .unwrap_or_default(),
+            cluster_id: group.map(|group| group.cluster_id.clone()).unwrap_or_default(),
             replica_id: group.map_or(0, |group| group.replica_id),
             store_id: self.store_id.clone(),
         }
@@ -292,10 +290,7 @@ impl Known<'_> {
                 from.replica_id, from.store_id
             ))),
             // A replica that lags may hear first from one that was added since.
-            None if self
-                .membership_index
-                .is_none_or(|own| envelope.membership_index > own) =>
-            {
+            None if self.membership_index.is_none_or(|own| envelope.membership_index > own) => {
                 Ok(from.replica_id)
             }
             None => Err(refuse(format!(
@@ -335,62 +330,20 @@ mod tests {
     /// never catch up from a leader that was added since.
     #[test]
     fn who_is_heard() {
-        let identity = GroupIdentity {
-            cluster_id: "group".to_owned(),
-            replica_id: 1,
-        };
+        let identity = GroupIdentity { cluster_id: "group".to_owned(), replica_id: 1 };
         let store_of = |id| (id == 2).then_some("two");
         let cases = [
             ("a member", Some(5), envelope("group", (2, "two"), 5), true),
-            (
-                "another store",
-                Some(5),
-                envelope("group", (2, "new"), 9),
-                false,
-            ),
-            (
-                "another group",
-                Some(5),
-                envelope("other", (2, "two"), 5),
-                false,
-            ),
-            (
-                "removed",
-                Some(5),
-                envelope("group", (3, "three"), 4),
-                false,
-            ),
-            (
-                "unknown to the same membership",
-                Some(5),
-                envelope("group", (3, "three"), 5),
-                false,
-            ),
-            (
-                "unknown to the first membership",
-                Some(0),
-                envelope("group", (3, "three"), 0),
-                false,
-            ),
-            (
-                "added since",
-                Some(5),
-                envelope("group", (14, "new"), 6),
-                true,
-            ),
-            (
-                "before the first membership",
-                None,
-                envelope("group", (14, "new"), 0),
-                true,
-            ),
+            ("another store", Some(5), envelope("group", (2, "new"), 9), false),
+            ("another group", Some(5), envelope("other", (2, "two"), 5), false),
+            ("removed", Some(5), envelope("group", (3, "three"), 4), false),
+            ("unknown to the same membership", Some(5), envelope("group", (3, "three"), 5), false),
+            ("unknown to the first membership", Some(0), envelope("group", (3, "three"), 0), false),
+            ("added since", Some(5), envelope("group", (14, "new"), 6), true),
+            ("before the first membership", None, envelope("group", (14, "new"), 0), true),
         ];
         for (case, membership_index, envelope, heard) in cases {
-            let known = Known {
-                identity: &identity,
-                store_id: "one",
-                membership_index,
-            };
+            let known = Known { identity: &identity, store_id: "one", membership_index };
             assert_eq!(known.admit(&envelope, store_of).is_ok(), heard, "{case}");
         }
     }

@@ -84,11 +84,7 @@ fn current(context: &Context, running: &Running) -> Leadership {
         true => local,
         false => heard(),
     });
-    Leadership {
-        term: metrics.vote.leader_id.term,
-        leader: leader.map(ReplicaId),
-        local,
-    }
+    Leadership { term: metrics.vote.leader_id.term, leader: leader.map(ReplicaId), local }
 }
 
 /// Whether this replica leads and a quorum answered a message that it sent within `age`.
@@ -103,9 +99,7 @@ pub(crate) fn quorum_acknowledged_within(running: &Running, age: Duration) -> bo
     if voters.next() == Some(own_id) && voters.next().is_none() {
         return true;
     }
-    metrics
-        .last_quorum_acked
-        .is_some_and(|acknowledged| acknowledged.elapsed() <= age)
+    metrics.last_quorum_acked.is_some_and(|acknowledged| acknowledged.elapsed() <= age)
 }
 
 /// Hands leadership to `to`, or to the other voter that lacks least: the new leader.
@@ -185,10 +179,7 @@ fn choose_target(
         id: ReplicaId(id),
         reason: reason.to_owned(),
     };
-    let mut voters = metrics
-        .membership_config
-        .voter_ids()
-        .filter(|&id| id != own_id);
+    let mut voters = metrics.membership_config.voter_ids().filter(|&id| id != own_id);
     match to {
         None => voters
             .filter(|&id| heard(id))

@@ -46,10 +46,7 @@ impl Admission {
     ) -> Result<(), StartError> {
         let identity = self.storage.identity.get();
         if let (Some(cluster_id), Some(replica_id)) = (identity.cluster_id, identity.replica_id) {
-            let identity = GroupIdentity {
-                cluster_id,
-                replica_id,
-            };
+            let identity = GroupIdentity { cluster_id, replica_id };
             self.resume(identity).await?;
             self.answer_invitations(invitations);
             return Ok(());
@@ -63,9 +60,7 @@ impl Admission {
         tasks.spawn("formation", async move {
             match self.find_group(&mut invitations).await {
                 Ok(()) => self.answer_invitations(invitations),
-                Err(error) => self
-                    .context
-                    .stop_with(StopReason::NotFormed(error.to_string())),
+                Err(error) => self.context.stop_with(StopReason::NotFormed(error.to_string())),
             }
         });
         Ok(())
@@ -148,10 +143,7 @@ impl Admission {
     }
 
     fn claim(&self, identity: &GroupIdentity) -> Result<(), StartError> {
-        let claimed = self
-            .storage
-            .identity
-            .claim(&identity.cluster_id, identity.replica_id);
+        let claimed = self.storage.identity.claim(&identity.cluster_id, identity.replica_id);
         Ok(claimed?)
     }
 
@@ -159,9 +151,7 @@ impl Admission {
     /// comes back here by its plan.
     async fn initialize(&self, raft: &Group, plan: &Plan) -> Result<(), StartError> {
         formation::invite_all(&self.context, plan).await;
-        raft.initialize(plan.members.clone())
-            .await
-            .map_err(raft_error)?;
+        raft.initialize(plan.members.clone()).await.map_err(raft_error)?;
         self.plans.remove();
         tracing::info!(cluster = %plan.cluster_id, replicas = plan.members.len(), "formed a group");
         Ok(())

@@ -83,10 +83,7 @@ pub(crate) async fn start(
     let raft_tasks = parts
         .spawner
         .runtime("raft", config.limits.raft_threads)
-        .map_err(|source| StartError::Runtime {
-            what: "the Raft runtime",
-            source,
-        })?;
+        .map_err(|source| StartError::Runtime { what: "the Raft runtime", source })?;
     let (done, started) = oneshot::channel();
     let tasks = Arc::clone(&raft_tasks);
     raft_tasks.spawn("start", async move {
@@ -126,10 +123,7 @@ async fn start_here(
     }));
     let services = Services::start(&context);
     let (invitations, invited) = mpsc::channel(INVITATIONS);
-    let inbox = Inbox::new(
-        Arc::clone(&storage.snapshots),
-        Arc::clone(&context.raft_tasks),
-    );
+    let inbox = Inbox::new(Arc::clone(&storage.snapshots), Arc::clone(&context.raft_tasks));
     let service = PeerPortService::new(
         Arc::clone(&context),
         Arc::clone(&services.reads),

@@ -23,19 +23,11 @@ fn envelope(from: (&str, u64, &str), to: (u64, &str)) -> peer::Envelope {
 }
 
 fn a_later_vote() -> peer::Vote {
-    peer::Vote {
-        term: 1_000,
-        replica_id: 2,
-        committed: false,
-    }
+    peer::Vote { term: 1_000, replica_id: 2, committed: false }
 }
 
 fn assert_refused(refused: &Status, case: &str, named: &str) {
-    assert_eq!(
-        refused.code(),
-        Code::FailedPrecondition,
-        "{case}: {refused}"
-    );
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{case}: {refused}");
     assert!(refused.message().contains(named), "{case}: {refused}");
 }
 
@@ -52,31 +44,15 @@ async fn only_the_named_stores_of_this_group_are_heard() {
     let mut client = PeerServiceClient::connect(address).await.unwrap();
     let to_a = (1, a.store_id.as_str());
     let cases = [
-        (
-            "another group",
-            envelope(("other", 2, &b.store_id), to_a),
-            "other",
-        ),
-        (
-            "another store",
-            envelope((&cluster, 2, "new-store"), to_a),
-            "new-store",
-        ),
-        (
-            "an unknown replica",
-            envelope((&cluster, 9, "new-store"), to_a),
-            "not in this group",
-        ),
+        ("another group", envelope(("other", 2, &b.store_id), to_a), "other"),
+        ("another store", envelope((&cluster, 2, "new-store"), to_a), "new-store"),
+        ("an unknown replica", envelope((&cluster, 9, "new-store"), to_a), "not in this group"),
         (
             "for another replica",
             envelope((&cluster, 2, &b.store_id), (3, &a.store_id)),
             "is for replica 3",
         ),
-        (
-            "for another store",
-            envelope((&cluster, 2, &b.store_id), (1, "old-store")),
-            "old-store",
-        ),
+        ("for another store", envelope((&cluster, 2, &b.store_id), (1, "old-store")), "old-store"),
     ];
     for (case, envelope, named) in cases {
         let call = peer::VoteCall {
@@ -114,19 +90,10 @@ async fn a_replica_belongs_to_one_group_for_ever() {
         store_id: store_id.to_owned(),
     };
     let cluster = status.cluster_id.clone().unwrap();
-    client
-        .join(invitation(&cluster, &status.store_id))
-        .await
-        .unwrap();
-    let other = client
-        .join(invitation("other", &status.store_id))
-        .await
-        .unwrap_err();
+    client.join(invitation(&cluster, &status.store_id)).await.unwrap();
+    let other = client.join(invitation("other", &status.store_id)).await.unwrap_err();
     assert!(other.message().contains(&cluster), "{other}");
-    let mistaken = client
-        .join(invitation(&cluster, "other-store"))
-        .await
-        .unwrap_err();
+    let mistaken = client.join(invitation(&cluster, "other-store")).await.unwrap_err();
     assert!(mistaken.message().contains("other-store"), "{mistaken}");
 }
 
@@ -144,10 +111,7 @@ fn files(report: TlsInitReport) -> Vec<TlsFiles> {
 async fn assert_not_answered(stranger: &Home, member: &Home, tls: Option<TlsFiles>) {
     let mut config = stranger.config();
     config.initial_replicas = [member, stranger]
-        .map(|home| InitialReplica {
-            name: home.name.clone(),
-            address: home.address.clone(),
-        })
+        .map(|home| InitialReplica { name: home.name.clone(), address: home.address.clone() })
         .into();
     config.tls = tls;
     config.bootstrap = true;

@@ -29,12 +29,8 @@ type Places = Arc<Mutex<Vec<Option<Replica>>>>;
 async fn no_acknowledged_write_is_lost_or_doubled_by_kills() {
     let homes = homes(&["a", "b", "c"]);
     let mut replicas = start_all(&homes).await;
-    let places: Places = Arc::new(Mutex::new(
-        replicas
-            .iter()
-            .map(|live| Some(live.replica.clone()))
-            .collect(),
-    ));
+    let places: Places =
+        Arc::new(Mutex::new(replicas.iter().map(|live| Some(live.replica.clone())).collect()));
     let done = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| tokio::spawn(write(writer, Arc::clone(&places), Arc::clone(&done))))
@@ -56,11 +52,7 @@ async fn no_acknowledged_write_is_lost_or_doubled_by_kills() {
     for writer in writers {
         acknowledged.extend(writer.await.unwrap());
     }
-    assert!(
-        acknowledged.len() > 50,
-        "only {} writes",
-        acknowledged.len()
-    );
+    assert!(acknowledged.len() > 50, "only {} writes", acknowledged.len());
     for live in &replicas {
         assert_holds(live, &acknowledged).await;
     }
@@ -80,10 +72,7 @@ async fn write(writer: usize, places: Places, done: Arc<AtomicBool>) -> Vec<Stri
         };
         let payload = format!("{writer}-{number}");
         let deadline = clock.now() + Duration::from_millis(500);
-        match replica
-            .propose(Bytes::from(payload.clone()), deadline)
-            .await
-        {
+        match replica.propose(Bytes::from(payload.clone()), deadline).await {
             Ok(_) => {
                 acknowledged.push(payload);
                 number += 1;

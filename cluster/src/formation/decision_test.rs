@@ -3,10 +3,7 @@ use super::*;
 fn list(names: &[&str]) -> Vec<InitialReplica> {
     names
         .iter()
-        .map(|name| InitialReplica {
-            name: (*name).to_owned(),
-            address: format!("{name}:7000"),
-        })
+        .map(|name| InitialReplica { name: (*name).to_owned(), address: format!("{name}:7000") })
         .collect()
 }
 
@@ -71,35 +68,16 @@ fn kind(decision: &Decision) -> &'static str {
 #[test]
 fn a_group_is_formed_only_by_the_first_and_only_if_all_answer() {
     let abc = list(&["a", "b", "c"]);
-    let (a, b, c) = (
-        || Some(hello("a")),
-        || Some(hello("b")),
-        || Some(hello("c")),
-    );
+    let (a, b, c) = (|| Some(hello("a")), || Some(hello("b")), || Some(hello("c")));
     let bootstrap = || changed("b", |hello| hello.bootstrap = true);
     let member = || Some(formed("b"));
     let cases = [
         ("all answer", "a", [("b", b()), ("c", c())], "form"),
         ("one is silent", "a", [("b", b()), ("c", None)], "wait"),
         ("not the first", "b", [("a", a()), ("c", c())], "wait"),
-        (
-            "the first is silent",
-            "b",
-            [("a", None), ("c", c())],
-            "wait",
-        ),
-        (
-            "one belongs to a group",
-            "a",
-            [("b", member()), ("c", c())],
-            "wait",
-        ),
-        (
-            "another has bootstrap set",
-            "a",
-            [("b", bootstrap()), ("c", c())],
-            "wait",
-        ),
+        ("the first is silent", "b", [("a", None), ("c", c())], "wait"),
+        ("one belongs to a group", "a", [("b", member()), ("c", c())], "wait"),
+        ("another has bootstrap set", "a", [("b", bootstrap()), ("c", c())], "wait"),
     ];
     for (case, name, others, expected) in cases {
         let decision = decide(&own(name, &abc), &answers(&others));
@@ -136,10 +114,7 @@ fn only_a_group_that_names_this_store_is_joined() {
     let mut naming = formed("c");
     naming.asker_replica_id = 2;
     let named = answers(&[("a", None), ("c", Some(naming))]);
-    let joined = Decision::Join(GroupIdentity {
-        cluster_id: "group".to_owned(),
-        replica_id: 2,
-    });
+    let joined = Decision::Join(GroupIdentity { cluster_id: "group".to_owned(), replica_id: 2 });
     assert_eq!(decide(&own("b", &abc), &named), joined);
 
     let mut lost = formed("c");
@@ -155,10 +130,7 @@ fn only_a_group_that_names_this_store_is_joined() {
 #[test]
 fn bootstrap_is_refused_beside_a_group_or_another_bootstrap() {
     let abc = list(&["a", "b", "c"]);
-    let bootstrap = Own {
-        bootstrap: true,
-        ..own("c", &abc)
-    };
+    let bootstrap = Own { bootstrap: true, ..own("c", &abc) };
     let free = answers(&[("a", Some(hello("a"))), ("b", Some(hello("b")))]);
     assert!(matches!(decide(&bootstrap, &free), Decision::Form(_)));
     let running = answers(&[("a", Some(formed("a"))), ("b", None)]);

@@ -19,12 +19,7 @@ pub(crate) struct EntryCache {
 
 impl EntryCache {
     pub(crate) fn new(first: u64) -> Self {
-        Self {
-            entries: VecDeque::new(),
-            first,
-            bytes: 0,
-            bytes_max: CACHE_BYTES_MAX,
-        }
+        Self { entries: VecDeque::new(), first, bytes: 0, bytes_max: CACHE_BYTES_MAX }
     }
 
     #[cfg(test)]

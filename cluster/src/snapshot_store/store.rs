@@ -140,10 +140,7 @@ impl SnapshotStore {
     fn final_path(&self, meta: &SnapshotMeta) -> PathBuf {
         let name = match meta.last_log_id {
             Some(LogId { leader_id, index }) => {
-                format!(
-                    "{PREFIX}{index:020}-{}-{}",
-                    leader_id.term, leader_id.node_id
-                )
+                format!("{PREFIX}{index:020}-{}-{}", leader_id.term, leader_id.node_id)
             }
             None => format!("{PREFIX}{:020}-0-0", 0),
         };
@@ -154,9 +151,7 @@ impl SnapshotStore {
 /// All complete snapshots, the newest first.
 fn complete(directory: &Path) -> Result<Vec<(LogId, PathBuf)>, StoreError> {
     let paths = list(directory)?.into_iter();
-    let mut found: Vec<_> = paths
-        .filter_map(|path| Some((parse_name(&path)?, path)))
-        .collect();
+    let mut found: Vec<_> = paths.filter_map(|path| Some((parse_name(&path)?, path))).collect();
     found.sort_by_key(|(log_id, _)| Reverse(*log_id));
     Ok(found)
 }
@@ -164,11 +159,8 @@ fn complete(directory: &Path) -> Result<Vec<(LogId, PathBuf)>, StoreError> {
 fn parse_name(path: &Path) -> Option<LogId> {
     let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
     let mut numbers = name.split('-').map(str::parse::<u64>);
-    let (index, term, leader) = (
-        numbers.next()?.ok()?,
-        numbers.next()?.ok()?,
-        numbers.next()?.ok()?,
-    );
+    let (index, term, leader) =
+        (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
     let log_id = LogId::new(LeaderId::new(term, leader), index);
     numbers.next().is_none().then_some(log_id)
 }
@@ -176,7 +168,5 @@ fn parse_name(path: &Path) -> Option<LogId> {
 fn list(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let entries = fs::read_dir(directory).map_err(StoreError::io("list", directory))?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-    paths
-        .collect::<io::Result<_>>()
-        .map_err(StoreError::io("list", directory))
+    paths.collect::<io::Result<_>>().map_err(StoreError::io("list", directory))
 }

@@ -24,10 +24,7 @@ impl PeerPort {
         };
         let listener = TcpListener::bind(&spelled)
             .await
-            .map_err(|source| StartError::Listen {
-                address: address.to_owned(),
-                source,
-            })?;
+            .map_err(|source| StartError::Listen { address: address.to_owned(), source })?;
         Ok(Self { listener, tls })
     }
 
