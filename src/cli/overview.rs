@@ -10,8 +10,6 @@ use super::{
 /// A voter that the leader has not heard from for longer does not count as there.
 const HEARD_WITHIN_MS: u64 = 2_000;
 
-/// Characters of the state hash that are shown: enough to compare.
-const HASH_SHOWN: usize = 16;
 
 const CONTROLLER_COLUMNS: [Column; 6] = [
     Column::always("Controller"),
@@ -83,7 +81,6 @@ impl Overview {
 
     fn summary(&self) -> Vec<(&'static str, Cell)> {
         let fleet = &self.fleet;
-        let hash: String = fleet.state_hash.chars().take(HASH_SHOWN).collect();
         vec![
             ("Leader", self.leader_line()),
             ("Voters", self.quorum_line()),
@@ -91,7 +88,7 @@ impl Overview {
             ("Instances", counts(&fleet.instances_by_state, "INSTANCE_STATE").into()),
             ("Breakers", breakers(&fleet.breakers)),
             ("Cluster", fleet.cluster_id.as_str().into()),
-            ("State", format!("index {}, hash {hash}", fleet.applied_index).into()),
+            ("State", format!("index {}", fleet.applied_index).into()),
         ]
     }
 

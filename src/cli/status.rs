@@ -55,7 +55,7 @@ impl StatusArguments {
 pub(crate) async fn look(client: &Client, options: &CallOptions) -> Result<Overview, Failure> {
     let failed = |error| Failure::from_call("read the status", &error);
     let (fleet, replicas) = tokio::join!(
-        client.call::<GetFleetStatus>(api::GetFleetStatusRequest {}, options),
+        client.call::<GetFleetStatus>(api::GetFleetStatusRequest::default(), options),
         client.call::<ListReplicas>(api::ListReplicasRequest {}, options),
     );
     Ok(Overview { fleet: fleet.map_err(failed)?.message, group: replicas.map_err(failed)?.message })

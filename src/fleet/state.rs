@@ -118,10 +118,7 @@ impl FleetState {
             Err(refusal) => self.refuse(refusal, &mut context),
         };
         let events = context.take_events();
-        Ok(Applied {
-            outcome,
-            events: self.journal_all(events),
-        })
+        Ok(Applied { outcome, events: self.journal_all(events) })
     }
 
     /// The checks that come before every verb: not too late, not fenced, not answered before.
@@ -148,8 +145,7 @@ impl FleetState {
                 )));
             }
         }
-        self.requests
-            .drop_expired(self.log_time, EXPIRED_PER_INSERT);
+        self.requests.drop_expired(self.log_time, EXPIRED_PER_INSERT);
         if self.requests.is_full() {
             return Err(Refusal::exhausted(format!(
                 "{} outcomes of the last 5 minutes are remembered, which is the limit; try again \
@@ -163,14 +159,7 @@ impl FleetState {
             Err(refusal) => return Err(refusal),
         };
         let encoded: Arc<[u8]> = Arc::from(outcome.encode_to_vec());
-        self.requests.insert(
-            id,
-            Remembered {
-                payload_hash,
-                at: self.log_time,
-                outcome: encoded,
-            },
-        );
+        self.requests.insert(id, Remembered { payload_hash, at: self.log_time, outcome: encoded });
         Ok(outcome)
     }
 
@@ -204,9 +193,7 @@ impl FleetState {
             crate::ids::check_text(word, text).map_err(Refusal::from)?;
         }
         if key.request_id.is_empty() {
-            return Err(Refusal::invalid(
-                "request id is empty; give one or no key at all",
-            ));
+            return Err(Refusal::invalid("request id is empty; give one or no key at all"));
         }
         let payload_hash = <[u8; 32]>::try_from(&*key.payload_hash).map_err(|_| {
             Refusal::invalid(format!(
@@ -223,13 +210,8 @@ impl FleetState {
     }
 
     fn accept(&self, accepted: Accepted) -> Outcome {
-        let accepted = Accepted {
-            log_time_ms: self.log_time.as_ms(),
-            ..accepted
-        };
-        Outcome {
-            result: Some(outcome::Result::Accepted(accepted)),
-        }
+        let accepted = Accepted { log_time_ms: self.log_time.as_ms(), ..accepted };
+        Outcome { result: Some(outcome::Result::Accepted(accepted)) }
     }
 
     /// A refusal is journalled where it asks for that, but not again and again.
@@ -240,16 +222,11 @@ impl FleetState {
         {
             context.emit(*event);
         }
-        Outcome {
-            result: Some(outcome::Result::Rejection(refusal.rejection)),
-        }
+        Outcome { result: Some(outcome::Result::Rejection(refusal.rejection)) }
     }
 
     fn journal_all(&mut self, events: Vec<FleetEvent>) -> Vec<Arc<FleetEvent>> {
-        events
-            .into_iter()
-            .map(|event| self.journal.append(event))
-            .collect()
+        events.into_iter().map(|event| self.journal.append(event)).collect()
     }
 
     /// A command id that no command bears.

@@ -37,12 +37,7 @@ pub(super) fn apply(
     match kind {
         FailureKind::Capacity => open_backoff(state, context, &instance),
         FailureKind::Vanished => {
-            shared::terminate_node(
-                state,
-                context,
-                &instance,
-                "the provider has no such machine",
-            );
+            shared::terminate_node(state, context, &instance, "the provider has no such machine");
         }
         FailureKind::Quota | FailureKind::Invalid | FailureKind::LaunchTimeout => {}
         FailureKind::Unspecified
@@ -66,13 +61,10 @@ fn fail(
     failure: (FailureKind, InstanceState, &str),
 ) {
     let (kind, after, reason) = failure;
-    let event = Event::new(
-        EventKind::InstanceFailed,
-        Subject::Instance(instance.id.as_str()),
-    )
-    .reason(reason)
-    .change("state", instance.state, after)
-    .change("failure", word(instance.failure), word(kind));
+    let event = Event::new(EventKind::InstanceFailed, Subject::Instance(instance.id.as_str()))
+        .reason(reason)
+        .change("state", instance.state, after)
+        .change("failure", word(instance.failure), word(kind));
     context.emit(event);
     state.instances.update(instance.id.as_str(), |record| {
         record.enter(after, context.now);
@@ -90,20 +82,11 @@ fn open_backoff(state: &mut FleetState, context: &mut Context<'_>, instance: &In
     };
     let before = state.backoffs.get(&key).copied();
     let after = Backoff::after(before, context.now);
-    let event = Event::new(
-        EventKind::CapacityBackoff,
-        Subject::Provider(instance.provider.as_str()),
-    )
-    .reason(&format!(
-        "no {} in {:?}",
-        instance.instance_type, &*instance.region
-    ))
-    .change(
-        "failures",
-        before.map_or(0, |backoff| backoff.failures),
-        after.failures,
-    )
-    .change("pause_ms", "", after.until.as_ms() - context.now.as_ms());
+    let event =
+        Event::new(EventKind::CapacityBackoff, Subject::Provider(instance.provider.as_str()))
+            .reason(&format!("no {} in {:?}", instance.instance_type, &*instance.region))
+            .change("failures", before.map_or(0, |backoff| backoff.failures), after.failures)
+            .change("pause_ms", "", after.until.as_ms() - context.now.as_ms());
     context.emit(event);
     state.backoffs.insert(key, after);
 }
