@@ -110,7 +110,6 @@ impl Channels {
 /// The server's side of the same settings.
 pub(crate) fn server_builder(tls: Option<&PeerTls>) -> Result<tonic::transport::Server, String> {
     let builder = tonic::transport::Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
