@@ -227,6 +227,11 @@ impl Group {
         Ok(index)
     }
 
+    /// Ends the last replica and takes it off this list; that the group forgets it too is the caller's part.
+    pub fn retire_last(&mut self) {
+        self.members.pop();
+    }
+
     /// Fails if a process of the group has ended by itself.
     ///
     /// # Errors
