@@ -46,13 +46,12 @@ impl PeerPort {
         let service = PeerServiceServer::from_arc(service)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        // The builder sets options only of listeners of its own. Without this one answers wait for the
+        // acknowledgement of the packet before, which the other side delays by 40 ms.
+        let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
         let served = builder
             .add_service(service)
-            // A socket handed in keeps its own settings: without "no delay", answers wait 40 ms for company.
-            .serve_with_incoming_shutdown(
-                TcpIncoming::from(self.listener).with_nodelay(Some(true)),
-                stop.cancelled_owned(),
-            )
+            .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
             .await;
         match served {
             Ok(()) => tracing::debug!(?address, "the peer port is closed"),

@@ -1,0 +1,28 @@
+use std::time::Duration;
+
+use navarch_chaos::runs::{self, FailoverOptions, KillsOptions};
+
+use crate::{Turn, group};
+
+/// Without it a killed leader could take acknowledged writes with it, or a retry be done twice.
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_when_leaders_are_killed() {
+    let turn = Turn::take().await;
+    let options = KillsOptions { count: 5, clients: 4, down: Duration::from_millis(300) };
+    let report = runs::kills(&turn.host, group(), options).await.unwrap();
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    assert_eq!(report.counts.failed_writes, 0, "{:#?}", report.failures);
+    assert!(report.counts.writes > 100 && report.counts.reads > 100, "{:?}", report.counts);
+    assert!(report.checked.nodes > 0 && report.checked.orders > 0, "{:?}", report.checked);
+}
+
+/// Without it every rolling restart would fail calls, or make them wait for an election.
+#[tokio::test]
+async fn a_leader_that_stops_hands_over_without_a_failed_call() {
+    let turn = Turn::take().await;
+    let options = FailoverOptions { kills: 3, clients: 4, graceful: true };
+    let report = runs::failover(&turn.host, group(), options).await.unwrap();
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    // An election takes 0.9 s at least; this machine may be busy.
+    assert!(report.gap.p50_ms < 500.0, "{:?}", report.gap);
+}
