@@ -26,17 +26,25 @@ impl Controller for Retention {
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
-        let fleet = tenure.view().fleet;
-        let now = LogTime::from_ms(tenure.now_ms());
-        let is_due = |at: Option<LogTime>| at.is_some_and(|at| at <= now);
-        if is_due(fleet.next_command_deadline()) {
-            let expire = Kind::ExpireCommands(ExpireCommands {});
-            report.count(tenure.propose(NAME, expire).await.map(drop));
-        }
-        if is_due(fleet.next_drop()) {
-            let drop_expired = Kind::DropExpired(DropExpired {});
-            report.count(tenure.propose(NAME, drop_expired).await.map(drop));
-        }
+        let steps = plan(&tenure.view().fleet, LogTime::from_ms(tenure.now_ms()));
+        let _ = tenure.carry_out(steps, &mut report).await;
         report
     }
 }
+
+fn plan(fleet: &FleetState, now: LogTime) -> Vec<Kind> {
+    let is_due = |at: Option<LogTime>| at.is_some_and(|at| at <= now);
+    let expire = is_due(fleet.next_command_deadline());
+    let drop_expired = is_due(fleet.next_drop());
+    [
+        expire.then_some(Kind::ExpireCommands(ExpireCommands {})),
+        drop_expired.then_some(Kind::DropExpired(DropExpired {})),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[cfg(test)]
+#[path = "retention_test.rs"]
+mod tests;

@@ -3,16 +3,20 @@
 //! | file | holds |
 //! |---|---|
 //! | `mod` | [`Ledger`]: propose, read, view |
+//! | `agreement` | [`Agreement`]: what is needed of `cluster`, which a replica gives |
 //! | `author` | [`Author`]: who proposes, and under which fence and request |
 //! | `error` | [`ProposeError`], [`ReadError`]: applied, rejected and unknown are three things |
+//! | `local` | [`LocalGroup`]: agreement within one process, without Raft |
 //! | `machine` | the fleet state behind `cluster`'s state machine trait, published after each batch |
 //! | `session_clock` | LogTime within a session |
 //! | `standing` | [`Standing`]: whether this replica may act as leader |
 //!
 //! `cluster` knows bytes, `fleet` knows rules; this module is the only one that knows both.
 
+mod agreement;
 mod author;
 mod error;
+mod local;
 mod machine;
 mod session_clock;
 mod standing;
@@ -20,7 +24,6 @@ mod standing;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use navarch_cluster::Replica;
 use navarch_fleet::FleetState;
 use navarch_host::{Clock, Moment};
 use navarch_proto::fleet::{Accepted, Envelope, Outcome, Proposal, outcome, proposal};
@@ -28,8 +31,10 @@ use prost::Message as _;
 use tokio::sync::watch;
 
 pub use self::{
+    agreement::Agreement,
     author::Author,
     error::{ProposeError, ReadError},
+    local::{LocalFault, LocalGroup},
     machine::{FleetMachine, View},
     session_clock::SessionClock,
     standing::Standing,
@@ -51,7 +56,7 @@ pub struct Committed {
 /// Proposes to the log and reads the state that it makes. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
-    replica: Replica,
+    agreement: Arc<dyn Agreement>,
     views: watch::Receiver<View>,
     standing: Arc<watch::Sender<Standing>>,
     session_clock: Arc<SessionClock>,
@@ -59,11 +64,15 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Joins a started replica and the views that its state machine publishes.
-    pub fn new(replica: Replica, views: watch::Receiver<View>, clock: Clock) -> Self {
+    /// Joins a replica and the views that its state machine publishes.
+    pub fn new(
+        agreement: Arc<dyn Agreement>,
+        views: watch::Receiver<View>,
+        clock: Clock,
+    ) -> Self {
         let (standing, _) = watch::channel(Standing::Following);
         let session_clock = Arc::new(SessionClock::new(clock.clone()));
-        Self { replica, views, standing: Arc::new(standing), session_clock, clock }
+        Self { agreement, views, standing: Arc::new(standing), session_clock, clock }
     }
 
     /// Puts `kind` into the log and waits for its outcome. Only the leader can; see [`ProposeError`] for
@@ -76,6 +85,10 @@ impl Ledger {
     ) -> Result<Committed, ProposeError> {
         let now_ms = self.log_time_ms();
         let wait = deadline.since(self.clock.now()).min(MAX_NOT_AFTER);
+        if wait.is_zero() {
+            let reason = "the caller's deadline has passed".to_owned();
+            return Err(ProposeError::NotProposed { reason });
+        }
         let envelope = Envelope {
             format: navarch_fleet::ENVELOPE_FORMAT,
             log_time_ms: now_ms,
@@ -86,7 +99,7 @@ impl Ledger {
             proposal: Some(Proposal { kind: Some(kind) }),
         };
         let payload = Bytes::from(envelope.encode_to_vec());
-        let applied = self.replica.propose(payload, deadline).await?;
+        let applied = self.agreement.propose(payload, deadline).await?;
         let outcome = Outcome::decode(applied.answer)
             .map_err(|error| ProposeError::Unknown { reason: error.to_string() })?;
         match outcome.result {
@@ -107,7 +120,7 @@ impl Ledger {
 
     /// A state that holds everything acknowledged anywhere before this call.
     pub async fn linearizable_view(&self, deadline: Moment) -> Result<View, ReadError> {
-        self.replica.read_index(deadline).await?;
+        self.agreement.read_index(deadline).await?;
         Ok(self.view())
     }
 
@@ -146,9 +159,9 @@ impl Ledger {
         }
     }
 
-    /// The replica underneath: leadership, membership, status.
-    pub fn replica(&self) -> &Replica {
-        &self.replica
+    /// The agreement underneath: who leads, and whether a quorum still answers.
+    pub fn agreement(&self) -> &dyn Agreement {
+        &*self.agreement
     }
 
     /// The clock that everything here waits on.
