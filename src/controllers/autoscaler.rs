@@ -123,7 +123,7 @@ impl Controller for Autoscaler {
         NAME
     }
 
-    fn period(&self, fleet: &FleetState) -> Duration {
+    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
         Duration::from_millis(fleet.settings().autoscale_interval_ms)
     }
 

@@ -43,7 +43,7 @@ impl Controller for Digest {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
+    fn period(&self, _: &FleetState, _: u64) -> Duration {
         PERIOD
     }
 

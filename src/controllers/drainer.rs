@@ -7,6 +7,7 @@ use navarch_proto::{
     fleet::{FinishDrain, proposal::Kind},
 };
 
+use super::{BUSY_PERIOD, IDLE_PERIOD};
 use crate::leader::{Controller, Report, Tenure};
 
 const NAME: &str = "drainer";
@@ -55,8 +56,9 @@ impl Controller for Drainer {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
-        Duration::from_secs(1)
+    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
+        let waits = fleet.nodes_wanting_attention().next().is_some();
+        if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
     fn wakes_on(&self, event: &FleetEvent) -> bool {

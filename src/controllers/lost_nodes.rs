@@ -130,7 +130,7 @@ impl Controller for LostNodes {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
+    fn period(&self, _: &FleetState, _: u64) -> Duration {
         PERIOD
     }
 

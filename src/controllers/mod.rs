@@ -38,13 +38,17 @@ mod day_test;
 #[cfg(test)]
 mod testing;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub use self::providers::{Build, Providers};
 use crate::{leader::Controller, liveness::Liveness};
 
 /// How long a drain of ours may take, in milliseconds: one hour.
 const DRAIN_DEADLINE_MS: u64 = 3_600_000;
+
+/// How often a controller looks that has something under way, and one that waits for an event.
+const BUSY_PERIOD: Duration = Duration::from_secs(1);
+const IDLE_PERIOD: Duration = Duration::from_secs(5);
 
 /// What the controllers work with.
 #[derive(Clone)]

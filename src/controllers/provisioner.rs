@@ -10,7 +10,7 @@ use navarch_proto::{
 use rand::RngExt as _;
 
 use super::{
-    Providers,
+    BUSY_PERIOD, IDLE_PERIOD, Providers,
     calls::{Calls, Due},
     shortage::{self, Market},
 };
@@ -142,9 +142,12 @@ impl Controller for Provisioner {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
-        // Unanswered orders are asked again at their own times; this only looks whether one is due.
-        Duration::from_secs(1)
+    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
+        // Unanswered orders are asked again at their own times, and held pools when their hold may be over;
+        // this only looks whether one is due.
+        let waits = fleet.instance_count_in_state(InstanceState::Provisioning) > 0
+            || shortage::is_any(fleet);
+        if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
     fn wakes_on(&self, event: &FleetEvent) -> bool {

@@ -7,7 +7,7 @@ use navarch_proto::{
     fleet::{DrainNode, FailInstance, FailureKind, PoolSpec, proposal::Kind},
 };
 
-use super::DRAIN_DEADLINE_MS;
+use super::{BUSY_PERIOD, DRAIN_DEADLINE_MS, IDLE_PERIOD};
 use crate::leader::{Controller, Report, Tenure};
 
 const NAME: &str = "replacer";
@@ -121,8 +121,9 @@ impl Controller for Replacer {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
-        Duration::from_secs(1)
+    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
+        let waits = fleet.nodes_wanting_attention().next().is_some();
+        if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
     fn wakes_on(&self, event: &FleetEvent) -> bool {

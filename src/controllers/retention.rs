@@ -2,13 +2,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use navarch_fleet::{FleetState, LogTime};
-use navarch_proto::fleet::{DropExpired, ExpireCommands, proposal::Kind};
+use navarch_proto::{
+    api::FleetEvent,
+    fleet::{DropExpired, ExpireCommands, proposal::Kind},
+};
 
 use crate::leader::{Controller, Report, Tenure};
 
 const NAME: &str = "retention";
-/// A record is dropped, and a command expires, this much after its time at most.
-const PERIOD: Duration = Duration::from_secs(1);
+/// Expiry never costs more than one entry of each kind a second.
+const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
+/// The longest time without a look.
+const LONGEST_PERIOD: Duration = Duration::from_secs(60);
 
 /// Expires commands past their deadline and drops records that retention no longer keeps. Proposes only
 /// when something is due: an idle fleet writes nothing.
@@ -20,8 +25,15 @@ impl Controller for Retention {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
-        PERIOD
+    fn period(&self, fleet: &FleetState, now_ms: u64) -> Duration {
+        let next = fleet.next_command_deadline().into_iter().chain(fleet.next_drop()).min();
+        let left_ms = next.map_or(u64::MAX, |at| at.as_ms().saturating_sub(now_ms));
+        Duration::from_millis(left_ms).clamp(SHORTEST_PERIOD, LONGEST_PERIOD)
+    }
+
+    fn wakes_on(&self, event: &FleetEvent) -> bool {
+        // It may bear a deadline that comes before everything known so far.
+        event.kind == "command-queued"
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

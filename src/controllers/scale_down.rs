@@ -153,7 +153,7 @@ impl Controller for ScaleDown {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
+    fn period(&self, _: &FleetState, _: u64) -> Duration {
         Duration::from_secs(5)
     }
 

@@ -31,6 +31,11 @@ pub(super) fn plan(market: &Market<'_>, mut new_id: impl FnMut() -> String) -> V
     spec.pools.iter().flat_map(plan_pool).collect()
 }
 
+/// Whether any pool is below its target.
+pub(super) fn is_any(fleet: &FleetState) -> bool {
+    fleet.spec().is_some_and(|spec| spec.pools.iter().any(|pool| missing(fleet, pool) > 0))
+}
+
 /// How many machines a pool lacks.
 fn missing(fleet: &FleetState, spec: &PoolSpec) -> u32 {
     let target = fleet.pool(&spec.name).map_or(0, |pool| pool.target);

@@ -49,7 +49,7 @@ impl Controller for StaleInstances {
         NAME
     }
 
-    fn period(&self, fleet: &FleetState) -> Duration {
+    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
         Duration::from_millis(fleet.settings().stale_check_interval_ms)
     }
 

@@ -9,7 +9,7 @@ use navarch_proto::{
 };
 
 use super::{
-    Providers,
+    BUSY_PERIOD, IDLE_PERIOD, Providers,
     calls::{Calls, Due},
 };
 use crate::{
@@ -127,8 +127,9 @@ impl Controller for Terminator {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
-        Duration::from_secs(1)
+    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
+        let waits = fleet.instance_count_in_state(InstanceState::Terminating) > 0;
+        if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
     fn wakes_on(&self, event: &FleetEvent) -> bool {

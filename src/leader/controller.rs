@@ -13,8 +13,8 @@ pub trait Controller: Send + 'static {
     /// Its name in reports, in the journal and in metrics.
     fn name(&self) -> &'static str;
 
-    /// The time between the starts of two passes, unless an event comes in between.
-    fn period(&self, fleet: &FleetState) -> Duration;
+    /// The time between the starts of two passes, unless an event comes in between. `now_ms` is LogTime.
+    fn period(&self, fleet: &FleetState, now_ms: u64) -> Duration;
 
     /// Whether a pass should follow this event of somebody else's soon. An event is a hint, never data.
     fn wakes_on(&self, event: &FleetEvent) -> bool {

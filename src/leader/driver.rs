@@ -75,12 +75,14 @@ async fn passes(controller: &mut dyn Controller, tenure: &Tenure, reports: &Repo
         reports.record(controller.name(), clock.wall_ms(), took, &report);
 
         // Periods count from the start of a pass, so that slow ones do not drift.
-        let period = controller.period(&tenure.view().fleet);
-        let due = (started + period).max(clock.now() + SHORTEST_REST);
-        clock.sleep(rest.min(due.since(clock.now()))).await;
-        let woken = clock.timeout_at(due, wait_for_event(controller, &mut views, seen)).await;
-        rest = match woken {
-            Ok(()) => (rest * 2).min(LONGEST_REST),
+        let ended = clock.now();
+        let period = controller.period(&tenure.view().fleet, tenure.now_ms());
+        let due = (started + period).max(ended + SHORTEST_REST);
+        rest = match clock.timeout_at(due, wait_for_event(controller, &mut views, seen)).await {
+            Ok(()) => {
+                clock.sleep_until(due.min(ended + rest)).await;
+                (rest * 2).min(LONGEST_REST)
+            }
             Err(_) => SHORTEST_REST,
         };
     }

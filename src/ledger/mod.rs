@@ -20,6 +20,8 @@ mod local;
 mod machine;
 mod session_clock;
 mod standing;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -95,7 +97,7 @@ impl Ledger {
             actor: author.actor.clone(),
             session: author.session,
             request: author.request.clone(),
-            not_after_ms: now_ms.saturating_add(millis(wait)),
+            not_after_ms: brings_ms(&kind, now_ms).saturating_add(millis(wait)),
             proposal: Some(Proposal { kind: Some(kind) }),
         };
         let payload = Bytes::from(envelope.encode_to_vec());
@@ -177,6 +179,19 @@ impl View {
     }
 }
 
+/// The LogTime that an entry brings. The opening of a session moves it to a majority's clocks, so that its
+/// deadline must count from there: after a quiet minute it would have passed by the entry's own doing.
+fn brings_ms(kind: &proposal::Kind, now_ms: u64) -> u64 {
+    match kind {
+        proposal::Kind::OpenSession(open) => open.wall_clock_ms.max(now_ms),
+        _ => now_ms,
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "ledger_test.rs"]
+mod tests;

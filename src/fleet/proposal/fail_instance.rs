@@ -35,7 +35,10 @@ pub(super) fn apply(
     let after = shared::next_instance_state(&instance, InstanceStep::Fail(kind), &wanted)?;
     fail(state, context, &instance, (kind, after, &proposal.reason));
     match kind {
-        FailureKind::Capacity => open_backoff(state, context, &instance),
+        // Whatever a provider refuses for good it refuses the next order too, for a while.
+        FailureKind::Capacity | FailureKind::Quota | FailureKind::Invalid => {
+            open_backoff(state, context, &instance, kind);
+        }
         FailureKind::Vanished => {
             shared::terminate_node(
                 state,
@@ -44,8 +47,8 @@ pub(super) fn apply(
                 "the provider has no such machine",
             );
         }
-        FailureKind::Quota | FailureKind::Invalid | FailureKind::LaunchTimeout => {}
         FailureKind::Unspecified
+        | FailureKind::LaunchTimeout
         | FailureKind::Stale
         | FailureKind::NodeLost
         | FailureKind::NodeUnhealthy => {}
@@ -82,21 +85,32 @@ fn fail(
     });
 }
 
-fn open_backoff(state: &mut FleetState, context: &mut Context<'_>, instance: &Instance) {
+fn open_backoff(
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+    instance: &Instance,
+    kind: FailureKind,
+) {
     let key = BackoffKey {
         provider: instance.provider.clone(),
         region: Arc::clone(&instance.region),
         instance_type: Arc::clone(&instance.instance_type),
     };
     let before = state.backoffs.get(&key).copied();
+    // Nothing is ordered during a pause, so this order is of the burst that began it: one refusal, not many.
+    if before.is_some_and(|backoff| backoff.until > context.now) {
+        return;
+    }
     let after = Backoff::after(before, context.now);
     let event = Event::new(
         EventKind::CapacityBackoff,
         Subject::Provider(instance.provider.as_str()),
     )
     .reason(&format!(
-        "no {} in {:?}",
-        instance.instance_type, &*instance.region
+        "no {} in {:?} ({})",
+        instance.instance_type,
+        &*instance.region,
+        word(kind)
     ))
     .change(
         "failures",
