@@ -79,6 +79,11 @@ impl Liveness {
         self.lock().beats.get(number.0 as usize).copied().unwrap_or_default()
     }
 
+    /// What this session knows of all nodes, by node number.
+    pub fn beats(&self) -> Vec<Beat> {
+        self.lock().beats.clone()
+    }
+
     /// A node's last heartbeat, as far as log and memory know.
     pub fn last_seen(&self, fleet: &FleetState, number: NodeNumber) -> Option<LastSeen> {
         let beat = self.of(number);
@@ -112,6 +117,17 @@ impl Liveness {
         }
         drop(memory);
         lines.chunks(DIGEST_CHUNK).map(<[DigestLine]>::to_vec).collect()
+    }
+
+    /// Has the next digest hold these beats again, unless newer ones have come.
+    pub fn put_back(&self, lines: &[DigestLine]) {
+        let mut memory = self.lock();
+        for line in lines {
+            let beat = memory.beats.get_mut(line.number as usize);
+            if let Some(beat) = beat.filter(|beat| beat.seen_ms == line.seen_ms) {
+                beat.fresh = true;
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
@@ -202,5 +218,31 @@ mod tests {
         ];
         assert_eq!(liveness.take_digest(), [expected]);
         assert!(liveness.take_digest().is_empty());
+    }
+
+    /// Without it the beats of a digest that never reached the log would be missing from a successor's history.
+    #[test]
+    fn a_digest_that_failed_is_taken_again() {
+        let liveness = Liveness::default();
+        liveness.beat(NodeNumber(1), 1_000, None, 10_000);
+        liveness.beat(NodeNumber(2), 1_000, None, 10_000);
+        let taken = liveness.take_digest();
+        liveness.beat(NodeNumber(2), 3_000, None, 10_000);
+        liveness.put_back(&taken[0]);
+        let seen: Vec<(u32, u64)> =
+            liveness.take_digest()[0].iter().map(|line| (line.number, line.seen_ms)).collect();
+        assert_eq!(seen, [(1, 1_000), (2, 3_000)]);
+        assert!(liveness.take_digest().is_empty());
+    }
+
+    /// Without it a new leader would take beats of its earlier tenure for beats of this one.
+    #[test]
+    fn a_session_starts_afresh_but_remembers_the_log() {
+        let liveness = Liveness::default();
+        liveness.beat(NodeNumber(1), 1_000, None, 10_000);
+        liveness.open_session(5_000);
+        assert_eq!(liveness.of(NodeNumber(1)), Beat::default());
+        assert_eq!(liveness.session_opened_ms(), 5_000);
+        assert_eq!(liveness.last_seen(&FleetState::default(), NodeNumber(1)), None);
     }
 }

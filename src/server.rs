@@ -95,8 +95,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Server
         fatal: FatalHook::exit(),
     };
     let replica = Replica::start(cluster_config(&options), parts).await?;
-    let ledger = Ledger::new(replica, views, host.clock.clone());
-    let assembly = Assembly::new(&options.config, &host, ledger, &relayed)?;
+    let ledger = Ledger::new(Arc::new(replica.clone()), views, host.clock.clone());
+    let assembly = Assembly::new(&options.config, &host, (replica, ledger), &relayed)?;
     assembly.serve(listener, &options.config, stop).await
 }
 
@@ -109,7 +109,7 @@ struct Host {
 /// A replica, put together.
 struct Assembly<'a> {
     host: &'a Host,
-    ledger: Ledger,
+    replica: Replica,
     bridge: Bridge,
     /// Ends streams, the listener and the background tasks.
     stopping: CancellationToken,
@@ -120,7 +120,7 @@ impl<'a> Assembly<'a> {
     fn new(
         config: &Config,
         host: &'a Host,
-        ledger: Ledger,
+        (replica, ledger): (Replica, Ledger),
         relayed: &RelayedCalls,
     ) -> Result<Self, ServerError> {
         let stopping = CancellationToken::new();
@@ -129,6 +129,7 @@ impl<'a> Assembly<'a> {
         let last_reports = reports.clone();
         let api = Api::new(ApiParts {
             ledger: ledger.clone(),
+            replica: replica.clone(),
             liveness: Arc::clone(&liveness),
             reports: Arc::new(move || last_reports.all()),
         });
@@ -147,14 +148,14 @@ impl<'a> Assembly<'a> {
         let parts = LeaderParts {
             ledger: ledger.clone(),
             liveness: Arc::clone(&liveness),
-            controllers: controller_set(config, host, &ledger, liveness, &stopping),
+            controllers: controller_set(config, host, &replica, liveness, &stopping),
             reports,
             spawner: Arc::clone(&host.spawner),
             name: config.replica.name.clone(),
-            half_lease: ledger.replica().lease() / 2,
+            half_lease: replica.lease() / 2,
         };
         let leader = Leader::new(parts, Uuid::new_v4().to_string());
-        let seed = seed(ledger.clone(), config.fleet.clone(), config.replica.name.clone());
+        let seed = seed(ledger, config.fleet.clone(), config.replica.name.clone());
         let ended = stopping.clone();
         let seed = async move {
             ended.run_until_cancelled(seed).await;
@@ -165,7 +166,7 @@ impl<'a> Assembly<'a> {
             host.spawner.spawn("health-service", keep_health),
             host.spawner.spawn("first-configuration", seed),
         ];
-        Ok(Self { host, ledger, bridge, stopping, tasks })
+        Ok(Self { host, replica, bridge, stopping, tasks })
     }
 
     async fn serve(
@@ -181,7 +182,7 @@ impl<'a> Assembly<'a> {
         let serving = spawner.spawn("listener", serving);
         let reason = tokio::select! {
             () = stop.cancelled() => StopReason::Shutdown,
-            reason = stopped(self.ledger.replica()) => reason,
+            reason = stopped(&self.replica) => reason,
         };
         if reason == StopReason::Shutdown {
             self.hand_over().await;
@@ -191,7 +192,7 @@ impl<'a> Assembly<'a> {
         for task in self.tasks {
             task.join().await;
         }
-        self.ledger.replica().clone().shutdown().await;
+        self.replica.shutdown().await;
         match reason {
             StopReason::Shutdown => Ok(()),
             reason => Err(ServerError::Stopped(reason)),
@@ -201,7 +202,7 @@ impl<'a> Assembly<'a> {
     /// Gives leadership away while the port is still open, so that no call meets a leaderless group longer
     /// than the hand-over takes.
     async fn hand_over(&self) {
-        let replica = self.ledger.replica();
+        let replica = &self.replica;
         if replica.leadership().borrow().local && voters(replica) > 1 {
             let deadline = self.host.clock.now() + HAND_OVER_TIMEOUT;
             if let Err(error) = replica.transfer_leader(None, deadline).await {
@@ -292,13 +293,13 @@ fn tokens() -> Tokens {
 fn controller_set(
     config: &Config,
     host: &Host,
-    ledger: &Ledger,
+    replica: &Replica,
     liveness: Arc<Liveness>,
     stopping: &CancellationToken,
 ) -> ControllerSet {
     let providers = OnceLock::new();
-    let (ledger, clock, spawner) =
-        (ledger.clone(), host.clock.clone(), Arc::clone(&host.spawner));
+    let (replica, clock, spawner) =
+        (replica.clone(), host.clock.clone(), Arc::clone(&host.spawner));
     let stopping = stopping.clone();
     let (name, address) = (config.replica.name.clone(), config.replica.address.clone());
     Arc::new(move || {
@@ -307,12 +308,12 @@ fn controller_set(
                 clock: clock.clone(),
                 spawner: Arc::clone(&spawner),
                 booter: booter(&address, &clock, &spawner, &stopping),
-                voters: voters(ledger.replica()),
+                voters: voters(&replica),
                 replica: name.clone(),
                 environment: Arc::new(|name| std::env::var(name).ok()),
             };
             // A session is open, so the group is formed.
-            let cluster_id = ledger.replica().status().cluster_id.unwrap_or_default();
+            let cluster_id = replica.status().cluster_id.unwrap_or_default();
             Arc::new(Providers::new(context, cluster_id))
         });
         let (liveness, providers) = (Arc::clone(&liveness), Arc::clone(providers));

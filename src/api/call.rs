@@ -27,6 +27,7 @@ pub(super) const APPLIED_INDEX: &str = "navarch-applied-index";
 /// What all handlers share.
 pub struct Api {
     pub(super) ledger: Ledger,
+    replica: Replica,
     pub(super) liveness: Arc<Liveness>,
     pub(super) judge: super::agent::Judge,
     pub(super) waiters: Arc<Waiters>,
@@ -37,6 +38,8 @@ pub struct Api {
 pub struct ApiParts {
     /// The log and the state.
     pub ledger: Ledger,
+    /// The replica underneath: relaying, membership, status.
+    pub replica: Replica,
     /// Who was heard from when.
     pub liveness: Arc<Liveness>,
     /// The last reports of the leader's controllers.
@@ -46,9 +49,9 @@ pub struct ApiParts {
 impl Api {
     /// Handlers over `parts`.
     pub fn new(parts: ApiParts) -> Arc<Self> {
-        let ApiParts { ledger, liveness, reports } = parts;
+        let ApiParts { ledger, replica, liveness, reports } = parts;
         let (judge, waiters) = (super::agent::Judge::default(), Arc::default());
-        Arc::new(Self { ledger, liveness, judge, waiters, reports })
+        Arc::new(Self { ledger, replica, liveness, judge, waiters, reports })
     }
 
     /// Wakes waiting polls as commands are queued, until `stop`.
@@ -61,7 +64,7 @@ impl Api {
     }
 
     pub(super) fn replica(&self) -> &Replica {
-        self.ledger.replica()
+        &self.replica
     }
 
     /// A fresh id that sorts by time (UUID v7).

@@ -146,7 +146,7 @@ impl Forward {
     /// Waits for a leader as long as the caller does.
     async fn find_leader(&self, deadline: Moment) -> Option<Leader> {
         let ledger = &self.api.ledger;
-        let mut leadership = ledger.replica().leadership();
+        let mut leadership = self.api.replica().leadership();
         let mut standings = ledger.standings();
         let found = async {
             loop {

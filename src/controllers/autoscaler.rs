@@ -1,25 +1,34 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use navarch_fleet::{FleetState, LogTime, Pool};
+use navarch_fleet::{Administrative, FleetState, InstanceState, LogTime, Node, Pool};
 use navarch_proto::{
     api::{FleetEvent, HealthStatus},
     fleet::{PoolSpec, SetPoolTarget, proposal::Kind},
 };
 
+use super::replacer;
 use crate::{
     leader::{Controller, Report, Tenure},
-    liveness::{Liveness, UTILIZATION_UNKNOWN},
+    liveness::{self, Liveness},
     scaling::{Decision, Gates, Limits, PoolView, plan_target},
 };
 
 const NAME: &str = "autoscaler";
-/// Figures older than this many heartbeat intervals say nothing about now.
-const FRESH_INTERVALS: u64 = 3;
 
 /// Sets each pool's target to what its strategy asks for, within the pool's limits.
 pub(super) struct Autoscaler {
     liveness: Arc<Liveness>,
+}
+
+/// What a pool's nodes tell.
+#[derive(Default)]
+struct Figures {
+    healthy: u32,
+    /// Machines that the replacer will see to.
+    to_be_replaced: u32,
+    utilization_sum: f64,
+    utilization_count: u32,
 }
 
 impl Autoscaler {
@@ -27,34 +36,10 @@ impl Autoscaler {
         Self { liveness }
     }
 
-    /// What a strategy may look at: figures of nodes that were heard lately, and no others.
-    fn observe(&self, fleet: &FleetState, spec: &PoolSpec, pool: &Pool, now_ms: u64) -> PoolView {
-        let fresh_ms = fleet.settings().heartbeat_interval_ms.saturating_mul(FRESH_INTERVALS);
-        let mut healthy = 0;
-        let mut utilizations = Vec::new();
-        for node in fleet.nodes_in_pool(&spec.name) {
-            let beat = self.liveness.of(node.number);
-            let fresh = beat.seen_ms != 0 && now_ms.saturating_sub(beat.seen_ms) <= fresh_ms;
-            if fresh && beat.utilization != UTILIZATION_UNKNOWN {
-                utilizations.push(f64::from(beat.utilization));
-            }
-            if !node.is_lost() && node.health_status() != HealthStatus::Unhealthy {
-                healthy += 1;
-            }
-        }
-        let counts = fleet.pool_counts(&spec.name);
-        let mean = utilizations.iter().sum::<f64>() / utilizations.len() as f64;
-        PoolView {
-            target: pool.target,
-            size: counts.size(),
-            healthy,
-            booting: counts.provisioning + counts.pending_registration,
-            replacing: counts.terminating + counts.failed_with_machine,
-            limits: Limits { min: spec.min_nodes, max: spec.max_nodes },
-            utilization: (!utilizations.is_empty()).then_some(mean),
-            now_ms,
-            ..PoolView::default()
-        }
+    fn plan(&self, fleet: &FleetState, now_ms: u64) -> Vec<Kind> {
+        let specs = fleet.spec().map_or(&[][..], |spec| &spec.pools);
+        let decide = |spec| self.decide(fleet, spec, now_ms).map(Kind::SetPoolTarget);
+        specs.iter().filter_map(decide).collect()
     }
 
     fn decide(&self, fleet: &FleetState, spec: &PoolSpec, now_ms: u64) -> Option<SetPoolTarget> {
@@ -65,15 +50,67 @@ impl Autoscaler {
             hold_until_ms: pool.hold_until.map_or(0, LogTime::as_ms),
         };
         let decision = plan_target(spec.autoscaling.as_ref(), &view, gates);
-        proposal(pool, decision)
+        proposal(pool, view.limits, decision)
+    }
+
+    fn observe(&self, fleet: &FleetState, spec: &PoolSpec, pool: &Pool, now_ms: u64) -> PoolView {
+        let mut figures = Figures::default();
+        for node in fleet.nodes_in_pool(&spec.name) {
+            self.look(fleet, node, now_ms, &mut figures);
+        }
+        let counts = fleet.pool_counts(&spec.name);
+        let Figures { utilization_sum, utilization_count, .. } = figures;
+        let mean = utilization_sum / f64::from(utilization_count);
+        PoolView {
+            target: pool.target,
+            size: counts.size(),
+            healthy: figures.healthy,
+            booting: counts.provisioning + counts.pending_registration,
+            replacing: counts.terminating + counts.failed_with_machine + figures.to_be_replaced,
+            limits: Limits { min: spec.min_nodes, max: spec.max_nodes },
+            utilization: (utilization_count > 0).then_some(mean),
+            now_ms,
+            ..PoolView::default()
+        }
+    }
+
+    /// Counts a node whose machine is the pool's and at work. A record that is kept of a machine which is gone
+    /// is no capacity, and what was heard too long ago says nothing about now.
+    fn look(&self, fleet: &FleetState, node: &Node, now_ms: u64, figures: &mut Figures) {
+        let instance = node.instance_id.as_ref().and_then(|id| fleet.instance(id.as_str()));
+        if !instance.is_some_and(|instance| instance.state == InstanceState::Running) {
+            return;
+        }
+        if replacer::case(fleet, node, now_ms).is_some() {
+            figures.to_be_replaced += 1;
+        }
+        let in_service = match node.administrative {
+            Administrative::Active | Administrative::Cordoned => true,
+            Administrative::Draining(_) | Administrative::Terminated => false,
+        };
+        if in_service && !node.is_lost() && node.health_status() != HealthStatus::Unhealthy {
+            figures.healthy += 1;
+        }
+        // The log's history as well, so that a new leader does not start blind.
+        let Some(seen) = self.liveness.last_seen(fleet, node.number) else { return };
+        let told_ms = self.liveness.of(node.number).told_interval_ms;
+        let fresh_ms = liveness::timeout_ms(fleet.settings(), told_ms);
+        if let Some(percent) = seen.utilization
+            && seen.at.plus_ms(fresh_ms).as_ms() >= now_ms
+        {
+            figures.utilization_sum += f64::from(percent);
+            figures.utilization_count += 1;
+        }
     }
 }
 
-/// A decision that changes nothing is not proposed: the journal holds changes, not opinions.
-fn proposal(pool: &Pool, decision: Decision) -> Option<SetPoolTarget> {
-    (decision.target != pool.target).then(|| SetPoolTarget {
+/// A decision that changes nothing is not proposed: the journal holds changes, not opinions. A schedule's
+/// window may be wider than the pool, whose own limits hold in any case.
+fn proposal(pool: &Pool, limits: Limits, decision: Decision) -> Option<SetPoolTarget> {
+    let target = limits.clamp(decision.target);
+    (target != pool.target).then(|| SetPoolTarget {
         pool: pool.name.as_str().to_owned(),
-        target: decision.target,
+        target,
         start_cooldown: decision.starts_cooldown(),
         reason: decision.reason,
         pool_revision: pool.revision.0,
@@ -86,7 +123,7 @@ impl Controller for Autoscaler {
         NAME
     }
 
-    fn period(&self, fleet: &FleetState) -> Duration {
+    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
         Duration::from_millis(fleet.settings().autoscale_interval_ms)
     }
 
@@ -96,15 +133,12 @@ impl Controller for Autoscaler {
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
-        let fleet = tenure.view().fleet;
-        let now_ms = tenure.now_ms();
-        let specs = fleet.spec().map_or(&[][..], |spec| &spec.pools);
-        for spec in specs {
-            if let Some(target) = self.decide(&fleet, spec, now_ms) {
-                let proposed = tenure.propose(NAME, Kind::SetPoolTarget(target)).await;
-                report.count(proposed.map(drop));
-            }
-        }
+        let steps = self.plan(&tenure.view().fleet, tenure.now_ms());
+        let _ = tenure.carry_out(steps, &mut report).await;
         report
     }
 }
+
+#[cfg(test)]
+#[path = "autoscaler_test.rs"]
+mod tests;

@@ -43,7 +43,7 @@ impl Controller for Digest {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
+    fn period(&self, _: &FleetState, _: u64) -> Duration {
         PERIOD
     }
 
@@ -51,8 +51,18 @@ impl Controller for Digest {
         let mut report = Report::default();
         for lines in self.liveness.take_digest() {
             let digest = encode(&lines, tenure.now_ms());
-            report.count(tenure.propose(NAME, Kind::RecordDigest(digest)).await.map(drop));
+            let proposed = tenure.propose(Kind::RecordDigest(digest)).await;
+            if proposed.is_err() {
+                // A beat may enter the log twice; it must not be missing there.
+                self.liveness.put_back(&lines);
+            }
+            // The other chunks have been taken too, so each is tried.
+            let _ = report.proposed(proposed);
         }
         report
     }
 }
+
+#[cfg(test)]
+#[path = "digest_test.rs"]
+mod tests;

@@ -7,6 +7,7 @@ use navarch_proto::{
     fleet::{FinishDrain, proposal::Kind},
 };
 
+use super::{BUSY_PERIOD, IDLE_PERIOD};
 use crate::leader::{Controller, Report, Tenure};
 
 const NAME: &str = "drainer";
@@ -14,17 +15,22 @@ const NAME: &str = "drainer";
 /// Ends drains: the `noop` notifier says drained at once, and a deadline ends any other wait.
 pub(super) struct Drainer;
 
-fn plan(fleet: &FleetState, now_ms: u64) -> Vec<FinishDrain> {
+fn plan(fleet: &FleetState, now_ms: u64) -> Vec<Kind> {
     let notifier = fleet.settings().notifier.as_ref().map_or("noop", |one| one.r#type.as_str());
     fleet
         .nodes_wanting_attention()
         .filter_map(|node| {
-            let reason = finished(node, notifier, now_ms)?;
-            Some(FinishDrain {
+            let why = finished(node, notifier, now_ms)?;
+            // What the drain was for stays to be read.
+            let reason = match &*node.administrative_reason {
+                "" => why,
+                cause => format!("{cause}; {why}"),
+            };
+            Some(Kind::FinishDrain(FinishDrain {
                 node_id: node.id.as_str().to_owned(),
                 reason,
                 node_revision: node.revision.0,
-            })
+            }))
         })
         .collect()
 }
@@ -50,8 +56,9 @@ impl Controller for Drainer {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
-        Duration::from_secs(1)
+    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
+        let waits = fleet.nodes_wanting_attention().next().is_some();
+        if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
     fn wakes_on(&self, event: &FleetEvent) -> bool {
@@ -60,9 +67,12 @@ impl Controller for Drainer {
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
-        for finish in plan(&tenure.view().fleet, tenure.now_ms()) {
-            report.count(tenure.propose(NAME, Kind::FinishDrain(finish)).await.map(drop));
-        }
+        let steps = plan(&tenure.view().fleet, tenure.now_ms());
+        let _ = tenure.carry_out(steps, &mut report).await;
         report
     }
 }
+
+#[cfg(test)]
+#[path = "drainer_test.rs"]
+mod tests;

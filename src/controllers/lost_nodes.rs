@@ -1,22 +1,22 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use navarch_fleet::{Administrative, FleetState, Node};
+use navarch_fleet::{FleetState, Liveness as Heartbeat, PoolName};
 use navarch_proto::fleet::{DeclareLost, proposal::Kind};
 
+use super::silence::{Heard, Silence, hear};
 use crate::{
     leader::{Controller, Report, Tenure},
-    ledger::ProposeError,
     liveness::{self, Liveness},
 };
 
 const NAME: &str = "lost-nodes";
 /// How often the leader looks for silent nodes.
 const PERIOD: Duration = Duration::from_secs(1);
-/// More than this part of a group silent is taken for trouble of our own, in percent.
-const MASS_SILENCE_PERCENT: usize = 55;
-/// Up to this many silent nodes are never a mass.
-const FEW: usize = 2;
 /// At most this part of a pool (but at least one node) is declared lost a minute, in percent.
 const LOSSES_PERCENT_A_MINUTE: usize = 10;
 const MINUTE_MS: u64 = 60_000;
@@ -26,100 +26,101 @@ const LONELY_TIMEOUTS: u64 = 10;
 /// Declares silent nodes lost, but never a mass of them: that is our own trouble until proved otherwise.
 pub(super) struct LostNodes {
     liveness: Arc<Liveness>,
-    /// When nodes of a pool were declared lost in the last minute; dies with the session, whose grace is
-    /// longer than what it would hold.
-    declared_ms: BTreeMap<String, Vec<u64>>,
-}
-
-/// A node as the leader hears it.
-struct Heard<'a> {
-    node: &'a Arc<Node>,
-    /// The latest of its last heartbeat, its registration and the opening of the session.
-    heard_ms: u64,
-    /// One and a half intervals without a beat.
-    silent: bool,
-    /// How long it may be silent before it is lost.
-    timeout_ms: u64,
+    /// When nodes of each pool were declared lost in the last minute, the earliest first; none before the
+    /// first pass of a session, which begins with what the log tells.
+    declared_ms: Option<BTreeMap<Option<PoolName>, VecDeque<u64>>>,
 }
 
 impl LostNodes {
     pub(super) fn new(liveness: Arc<Liveness>) -> Self {
-        Self { liveness, declared_ms: BTreeMap::new() }
-    }
-
-    fn listen<'a>(&self, fleet: &'a FleetState, now_ms: u64) -> Vec<Heard<'a>> {
-        let opened_ms = self.liveness.session_opened_ms();
-        let settings = fleet.settings();
-        let hear = |node: &'a Arc<Node>| {
-            let last_seen_ms = self.liveness.last_seen_ms(fleet, node.number);
-            let heard_ms = last_seen_ms.max(node.registered_at.as_ms()).max(opened_ms);
-            let told_ms = self.liveness.of(node.number).told_interval_ms;
-            let interval_ms = settings.heartbeat_interval_ms.max(told_ms.into());
-            let silent = now_ms.saturating_sub(heard_ms) > interval_ms.saturating_mul(3) / 2;
-            let timeout_ms = liveness::timeout_ms(settings, told_ms);
-            Heard { node, heard_ms, silent, timeout_ms }
-        };
-        let present = |node: &&Arc<Node>| node.administrative != Administrative::Terminated;
-        fleet.nodes().filter(present).map(hear).collect()
+        Self { liveness, declared_ms: None }
     }
 
     /// The nodes to declare lost now.
     fn plan(&mut self, fleet: &FleetState, now_ms: u64) -> Vec<DeclareLost> {
-        let heard = self.listen(fleet, now_ms);
-        let lonely = heard.iter().all(|one| one.silent || one.node.is_lost());
-        if lonely && heard.len() > FEW {
+        let heard = hear(fleet, &self.liveness, now_ms);
+        let silence = Silence::of(&heard, now_ms);
+        if silence.is_everywhere() {
             return Vec::new();
         }
-        let patience = if lonely { LONELY_TIMEOUTS } else { 1 };
-        let silence = Silence::of(&heard);
+        let patience = if silence.is_lonely() { LONELY_TIMEOUTS } else { 1 };
+        let mut left: BTreeMap<Option<PoolName>, usize> = BTreeMap::new();
         let mut plan = Vec::new();
         for one in &heard {
-            let silent_for_ms = now_ms.saturating_sub(one.heard_ms);
-            let over = silent_for_ms > one.timeout_ms.saturating_mul(patience);
+            let over = one.silent_for_ms(now_ms) >= one.timeout_ms.saturating_mul(patience);
             if one.node.is_lost() || !over || silence.is_mass(one.node) {
                 continue;
             }
-            let pool = pool_of(one.node);
-            if !self.may_declare(pool, silence.pool_size(pool), now_ms) {
-                continue;
+            let size = silence.pool_size(one.node);
+            let left = left
+                .entry(one.node.pool.clone())
+                .or_insert_with_key(|pool| self.left(fleet, pool, size, now_ms));
+            if let Some(rest) = left.checked_sub(1) {
+                *left = rest;
+                plan.push(declaration(fleet, one, now_ms));
             }
-            plan.push(DeclareLost {
-                node_id: one.node.id.as_str().to_owned(),
-                last_seen_ms: fleet.last_seen(one.node.number).map_or(0, |seen| seen.at.as_ms()),
-                node_revision: one.node.revision.0,
-                reason: format!(
-                    "no heartbeat for {} s, its time-out is {} s",
-                    silent_for_ms / 1_000,
-                    one.timeout_ms / 1_000
-                ),
-            });
         }
         plan
     }
 
-    /// Keeps losses of a pool below their rate, so that staggered time-outs cannot slip past the breaker.
-    fn may_declare(&mut self, pool: &str, size: usize, now_ms: u64) -> bool {
+    /// How many more nodes of a pool of `size` may be declared lost in this minute: so few that staggered
+    /// time-outs cannot slip past the breaker.
+    fn left(
+        &mut self,
+        fleet: &FleetState,
+        pool: &Option<PoolName>,
+        size: usize,
+        now_ms: u64,
+    ) -> usize {
+        let declared = self.declared_ms.get_or_insert_with(|| logged_losses(fleet));
         let limit = (size * LOSSES_PERCENT_A_MINUTE / 100).max(1);
-        let declared = self.declared_ms.entry(pool.to_owned()).or_default();
-        declared.retain(|&at_ms| now_ms.saturating_sub(at_ms) < MINUTE_MS);
-        let may = declared.len() < limit;
-        if may {
-            declared.push(now_ms);
+        let Some(times) = declared.get_mut(pool) else { return limit };
+        while times.front().is_some_and(|&at_ms| at_ms.saturating_add(MINUTE_MS) <= now_ms) {
+            times.pop_front();
         }
-        may
+        limit.saturating_sub(times.len())
     }
 
-    /// Declares a node lost, unless it has beaten since the plan was made.
-    async fn declare(&self, tenure: &Tenure, lost: DeclareLost) -> Result<(), ProposeError> {
-        let fleet = tenure.view().fleet;
-        let Some(node) = fleet.node(&lost.node_id) else { return Ok(()) };
-        let timeout_ms =
-            liveness::timeout_ms(fleet.settings(), self.liveness.of(node.number).told_interval_ms);
-        let seen_ms = self.liveness.last_seen_ms(&fleet, node.number);
-        if seen_ms.saturating_add(timeout_ms) > tenure.now_ms() {
-            return Ok(());
+    /// Whether a node is still as silent as when the plan was made.
+    fn still_silent(&self, fleet: &FleetState, lost: &DeclareLost, now_ms: u64) -> bool {
+        let Some(node) = fleet.node(&lost.node_id) else { return false };
+        let told_ms = self.liveness.of(node.number).told_interval_ms;
+        let timeout_ms = liveness::timeout_ms(fleet.settings(), told_ms);
+        let seen_ms = self.liveness.last_seen_ms(fleet, node.number);
+        seen_ms.saturating_add(timeout_ms) <= now_ms
+    }
+
+    fn note(&mut self, fleet: &FleetState, node_id: &str, now_ms: u64) {
+        let pool = fleet.node(node_id).and_then(|node| node.pool.clone());
+        let declared = self.declared_ms.get_or_insert_default();
+        declared.entry(pool).or_default().push_back(now_ms);
+    }
+}
+
+/// The losses that the log knows of, so that a change of leader does not open the gate anew.
+fn logged_losses(fleet: &FleetState) -> BTreeMap<Option<PoolName>, VecDeque<u64>> {
+    let mut losses: BTreeMap<Option<PoolName>, VecDeque<u64>> = BTreeMap::new();
+    for node in fleet.nodes_wanting_attention() {
+        if let Heartbeat::Lost(loss) = &node.liveness {
+            losses.entry(node.pool.clone()).or_default().push_back(loss.at.as_ms());
         }
-        tenure.propose(NAME, Kind::DeclareLost(lost)).await.map(drop)
+    }
+    for times in losses.values_mut() {
+        times.make_contiguous().sort_unstable();
+    }
+    losses
+}
+
+fn declaration(fleet: &FleetState, one: &Heard<'_>, now_ms: u64) -> DeclareLost {
+    DeclareLost {
+        node_id: one.node.id.as_str().to_owned(),
+        last_seen_ms: fleet.last_seen(one.node.number).map_or(0, |seen| seen.at.as_ms()),
+        node_revision: one.node.revision.0,
+        reason: format!(
+            "no heartbeat for {} s, its time-out is {} s",
+            one.silent_for_ms(now_ms) / 1_000,
+            one.timeout_ms / 1_000
+        ),
     }
 }
 
@@ -129,7 +130,7 @@ impl Controller for LostNodes {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
+    fn period(&self, _: &FleetState, _: u64) -> Duration {
         PERIOD
     }
 
@@ -137,59 +138,25 @@ impl Controller for LostNodes {
         let mut report = Report::default();
         let fleet = tenure.view().fleet;
         for lost in self.plan(&fleet, tenure.now_ms()) {
-            report.count(self.declare(tenure, lost).await);
+            // The memory is read again right before each proposal: a beat may have come meanwhile.
+            let now_ms = tenure.now_ms();
+            if !self.still_silent(&tenure.view().fleet, &lost, now_ms) {
+                continue;
+            }
+            let node_id = lost.node_id.clone();
+            let steps = report.steps;
+            let next = report.proposed(tenure.propose(Kind::DeclareLost(lost)).await);
+            if report.steps > steps {
+                self.note(&fleet, &node_id, now_ms);
+            }
+            if next.is_break() {
+                break;
+            }
         }
         report
     }
 }
 
-/// How many of each pool and of each zone are silent or lost.
-#[derive(Default)]
-struct Silence<'a> {
-    pools: BTreeMap<&'a str, Share>,
-    zones: BTreeMap<&'a str, Share>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Share {
-    silent: usize,
-    all: usize,
-}
-
-impl Share {
-    fn count(&mut self, silent: bool) {
-        self.all += 1;
-        self.silent += usize::from(silent);
-    }
-
-    fn is_mass(self) -> bool {
-        self.silent > FEW && self.silent * 100 > self.all * MASS_SILENCE_PERCENT
-    }
-}
-
-impl<'a> Silence<'a> {
-    fn of(heard: &[Heard<'a>]) -> Self {
-        let mut silence = Self::default();
-        for one in heard {
-            let silent = one.silent || one.node.is_lost();
-            silence.pools.entry(pool_of(one.node)).or_default().count(silent);
-            silence.zones.entry(&one.node.zone).or_default().count(silent);
-        }
-        silence
-    }
-
-    /// Whether so much of a node's pool or zone is silent that the trouble is likely ours.
-    fn is_mass(&self, node: &Node) -> bool {
-        let pool = self.pools.get(pool_of(node)).copied().unwrap_or_default();
-        let zone = self.zones.get(&*node.zone).copied().unwrap_or_default();
-        pool.is_mass() || zone.is_mass()
-    }
-
-    fn pool_size(&self, pool: &str) -> usize {
-        self.pools.get(pool).map_or(0, |share| share.all)
-    }
-}
-
-fn pool_of(node: &Node) -> &str {
-    node.pool.as_ref().map_or("", |pool| pool.as_str())
-}
+#[cfg(test)]
+#[path = "lost_nodes_test.rs"]
+mod tests;

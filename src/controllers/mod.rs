@@ -14,9 +14,11 @@
 //! | `digest` | heartbeats survive their leader |
 //! | `retention` | old records go |
 //!
-//! `providers` holds the clouds, `orders` makes an order of a pool's wish.
+//! `providers` holds the clouds and `calls` the calls to them that are under way; `shortage` says what pools
+//! lack, `orders` makes an order of a pool's wish; `silence` tells a mass of silent nodes from a few.
 
 mod autoscaler;
+mod calls;
 mod digest;
 mod drainer;
 mod lost_nodes;
@@ -26,19 +28,27 @@ mod provisioner;
 mod replacer;
 mod retention;
 mod scale_down;
+mod shortage;
+mod silence;
 mod stale_instances;
 mod terminator;
 
 #[cfg(test)]
+mod day_test;
+#[cfg(test)]
 mod testing;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-pub use self::providers::Providers;
+pub use self::providers::{Build, Providers};
 use crate::{leader::Controller, liveness::Liveness};
 
 /// How long a drain of ours may take, in milliseconds: one hour.
 const DRAIN_DEADLINE_MS: u64 = 3_600_000;
+
+/// How often a controller looks that has something under way, and one that waits for an event.
+const BUSY_PERIOD: Duration = Duration::from_secs(1);
+const IDLE_PERIOD: Duration = Duration::from_secs(5);
 
 /// What the controllers work with.
 #[derive(Clone)]

@@ -11,19 +11,30 @@ use crate::provider::{
     registry::{self, BuildContext},
 };
 
+/// Makes the cloud that a configured provider names, or says why it cannot be called.
+pub type Build = Box<dyn Fn(&ProviderSpec) -> Result<Arc<dyn Provider>, String> + Send + Sync>;
+
 /// The clouds that the fleet's configuration names, built once each and again when their part of the
 /// configuration changes.
 pub struct Providers {
-    context: BuildContext,
+    build: Build,
     /// The cluster id, with which every machine is labelled.
     cluster_id: String,
     built: Mutex<BTreeMap<String, (ProviderSpec, Arc<dyn Provider>)>>,
 }
 
 impl Providers {
-    /// No clouds yet; they are built as they are asked for.
+    /// No clouds yet; the registry builds them as they are asked for.
     pub fn new(context: BuildContext, cluster_id: String) -> Self {
-        Self { context, cluster_id, built: Mutex::default() }
+        let build: Build = Box::new(move |spec| {
+            registry::build(spec, &context).map_err(|error| error.to_string())
+        });
+        Self::built_by(build, cluster_id)
+    }
+
+    /// No clouds yet; `build` makes them as they are asked for.
+    pub fn built_by(build: Build, cluster_id: String) -> Self {
+        Self { build, cluster_id, built: Mutex::default() }
     }
 
     /// The cluster id, with which every machine is labelled.
@@ -32,11 +43,7 @@ impl Providers {
     }
 
     /// The cloud `name`, or why it cannot be called.
-    pub(super) fn get(
-        &self,
-        fleet: &FleetState,
-        name: &str,
-    ) -> Result<Arc<dyn Provider>, String> {
+    pub(super) fn get(&self, fleet: &FleetState, name: &str) -> Result<Arc<dyn Provider>, String> {
         let Some(spec) = fleet.provider_spec(name) else {
             return Err(format!("provider {name:?} is not configured"));
         };
@@ -46,8 +53,7 @@ impl Providers {
         {
             return Ok(Arc::clone(provider));
         }
-        let provider =
-            registry::build(spec, &self.context).map_err(|error| error.to_string())?;
+        let provider = (self.build)(spec)?;
         built.insert(name.to_owned(), (spec.clone(), Arc::clone(&provider)));
         Ok(provider)
     }

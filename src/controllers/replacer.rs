@@ -1,15 +1,13 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use navarch_fleet::{
-    Administrative, FleetState, Instance, InstanceState, Node,
-};
+use navarch_fleet::{Administrative, Drain, FleetState, Instance, InstanceState, Node};
 use navarch_proto::{
     api::FleetEvent,
     fleet::{DrainNode, FailInstance, FailureKind, PoolSpec, proposal::Kind},
 };
 
-use super::DRAIN_DEADLINE_MS;
+use super::{BUSY_PERIOD, DRAIN_DEADLINE_MS, IDLE_PERIOD};
 use crate::leader::{Controller, Report, Tenure};
 
 const NAME: &str = "replacer";
@@ -21,7 +19,7 @@ const EVENT_PATIENCE_MS: u64 = 600_000;
 pub(super) struct Replacer;
 
 /// A machine that should be replaced, and why.
-struct Case<'a> {
+pub(super) struct Case<'a> {
     instance: &'a Instance,
     node: &'a Node,
     kind: FailureKind,
@@ -29,81 +27,92 @@ struct Case<'a> {
 }
 
 fn plan(fleet: &FleetState, now_ms: u64) -> Vec<Kind> {
-    let specs = fleet.spec().map_or(&[][..], |spec| &spec.pools);
-    specs
-        .iter()
-        .filter(|spec| spec.auto_replace && !is_replacing(fleet, spec))
-        .filter_map(|spec| step(first_case(fleet, spec, now_ms)?, now_ms))
-        .collect()
+    let mut first: BTreeMap<&str, Case<'_>> = BTreeMap::new();
+    // Whoever is lost or unhealthy wants attention, so that a healthy fleet is never walked.
+    for node in fleet.nodes_wanting_attention() {
+        let Some(case) = case(fleet, node, now_ms) else { continue };
+        let pool = case.instance.pool.as_str();
+        if first.get(pool).is_none_or(|other| case.urgency() < other.urgency()) {
+            first.insert(pool, case);
+        }
+    }
+    let under_way = |pool: &str| is_replacing(fleet, pool);
+    let cases = first.into_iter().filter(|(pool, _)| !under_way(pool));
+    cases.filter_map(|(_, case)| step(case, now_ms)).collect()
 }
 
 /// A replacement is under way until the old machine is gone and the pool is back at its target.
-fn is_replacing(fleet: &FleetState, spec: &PoolSpec) -> bool {
-    let counts = fleet.pool_counts(&spec.name);
-    let target = fleet.pool(&spec.name).map_or(0, |pool| pool.target);
+fn is_replacing(fleet: &FleetState, pool: &str) -> bool {
+    let counts = fleet.pool_counts(pool);
+    let target = fleet.pool(pool).map_or(0, |pool| pool.target);
     counts.terminating + counts.failed_with_machine > 0
         || counts.provisioning + counts.pending_registration > 0
         || counts.size() < target
 }
 
-/// The machine to replace now: one whose drain has begun, else a lost one, else an unhealthy one.
-fn first_case<'a>(fleet: &'a FleetState, spec: &PoolSpec, now_ms: u64) -> Option<Case<'a>> {
-    let cases = fleet.instances_in_pool(&spec.name).filter_map(|instance| {
-        let running = instance.state == InstanceState::Running;
-        let node = fleet.node(instance.node_id.as_ref().filter(|_| running)?.as_str())?;
-        case(spec, instance, node, now_ms)
-    });
-    cases.min_by_key(|case| match (case.node.administrative, case.kind) {
-        (Administrative::Draining(_), _) => 0,
-        (_, FailureKind::NodeLost) => 1,
-        _ => 2,
-    })
-}
-
-fn case<'a>(
-    spec: &PoolSpec,
-    instance: &'a Instance,
-    node: &'a Node,
-    now_ms: u64,
-) -> Option<Case<'a>> {
+/// Whether the machine that `node` runs on should be replaced. A standalone node is somebody else's.
+pub(super) fn case<'a>(fleet: &'a FleetState, node: &'a Node, now_ms: u64) -> Option<Case<'a>> {
+    let instance = fleet.instance(node.instance_id.as_ref()?.as_str())?;
+    if instance.state != InstanceState::Running || instance.node_id.as_ref() != Some(&node.id) {
+        return None;
+    }
+    let spec = fleet.pool_spec(instance.pool.as_str()).filter(|spec| spec.auto_replace)?;
     let case = |kind, reason| Some(Case { instance, node, kind, reason });
     if node.is_lost() {
         return case(FailureKind::NodeLost, format!("node {} is lost", node.id));
     }
-    let health = &node.health;
-    let often_enough = health.unhealthy_reports >= spec.unhealthy_after.max(1);
-    let long_enough = health
-        .unhealthy_event_at
-        .is_some_and(|since| since.plus_ms(EVENT_PATIENCE_MS).as_ms() <= now_ms);
-    if health.latched && (often_enough || long_enough) {
-        let reason = format!("node {} is unhealthy: {}", node.id, health.reason);
+    if is_unhealthy(spec, node, now_ms) {
+        let reason = format!("node {} is unhealthy: {}", node.id, node.health.reason);
         return case(FailureKind::NodeUnhealthy, reason);
     }
     None
 }
 
+/// Unhealthy often enough, or for long enough after a verdict on an event, which is sent once.
+fn is_unhealthy(spec: &PoolSpec, node: &Node, now_ms: u64) -> bool {
+    let health = &node.health;
+    let often = health.unhealthy_reports >= spec.unhealthy_after.max(1);
+    let since = health.unhealthy_event_at;
+    let long = since.is_some_and(|at| at.plus_ms(EVENT_PATIENCE_MS).as_ms() <= now_ms);
+    health.latched && (often || long)
+}
+
+impl Case<'_> {
+    /// The least goes first: nobody works on a lost machine, and a drain that has begun is brought to its end.
+    fn urgency(&self) -> (u8, navarch_fleet::LogTime) {
+        let rank = match (self.kind, self.node.administrative) {
+            (FailureKind::NodeLost, _) => 0,
+            (_, Administrative::Draining(_)) => 1,
+            _ => 2,
+        };
+        (rank, self.instance.created_at)
+    }
+}
+
 /// Drains a machine that still answers; fails it once it is drained, or lost.
 fn step(case: Case<'_>, now_ms: u64) -> Option<Kind> {
     let Case { instance, node, kind, reason } = case;
-    let fail = FailInstance {
-        instance_id: instance.id.as_str().to_owned(),
-        kind: kind.into(),
-        reason: reason.clone(),
-        instance_revision: instance.revision.0,
+    let drained = match node.administrative {
+        Administrative::Draining(Drain { drained, .. }) => drained,
+        Administrative::Terminated => true,
+        Administrative::Active | Administrative::Cordoned if kind != FailureKind::NodeLost => {
+            return Some(Kind::DrainNode(DrainNode {
+                node_id: node.id.as_str().to_owned(),
+                reason,
+                deadline_ms: now_ms.saturating_add(DRAIN_DEADLINE_MS),
+                ..DrainNode::default()
+            }));
+        }
+        Administrative::Active | Administrative::Cordoned => false,
     };
-    if kind == FailureKind::NodeLost {
-        return Some(Kind::FailInstance(fail));
-    }
-    match node.administrative {
-        Administrative::Draining(drain) if !drain.drained => None,
-        Administrative::Draining(_) | Administrative::Terminated => Some(Kind::FailInstance(fail)),
-        Administrative::Active | Administrative::Cordoned => Some(Kind::DrainNode(DrainNode {
-            node_id: node.id.as_str().to_owned(),
+    (drained || kind == FailureKind::NodeLost).then(|| {
+        Kind::FailInstance(FailInstance {
+            instance_id: instance.id.as_str().to_owned(),
+            kind: kind.into(),
             reason,
-            deadline_ms: now_ms.saturating_add(DRAIN_DEADLINE_MS),
-            ..DrainNode::default()
-        })),
-    }
+            instance_revision: instance.revision.0,
+        })
+    })
 }
 
 #[async_trait]
@@ -112,23 +121,30 @@ impl Controller for Replacer {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
-        Duration::from_secs(5)
+    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
+        let waits = fleet.nodes_wanting_attention().next().is_some();
+        if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
     fn wakes_on(&self, event: &FleetEvent) -> bool {
         matches!(
             event.kind.as_str(),
-            "node-lost" | "node-health-changed" | "node-drained" | "instance-terminated"
+            "node-lost"
+                | "node-health-changed"
+                | "node-drained"
+                | "instance-terminated"
                 | "instance-running"
         )
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
-        for step in plan(&tenure.view().fleet, tenure.now_ms()) {
-            report.count(tenure.propose(NAME, step).await.map(drop));
-        }
+        let steps = plan(&tenure.view().fleet, tenure.now_ms());
+        let _ = tenure.carry_out(steps, &mut report).await;
         report
     }
 }
+
+#[cfg(test)]
+#[path = "replacer_test.rs"]
+mod tests;

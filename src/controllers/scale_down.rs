@@ -1,18 +1,16 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use navarch_fleet::{
-    Administrative, FleetState, Instance, InstanceState, LogTime, Node,
-};
+use navarch_fleet::{Administrative, Drain, FleetState, Instance, InstanceState, LogTime, Node};
 use navarch_proto::{
     api::FleetEvent,
-    fleet::{DrainNode, TerminateInstance, proposal::Kind},
+    fleet::{DrainNode, RefuseDrain, TerminateInstance, UncordonNode, proposal::Kind},
 };
 
 use super::DRAIN_DEADLINE_MS;
 use crate::{
     leader::{Controller, Report, Tenure},
-    liveness::{Liveness, UTILIZATION_UNKNOWN},
+    liveness::Liveness,
 };
 
 const NAME: &str = "scale-down";
@@ -31,17 +29,23 @@ impl ScaleDown {
     }
 
     fn plan(&self, fleet: &FleetState, now_ms: u64) -> Vec<Kind> {
-        let specs = fleet.spec().map_or(&[][..], |spec| &spec.pools);
-        specs.iter().flat_map(|spec| self.plan_pool(fleet, &spec.name, now_ms)).collect()
+        let mut steps = Vec::new();
+        for spec in fleet.spec().map_or(&[][..], |spec| &spec.pools) {
+            let target = fleet.pool(&spec.name).map_or(0, |pool| pool.target);
+            let surplus = fleet.pool_counts(&spec.name).size().saturating_sub(target) as usize;
+            if surplus > 0 {
+                let candidates = self.candidates(fleet, &spec.name);
+                let chosen = candidates.into_iter().take(surplus);
+                steps.extend(chosen.filter_map(|instance| step(fleet, instance, now_ms)));
+            }
+        }
+        steps.extend(wanted_again(fleet));
+        steps
     }
 
-    fn plan_pool(&self, fleet: &FleetState, pool: &str, now_ms: u64) -> Vec<Kind> {
-        let target = fleet.pool(pool).map_or(0, |pool| pool.target);
-        let surplus = fleet.pool_counts(pool).size().saturating_sub(target);
-        if surplus == 0 {
-            return Vec::new();
-        }
-        // An order without an answer may be a machine or not: it keeps its slot until that is known.
+    /// What could be given back, first what should go first. An order without an answer may be a machine or
+    /// not: it keeps its slot until that is known.
+    fn candidates<'a>(&self, fleet: &'a FleetState, pool: &str) -> Vec<&'a Arc<Instance>> {
         let mut candidates: Vec<(Rank, &Arc<Instance>)> = fleet
             .instances_in_pool(pool)
             .filter(|one| match one.state {
@@ -56,36 +60,37 @@ impl ScaleDown {
         candidates.sort_by(|(left, one), (right, other)| {
             left.cmp(right).then_with(|| one.id.cmp(&other.id))
         });
-        let chosen = candidates.into_iter().take(surplus as usize);
-        chosen.filter_map(|(_, instance)| step(fleet, instance, now_ms)).collect()
+        candidates.into_iter().map(|(_, instance)| instance).collect()
     }
 
     fn rank(&self, fleet: &FleetState, instance: &Instance) -> Rank {
-        let Some(node) = node_of(fleet, instance) else {
+        let Some(node) = fleet.node_of_instance(instance.id.as_str()) else {
             // Nobody works on a machine that has not registered.
             return (1, 0, instance.created_at);
         };
         let condition = match node.administrative {
             Administrative::Draining(_) | Administrative::Terminated => 0,
-            _ if node.health.latched || node.is_lost() => 1,
+            Administrative::Active | Administrative::Cordoned
+                if node.health.latched || node.is_lost() =>
+            {
+                1
+            }
             Administrative::Cordoned => 2,
             Administrative::Active => 3,
         };
-        let utilization = match self.liveness.of(node.number).utilization {
-            UTILIZATION_UNKNOWN => 0,
-            percent => percent,
-        };
+        let seen = self.liveness.last_seen(fleet, node.number);
+        let utilization = seen.and_then(|seen| seen.utilization).unwrap_or_default();
         (condition, utilization, instance.created_at)
     }
 }
 
-fn node_of<'a>(fleet: &'a FleetState, instance: &Instance) -> Option<&'a Arc<Node>> {
-    fleet.node(instance.node_id.as_ref()?.as_str())
+fn reason(pool: &str) -> String {
+    format!("pool {pool} is above its target")
 }
 
 /// The next step towards giving an instance back; none while its drain goes on.
 fn step(fleet: &FleetState, instance: &Instance, now_ms: u64) -> Option<Kind> {
-    let reason = format!("pool {} is above its target", instance.pool);
+    let reason = reason(instance.pool.as_str());
     let terminate = |reason| {
         Kind::TerminateInstance(TerminateInstance {
             instance_id: instance.id.as_str().to_owned(),
@@ -93,11 +98,14 @@ fn step(fleet: &FleetState, instance: &Instance, now_ms: u64) -> Option<Kind> {
             instance_revision: instance.revision.0,
         })
     };
-    let Some(node) = node_of(fleet, instance) else { return Some(terminate(reason)) };
+    let Some(node) = fleet.node_of_instance(instance.id.as_str()) else {
+        return Some(terminate(reason));
+    };
     match node.administrative {
-        Administrative::Draining(drain) if drain.drained => Some(terminate(reason)),
-        Administrative::Draining(_) => None,
-        Administrative::Terminated => Some(terminate(reason)),
+        Administrative::Draining(Drain { drained: true, .. }) | Administrative::Terminated => {
+            Some(terminate(reason))
+        }
+        Administrative::Draining(Drain { drained: false, .. }) => None,
         Administrative::Active | Administrative::Cordoned => Some(Kind::DrainNode(DrainNode {
             node_id: node.id.as_str().to_owned(),
             reason,
@@ -107,13 +115,45 @@ fn step(fleet: &FleetState, instance: &Instance, now_ms: u64) -> Option<Kind> {
     }
 }
 
+/// Ends drains that this controller began, where the pool wants the machine after all: its target has been
+/// raised again, or another machine has gone meanwhile.
+fn wanted_again(fleet: &FleetState) -> Vec<Kind> {
+    let spared = |node: &Arc<Node>| {
+        let Administrative::Draining(drain) = node.administrative else { return None };
+        let instance = fleet.instance(node.instance_id.as_ref()?.as_str())?;
+        let pool = fleet.pool(instance.pool.as_str())?;
+        // The drainer keeps the reason when it ends a drain.
+        let ours = node.administrative_reason.starts_with(&reason(instance.pool.as_str()));
+        let at_work = instance.state == InstanceState::Running && !node.health.latched;
+        let surplus = fleet.pool_counts(instance.pool.as_str()).size() > pool.target;
+        if ours && at_work && !surplus { spare(node, drain) } else { None }
+    };
+    fleet.nodes_wanting_attention().filter_map(spared).collect()
+}
+
+/// Whoever was cordoned before is cordoned again; there a drain that has ended stays as it is.
+fn spare(node: &Node, drain: Drain) -> Option<Kind> {
+    let reason = "the pool is at its target again".to_owned();
+    let node_id = node.id.as_str().to_owned();
+    let node_revision = node.revision.0;
+    match drain {
+        Drain { drained: false, .. } => {
+            Some(Kind::RefuseDrain(RefuseDrain { node_id, reason, node_revision }))
+        }
+        Drain { cordoned_before: false, .. } => {
+            Some(Kind::UncordonNode(UncordonNode { node_id, reason, ..UncordonNode::default() }))
+        }
+        Drain { .. } => None,
+    }
+}
+
 #[async_trait]
 impl Controller for ScaleDown {
     fn name(&self) -> &'static str {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
+    fn period(&self, _: &FleetState, _: u64) -> Duration {
         Duration::from_secs(5)
     }
 
@@ -126,9 +166,12 @@ impl Controller for ScaleDown {
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
-        for step in self.plan(&tenure.view().fleet, tenure.now_ms()) {
-            report.count(tenure.propose(NAME, step).await.map(drop));
-        }
+        let steps = self.plan(&tenure.view().fleet, tenure.now_ms());
+        let _ = tenure.carry_out(steps, &mut report).await;
         report
     }
 }
+
+#[cfg(test)]
+#[path = "scale_down_test.rs"]
+mod tests;

@@ -24,19 +24,23 @@ impl StaleInstances {
 
 /// Instances past their registration time-out. A machine may have tried to register while there was no
 /// leader, so after a new session each gets at least one heartbeat time-out more.
-fn stale(fleet: &FleetState, session_opened_ms: u64, now_ms: u64) -> Vec<&Arc<Instance>> {
+fn plan(fleet: &FleetState, session_opened_ms: u64, now_ms: u64) -> Vec<Kind> {
     let settings = fleet.settings();
-    let grace_over = session_opened_ms.saturating_add(settings.heartbeat_timeout_ms) <= now_ms;
-    if !grace_over {
+    if session_opened_ms.saturating_add(settings.heartbeat_timeout_ms) > now_ms {
         return Vec::new();
     }
-    fleet
-        .instances_in_state(InstanceState::PendingRegistration)
-        .filter(|instance| {
-            let deadline = instance.state_since.plus_ms(settings.registration_timeout_ms);
-            deadline.as_ms() <= now_ms
+    let timeout_ms = settings.registration_timeout_ms;
+    let pending = fleet.instances_in_state(InstanceState::PendingRegistration);
+    let stale = pending.filter(|one| one.state_since.plus_ms(timeout_ms).as_ms() <= now_ms);
+    let fail = |instance: &Arc<Instance>| {
+        Kind::FailInstance(FailInstance {
+            instance_id: instance.id.as_str().to_owned(),
+            kind: FailureKind::Stale.into(),
+            reason: format!("no agent registered within {} s of the purchase", timeout_ms / 1_000),
+            instance_revision: instance.revision.0,
         })
-        .collect()
+    };
+    stale.map(fail).collect()
 }
 
 #[async_trait]
@@ -45,23 +49,19 @@ impl Controller for StaleInstances {
         NAME
     }
 
-    fn period(&self, fleet: &FleetState) -> Duration {
+    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
         Duration::from_millis(fleet.settings().stale_check_interval_ms)
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
-        let fleet = tenure.view().fleet;
-        let timeout_s = fleet.settings().registration_timeout_ms / 1_000;
-        for instance in stale(&fleet, self.liveness.session_opened_ms(), tenure.now_ms()) {
-            let fail = FailInstance {
-                instance_id: instance.id.as_str().to_owned(),
-                kind: FailureKind::Stale.into(),
-                reason: format!("no agent registered within {timeout_s} s of the purchase"),
-                instance_revision: instance.revision.0,
-            };
-            report.count(tenure.propose(NAME, Kind::FailInstance(fail)).await.map(drop));
-        }
+        let opened_ms = self.liveness.session_opened_ms();
+        let steps = plan(&tenure.view().fleet, opened_ms, tenure.now_ms());
+        let _ = tenure.carry_out(steps, &mut report).await;
         report
     }
 }
+
+#[cfg(test)]
+#[path = "stale_instances_test.rs"]
+mod tests;

@@ -1,7 +1,6 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures::{StreamExt as _, stream};
 use navarch_fleet::{FleetState, Instance, InstanceState};
 use navarch_host::Moment;
 use navarch_proto::{
@@ -9,84 +8,116 @@ use navarch_proto::{
     fleet::{RecordTermination, TerminateInstance, proposal::Kind},
 };
 
-use super::Providers;
+use super::{
+    BUSY_PERIOD, IDLE_PERIOD, Providers,
+    calls::{Calls, Due},
+};
 use crate::{
     leader::{Controller, Report, Tenure},
-    provider::{MachineState, Provider, ProviderError, Termination},
+    provider::{Conclusion, MachineState, Provider, ProviderError, Termination},
 };
 
 const NAME: &str = "terminator";
-/// Provider calls under way at once.
-const CONCURRENT_CALLS: usize = 32;
 /// Pause before the provider is asked again about a machine that it is still terminating.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// How long a provider must say without a break that it knows no such machine: one such answer may be
+/// spurious, and a machine that is taken for gone too early costs money for ever. Source: the time between
+/// two listings after which the fleet rules take a machine for gone.
+const MISSING_FOR: Duration = Duration::from_secs(60);
+/// How long one pass waits for answers; later ones are taken up by the next pass.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sees every failed or terminating machine to its end at the provider: asks until the provider says gone.
 pub(super) struct Terminator {
     providers: Arc<Providers>,
-    /// When to ask about an instance again; dies with the session.
-    not_before: BTreeMap<String, Moment>,
+    calls: Calls<Result<Sight, ProviderError>>,
+    /// What is known of machines that are not gone yet; dies with the session.
+    asked: BTreeMap<String, Asked>,
+}
+
+#[derive(Clone, Copy)]
+struct Asked {
+    not_before: Moment,
+    /// Since when every answer was that there is no such machine.
+    missing_since: Option<Moment>,
+}
+
+/// What a provider shows of a machine that was given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    /// It says that the machine has ended.
+    Gone,
+    /// It is still at it.
+    There,
+    /// It knows no such machine.
+    Missing,
 }
 
 impl Terminator {
     pub(super) fn new(providers: Arc<Providers>) -> Self {
-        Self { providers, not_before: BTreeMap::new() }
-    }
-
-    /// A failed instance that still has a machine goes on to terminating.
-    async fn take_up_failed(tenure: &Tenure, report: &mut Report) {
-        let fleet = tenure.view().fleet;
-        let failed = fleet.instances_in_state(InstanceState::Failed);
-        for instance in failed.filter(|instance| instance.may_have_machine()) {
-            let terminate = TerminateInstance {
-                instance_id: instance.id.as_str().to_owned(),
-                reason: format!("failed: {}", instance.status_message),
-                instance_revision: instance.revision.0,
-            };
-            report.count(tenure.propose(NAME, Kind::TerminateInstance(terminate)).await.map(drop));
-        }
+        Self { providers, calls: Calls::new(), asked: BTreeMap::new() }
     }
 
     async fn ask(&mut self, tenure: &Tenure, report: &mut Report) {
         let fleet = tenure.view().fleet;
-        let now = tenure.ledger().clock().now();
-        let due = fleet
-            .instances_in_state(InstanceState::Terminating)
-            .filter(|one| self.not_before.get(one.id.as_str()).is_none_or(|&at| at <= now));
-        let calls: Vec<_> = due
-            .map(|instance| {
-                let provider = self.providers.get(&fleet, instance.provider.as_str());
-                let (instance, tenure) = (Arc::clone(instance), tenure.clone());
-                async move {
-                    let gone = match provider {
-                        Ok(provider) => see_off(&tenure, &*provider, &instance).await,
-                        Err(reason) => Err(ProviderError::Unreachable(reason)),
-                    };
-                    (instance, gone)
-                }
-            })
-            .collect();
-        let mut answers = stream::iter(calls).buffer_unordered(CONCURRENT_CALLS);
-        while let Some((instance, gone)) = answers.next().await {
-            let id = instance.id.as_str();
-            match gone {
-                Ok(true) => {
-                    let record = RecordTermination { instance_id: id.to_owned() };
-                    let proposed = tenure.propose(NAME, Kind::RecordTermination(record)).await;
-                    report.count(proposed.map(drop));
-                }
-                Ok(false) => {
-                    self.not_before.insert(id.to_owned(), now + ASK_AGAIN);
-                }
-                Err(error) => {
-                    self.not_before.insert(id.to_owned(), now + ASK_AGAIN);
-                    report.fail(format!("terminating {id}: {error}"));
-                }
-            }
+        let clock = tenure.ledger().clock().clone();
+        let until = clock.now() + PATIENCE;
+        let mut due = self.due(&fleet, clock.now());
+        loop {
+            let providers = Arc::clone(&self.providers);
+            self.calls.begin(&mut due, |instance| {
+                let provider = providers.get(&fleet, instance.provider.as_str());
+                see_off(tenure.clone(), provider, Arc::clone(instance))
+            });
+            let Some((instance, answer)) = self.calls.next(&clock, until).await else { break };
+            self.conclude(tenure, &instance, answer, report).await;
         }
-        self.not_before.retain(|id, _| {
+        self.asked.retain(|id, _| {
             fleet.instance(id).is_some_and(|one| one.state == InstanceState::Terminating)
         });
+    }
+
+    fn due(&self, fleet: &FleetState, now: Moment) -> Due {
+        let mut due = Due::default();
+        for instance in fleet.instances_in_state(InstanceState::Terminating) {
+            let asked = self.asked.get(instance.id.as_str());
+            if asked.is_none_or(|asked| asked.not_before <= now) && !self.calls.has(instance) {
+                due.push(instance);
+            }
+        }
+        due
+    }
+
+    async fn conclude(
+        &mut self,
+        tenure: &Tenure,
+        instance: &Instance,
+        answer: Result<Sight, ProviderError>,
+        report: &mut Report,
+    ) {
+        let id = instance.id.as_str();
+        let now = tenure.ledger().clock().now();
+        let before = self.asked.get(id).and_then(|asked| asked.missing_since);
+        let (missing_since, pause) = match &answer {
+            Ok(Sight::Gone | Sight::There) => (None, ASK_AGAIN),
+            Ok(Sight::Missing) => (before.or(Some(now)), ASK_AGAIN),
+            // Silence neither breaks nor proves an absence.
+            Err(error) => (before, pause_after(error)),
+        };
+        let gone = match answer {
+            Ok(Sight::Gone) => true,
+            Ok(Sight::There) => false,
+            Ok(Sight::Missing) => missing_since.is_some_and(|at| now.since(at) >= MISSING_FOR),
+            Err(error) => {
+                report.fail(format!("terminating {id}: {error}"));
+                false
+            }
+        };
+        self.asked.insert(id.to_owned(), Asked { not_before: now + pause, missing_since });
+        if gone {
+            let record = RecordTermination { instance_id: id.to_owned() };
+            let _ = tenure.carry_out([Kind::RecordTermination(record)], report).await;
+        }
     }
 }
 
@@ -96,8 +127,9 @@ impl Controller for Terminator {
         NAME
     }
 
-    fn period(&self, _: &FleetState) -> Duration {
-        Duration::from_secs(1)
+    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
+        let waits = fleet.instance_count_in_state(InstanceState::Terminating) > 0;
+        if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
     fn wakes_on(&self, event: &FleetEvent) -> bool {
@@ -106,33 +138,59 @@ impl Controller for Terminator {
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
-        Self::take_up_failed(tenure, &mut report).await;
-        self.ask(tenure, &mut report).await;
+        let steps = take_up_failed(&tenure.view().fleet);
+        if tenure.carry_out(steps, &mut report).await.is_continue() {
+            self.ask(tenure, &mut report).await;
+        }
         report
     }
 }
 
-/// Asks for the end of a machine; true once the provider says that it is gone.
-async fn see_off(
-    tenure: &Tenure,
-    provider: &dyn Provider,
-    instance: &Instance,
-) -> Result<bool, ProviderError> {
-    // Only an answered order can be terminating, and its answer named the machine.
-    let Some(provider_ref) = &instance.provider_ref else { return Ok(true) };
-    let provider_ref = provider_ref.as_str();
-    if let Err(doubt) = tenure.confirm() {
-        return Err(ProviderError::Unreachable(doubt.to_string()));
-    }
-    match provider.terminate(provider_ref, tenure.session()).await? {
-        Termination::Gone => Ok(true),
-        Termination::Accepted => is_gone(provider, provider_ref).await,
-        // One 404 may be spurious: the machine itself must be unknown too.
-        Termination::NeverExisted => is_gone(provider, provider_ref).await,
+/// A failed instance that still has a machine goes on to terminating.
+fn take_up_failed(fleet: &FleetState) -> Vec<Kind> {
+    let failed = fleet.instances_in_state(InstanceState::Failed);
+    let with_machine = failed.filter(|instance| instance.may_have_machine());
+    let terminate = |instance: &Arc<Instance>| {
+        Kind::TerminateInstance(TerminateInstance {
+            instance_id: instance.id.as_str().to_owned(),
+            reason: format!("failed: {}", instance.status_message),
+            instance_revision: instance.revision.0,
+        })
+    };
+    with_machine.map(terminate).collect()
+}
+
+fn pause_after(error: &ProviderError) -> Duration {
+    match error.conclusion() {
+        Conclusion::Wait(pause) => pause.max(ASK_AGAIN),
+        Conclusion::Final | Conclusion::Ambiguous => ASK_AGAIN,
     }
 }
 
-async fn is_gone(provider: &dyn Provider, provider_ref: &str) -> Result<bool, ProviderError> {
-    let machine = provider.get(provider_ref).await?;
-    Ok(machine.is_none_or(|machine| machine.state == MachineState::Terminated))
+/// Asks for the end of a machine, and what the provider shows of it afterwards.
+async fn see_off(
+    tenure: Tenure,
+    provider: Result<Arc<dyn Provider>, String>,
+    instance: Arc<Instance>,
+) -> Result<Sight, ProviderError> {
+    let provider = provider.map_err(ProviderError::Unreachable)?;
+    // Only an answered order can be terminating, and its answer named the machine.
+    let Some(provider_ref) = &instance.provider_ref else { return Ok(Sight::Gone) };
+    tenure.confirm().map_err(|doubt| ProviderError::Unreachable(doubt.to_string()))?;
+    match provider.terminate(provider_ref.as_str(), tenure.session()).await? {
+        Termination::Gone => Ok(Sight::Gone),
+        Termination::Accepted | Termination::NeverExisted => {
+            let machine = provider.get(provider_ref.as_str()).await?;
+            Ok(machine.map_or(Sight::Missing, |machine| match machine.state {
+                MachineState::Terminated => Sight::Gone,
+                MachineState::Provisioning | MachineState::Running | MachineState::Terminating => {
+                    Sight::There
+                }
+            }))
+        }
+    }
 }
+
+#[cfg(test)]
+#[path = "terminator_test.rs"]
+mod tests;

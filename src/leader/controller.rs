@@ -9,14 +9,14 @@ use super::{Report, Tenure};
 /// A control loop of the leader. It takes no input: it reads the fleet, plans what is missing and carries
 /// it out, so that a lost wake-up or a crash between two steps only delays it.
 #[async_trait]
-pub trait Controller: Send + Sync + 'static {
+pub trait Controller: Send + 'static {
     /// Its name in reports, in the journal and in metrics.
     fn name(&self) -> &'static str;
 
-    /// The longest time between two passes.
-    fn period(&self, fleet: &FleetState) -> Duration;
+    /// The time between the starts of two passes, unless an event comes in between. `now_ms` is LogTime.
+    fn period(&self, fleet: &FleetState, now_ms: u64) -> Duration;
 
-    /// Whether a pass should follow this event soon. An event is a hint, never data.
+    /// Whether a pass should follow this event of somebody else's soon. An event is a hint, never data.
     fn wakes_on(&self, event: &FleetEvent) -> bool {
         let _ = event;
         false

@@ -1,14 +1,19 @@
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use navarch_host::{Spawner, TaskHandle};
 use navarch_proto::api::FleetEvent;
+use tokio::sync::watch;
 
-use super::{Controller, Reports, Tenure};
+use super::{Controller, Report, Reports, Tenure};
 use crate::ledger::View;
 
 /// A woken controller still rests this long after its last pass, so that a burst of events costs one pass
 /// and not one each.
-const MIN_REST: Duration = Duration::from_millis(100);
+const SHORTEST_REST: Duration = Duration::from_millis(100);
+/// Each further pass that an event woke rests twice as long, up to this, so that two controllers which undo
+/// each other's work cannot keep the leader busy.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// How many events a controller looks at for one wake-up; with more than that behind it, it wakes anyway.
 const EVENTS_PER_LOOK: usize = 1_000;
@@ -29,8 +34,8 @@ impl Driver {
         let tasks = controllers
             .into_iter()
             .map(|controller| {
-                let run = run(controller, tenure.clone(), reports.clone());
-                spawner.spawn("controller", run)
+                let tenure = tenure.of(controller.name());
+                spawner.spawn("controller", run(controller, tenure, reports.clone()))
             })
             .collect();
         Self { tasks }
@@ -54,37 +59,70 @@ async fn run(mut controller: Box<dyn Controller>, tenure: Tenure, reports: Repor
 async fn passes(controller: &mut dyn Controller, tenure: &Tenure, reports: &Reports) {
     let clock = tenure.ledger().clock().clone();
     let mut views = tenure.ledger().views();
+    let mut rest = SHORTEST_REST;
     loop {
-        let seen_event = views.borrow_and_update().fleet.last_event_index();
+        let seen = views.borrow_and_update().fleet.last_event_index();
         let started = clock.now();
-        let report = controller.reconcile(tenure).await;
-        let took = clock.now().since(started);
+        let report = pass(controller, tenure).await;
         if report.failed > 0 {
-            tracing::warn!(controller = controller.name(), failed = report.failed, error = %report.last_error);
+            tracing::warn!(
+                controller = controller.name(),
+                failed = report.failed,
+                error = report.last_error,
+            );
         }
+        let took = clock.now().since(started);
         reports.record(controller.name(), clock.wall_ms(), took, &report);
 
-        let period = controller.period(&tenure.view().fleet);
-        let due = clock.now() + period.max(MIN_REST);
-        clock.sleep(MIN_REST.min(period)).await;
-        let woken = wait_for_event(controller, &mut views, seen_event);
-        // Whether it was woken or is due does not matter: a pass takes no input.
-        let _ = clock.timeout_at(due, woken).await;
+        // Periods count from the start of a pass, so that slow ones do not drift.
+        let ended = clock.now();
+        let period = controller.period(&tenure.view().fleet, tenure.now_ms());
+        let due = (started + period).max(ended + SHORTEST_REST);
+        rest = match clock.timeout_at(due, wait_for_event(controller, &mut views, seen)).await {
+            Ok(()) => {
+                clock.sleep_until(due.min(ended + rest)).await;
+                (rest * 2).min(LONGEST_REST)
+            }
+            Err(_) => SHORTEST_REST,
+        };
     }
 }
 
-/// Returns once the journal holds an event after `seen` that `controller` wakes on.
+/// One pass. A controller that panics has a bug, but not one that may end its work for the whole session.
+async fn pass(controller: &mut dyn Controller, tenure: &Tenure) -> Report {
+    if let Err(error) = tenure.settle().await {
+        let mut report = Report::default();
+        report.fail(format!("an earlier step is still in doubt: {error}"));
+        return report;
+    }
+    let reconciled = AssertUnwindSafe(controller.reconcile(tenure)).catch_unwind().await;
+    reconciled.unwrap_or_else(|panic| {
+        let mut report = Report::default();
+        report.fail(format!("panicked: {}", panic_message(&*panic)));
+        report
+    })
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// Returns once the journal holds an event after `seen` that `controller` wakes on. What it did itself does
+/// not wake it.
 async fn wait_for_event(
-    controller: &dyn Controller,
-    views: &mut tokio::sync::watch::Receiver<View>,
+    controller: &mut dyn Controller,
+    views: &mut watch::Receiver<View>,
     mut seen: u64,
 ) {
+    let itself = format!("controller:{}", controller.name());
     loop {
         let fleet = Arc::clone(&views.borrow_and_update().fleet);
         let newest = fleet.last_event_index();
         if newest > seen {
             let missed = newest - seen > EVENTS_PER_LOOK as u64;
-            let wakes = |event: &Arc<FleetEvent>| controller.wakes_on(event);
+            let wakes =
+                |event: &Arc<FleetEvent>| event.actor != itself && controller.wakes_on(event);
             if missed || fleet.events_since(seen, EVENTS_PER_LOOK).any(wakes) {
                 return;
             }
@@ -96,3 +134,7 @@ async fn wait_for_event(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "driver_test.rs"]
+mod tests;

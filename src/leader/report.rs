@@ -1,11 +1,14 @@
 use std::{
     collections::BTreeMap,
+    ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use navarch_fleet::LogTime;
-use navarch_proto::api::ControllerReport;
+use navarch_proto::{api::ControllerReport, fleet::RejectionCode};
+
+use crate::ledger::{Committed, ProposeError};
 
 /// What one pass of a controller did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct Report {
     pub steps: u32,
     /// Steps that failed and will be tried again.
     pub failed: u32,
+    /// Steps that came too late, because the record had moved since it was looked at.
+    pub overtaken: u32,
     /// One line for a person; empty when there was nothing to do.
     pub summary: String,
     /// The last failure.
@@ -21,12 +26,31 @@ pub struct Report {
 }
 
 impl Report {
-    /// Counts a step and whether it worked.
-    pub fn count<E: std::fmt::Display>(&mut self, step: Result<(), E>) {
-        match step {
-            Ok(()) => self.steps += 1,
-            Err(error) => self.fail(error.to_string()),
-        }
+    /// Counts a proposed step. Breaks if another proposal would fare no better now.
+    pub fn proposed(&mut self, outcome: Result<Committed, ProposeError>) -> ControlFlow<()> {
+        let error = match outcome {
+            Ok(_) => {
+                self.steps += 1;
+                return ControlFlow::Continue(());
+            }
+            Err(error) => error,
+        };
+        let next = match (&error, error.rejection_code()) {
+            // The record moved since it was looked at. That is no failure: the next pass looks again.
+            (_, Some(RejectionCode::Stale)) => {
+                self.overtaken += 1;
+                return ControlFlow::Continue(());
+            }
+            (_, Some(RejectionCode::Fenced)) => ControlFlow::Break(()),
+            (ProposeError::Rejected { .. } | ProposeError::TooLarge { .. }, _) => {
+                ControlFlow::Continue(())
+            }
+            (ProposeError::NotProposed { .. } | ProposeError::Unknown { .. }, _) => {
+                ControlFlow::Break(())
+            }
+        };
+        self.fail(error.to_string());
+        next
     }
 
     /// Counts a failed step.

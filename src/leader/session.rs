@@ -52,39 +52,56 @@ impl Leader {
 
     /// Opens a session whenever this replica leads and ends it when it no longer does, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        while let Some(true) = stop.run_until_cancelled(self.leads(true)).await {
+        while let Some(Some(term)) = stop.run_until_cancelled(self.gained()).await {
             let tenure = tokio::select! {
                 tenure = self.open() => tenure,
-                _ = self.leads(false) => None,
+                () = self.lost(term) => None,
                 () = stop.cancelled() => None,
             };
             match tenure {
-                Some(tenure) => self.serve(tenure, &stop).await,
+                Some(tenure) => self.serve(&tenure, term, &stop).await,
                 None => self.parts.ledger.set_standing(Standing::Following),
             }
         }
     }
 
-    /// Waits until this replica leads, or no longer does; false once the replica is gone.
-    async fn leads(&self, local: bool) -> bool {
-        let mut leadership = self.parts.ledger.replica().leadership();
-        leadership.wait_for(|leadership| leadership.local == local).await.is_ok()
+    /// Waits until this replica leads: in which term; none once the replica is gone.
+    async fn gained(&self) -> Option<u64> {
+        let mut leadership = self.parts.ledger.agreement().leadership();
+        let gained = leadership.wait_for(|leadership| leadership.local).await;
+        gained.ok().map(|leadership| leadership.term)
+    }
+
+    /// Waits until this replica no longer leads in `term`, or is gone. Somebody else's term may have come and
+    /// gone between two looks.
+    async fn lost(&self, term: u64) {
+        let mut leadership = self.parts.ledger.agreement().leadership();
+        // An error means that the replica is gone, and its leadership with it.
+        let _ = leadership.wait_for(|now| !now.local || now.term != term).await;
+    }
+
+    /// Waits until another session than `session` is open. One term can have two leaders, one after the
+    /// other, so that the term alone does not tell.
+    async fn superseded(&self, session: u64) {
+        let mut views = self.parts.ledger.views();
+        // An error means that the replica is gone.
+        let _ = views.wait_for(|view| view.fleet.session().id.0 != session).await;
     }
 
     /// Runs the controllers of `tenure` until leadership ends.
-    async fn serve(&self, tenure: Tenure, stop: &CancellationToken) {
+    async fn serve(&self, tenure: &Tenure, term: u64, stop: &CancellationToken) {
         let session = tenure.session();
         tracing::info!(session, "session opened");
-        let driver = Driver::start(
-            (self.parts.controllers)(),
-            &tenure,
-            &self.parts.reports,
-            &self.parts.spawner,
-        );
-        // Ends when leadership does, or at once when the replica is gone.
-        stop.run_until_cancelled(self.leads(false)).await;
-        self.parts.ledger.set_standing(Standing::Following);
+        let controllers = (self.parts.controllers)();
+        let driver = Driver::start(controllers, tenure, &self.parts.reports, &self.parts.spawner);
+        tokio::select! {
+            () = self.lost(term) => {}
+            () = self.superseded(session) => {}
+            () = stop.cancelled() => {}
+        }
+        // The controllers first: from here on none of them begins an effect.
         tenure.end();
+        self.parts.ledger.set_standing(Standing::Following);
         driver.join().await;
         self.parts.reports.clear();
         tracing::info!(session, "session ended");
@@ -103,7 +120,7 @@ impl Leader {
             ledger.clock().sleep(OPEN_PAUSE).await;
         }
         let deadline = ledger.clock().now() + OPEN_TIMEOUT;
-        if let Err(error) = ledger.replica().transfer_leader(None, deadline).await {
+        if let Err(error) = ledger.agreement().hand_over(deadline).await {
             tracing::warn!(%error, "no session, and nobody to hand leadership to");
         }
         None
@@ -112,9 +129,10 @@ impl Leader {
     async fn try_open(&self) -> Result<Tenure, ProposeError> {
         let ledger = &self.parts.ledger;
         let deadline = ledger.clock().now() + OPEN_TIMEOUT;
-        let wall_clock_ms = ledger.replica().majority_wall_clock(deadline).await.map_err(
-            |error| ProposeError::NotProposed { reason: format!("a majority's clocks: {error}") },
-        )?;
+        let told = ledger.agreement().majority_wall_clock(deadline).await;
+        let wall_clock_ms = told.map_err(|error| ProposeError::NotProposed {
+            reason: format!("a majority's clocks: {error}"),
+        })?;
         let open = OpenSession {
             replica: self.parts.name.clone(),
             boot_id: self.boot_id.clone(),
@@ -130,3 +148,7 @@ impl Leader {
         Ok(Tenure::new(session, ledger.clone(), self.parts.half_lease))
     }
 }
+
+#[cfg(test)]
+#[path = "session_test.rs"]
+mod tests;

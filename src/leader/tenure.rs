@@ -1,8 +1,16 @@
-use std::time::Duration;
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use navarch_proto::fleet::proposal;
+use navarch_proto::fleet::{ExpireCommands, proposal::Kind};
 use tokio_util::sync::CancellationToken;
 
+use super::Report;
 use crate::ledger::{Author, Committed, Ledger, ProposeError, View};
 
 /// How long a controller waits for its proposal; afterwards the outcome is unknown and the next pass looks.
@@ -13,19 +21,28 @@ const PROPOSE_TIMEOUT: Duration = Duration::from_secs(10);
 #[error("no quorum acknowledged this leader recently; not acting")]
 pub struct Doubt;
 
-/// One leader's session, as its controllers see it. Everything proposed through it is fenced: once another
-/// session has opened, the state machine rejects it.
+/// One leader's session, as one of its controllers sees it. Everything proposed through it is fenced: once
+/// another session has opened, the state machine rejects it.
 #[derive(Clone)]
 pub struct Tenure {
+    controller: &'static str,
     session: u64,
     ledger: Ledger,
     half_lease: Duration,
     ended: CancellationToken,
+    /// A proposal of this controller may still take effect.
+    unsettled: Arc<AtomicBool>,
 }
 
 impl Tenure {
-    pub(super) fn new(session: u64, ledger: Ledger, half_lease: Duration) -> Self {
-        Self { session, ledger, half_lease, ended: CancellationToken::new() }
+    pub(crate) fn new(session: u64, ledger: Ledger, half_lease: Duration) -> Self {
+        let (ended, unsettled) = (CancellationToken::new(), Arc::default());
+        Self { controller: "leader", session, ledger, half_lease, ended, unsettled }
+    }
+
+    /// The same session for the controller of that name.
+    pub(crate) fn of(&self, controller: &'static str) -> Self {
+        Self { controller, unsettled: Arc::default(), ..self.clone() }
     }
 
     /// Tells all controllers to stop.
@@ -38,7 +55,7 @@ impl Tenure {
         self.session
     }
 
-    /// The fleet as this replica has applied it.
+    /// The fleet as this replica has applied it; it holds everything that this session was answered.
     pub fn view(&self) -> View {
         self.ledger.view()
     }
@@ -58,21 +75,47 @@ impl Tenure {
         &self.ended
     }
 
-    /// Proposes as the controller `name`, fenced by this session.
-    pub async fn propose(
-        &self,
-        name: &str,
-        kind: proposal::Kind,
-    ) -> Result<Committed, ProposeError> {
+    /// Proposes as this controller, fenced by this session.
+    pub async fn propose(&self, kind: Kind) -> Result<Committed, ProposeError> {
         let deadline = self.ledger.clock().now() + PROPOSE_TIMEOUT;
-        self.ledger.propose(kind, &Author::controller(name, self.session), deadline).await
+        let author = Author::controller(self.controller, self.session);
+        let proposed = self.ledger.propose(kind, &author, deadline).await;
+        if let Err(ProposeError::Unknown { .. }) = proposed {
+            self.unsettled.store(true, Ordering::Relaxed);
+        }
+        proposed
+    }
+
+    /// Proposes `steps` in turn and counts what became of each; breaks off where the next would fare no
+    /// better.
+    pub async fn carry_out(
+        &self,
+        steps: impl IntoIterator<Item = Kind, IntoIter: Send> + Send,
+        report: &mut Report,
+    ) -> ControlFlow<()> {
+        for step in steps {
+            report.proposed(self.propose(step).await)?;
+        }
+        ControlFlow::Continue(())
     }
 
     /// Call right before every effect outside the log. A leader that is cut off is not told, so what counts
     /// is that a quorum acknowledged it within half of its lease.
     pub fn confirm(&self) -> Result<(), Doubt> {
         let confirmed = !self.ended.is_cancelled()
-            && self.ledger.replica().quorum_acknowledged_within(self.half_lease);
+            && self.ledger.agreement().quorum_acknowledged_within(self.half_lease);
         if confirmed { Ok(()) } else { Err(Doubt) }
+    }
+
+    /// After a proposal of unknown outcome: waits until it has taken effect or never will. Planning before
+    /// that could decide the same thing twice, a purchase among others.
+    pub(super) async fn settle(&self) -> Result<(), ProposeError> {
+        if self.unsettled.load(Ordering::Relaxed) {
+            // A leader's entries keep their order, so what was proposed earlier is decided once this one is
+            // answered. It is the one verb that changes nothing before its time.
+            self.propose(Kind::ExpireCommands(ExpireCommands {})).await?;
+            self.unsettled.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }

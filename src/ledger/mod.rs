@@ -3,24 +3,29 @@
 //! | file | holds |
 //! |---|---|
 //! | `mod` | [`Ledger`]: propose, read, view |
+//! | `agreement` | [`Agreement`]: what is needed of `cluster`, which a replica gives |
 //! | `author` | [`Author`]: who proposes, and under which fence and request |
 //! | `error` | [`ProposeError`], [`ReadError`]: applied, rejected and unknown are three things |
+//! | `local` | [`LocalGroup`]: agreement within one process, without Raft |
 //! | `machine` | the fleet state behind `cluster`'s state machine trait, published after each batch |
 //! | `session_clock` | LogTime within a session |
 //! | `standing` | [`Standing`]: whether this replica may act as leader |
 //!
 //! `cluster` knows bytes, `fleet` knows rules; this module is the only one that knows both.
 
+mod agreement;
 mod author;
 mod error;
+mod local;
 mod machine;
 mod session_clock;
 mod standing;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use navarch_cluster::Replica;
 use navarch_fleet::FleetState;
 use navarch_host::{Clock, Moment};
 use navarch_proto::fleet::{Accepted, Envelope, Outcome, Proposal, outcome, proposal};
@@ -28,8 +33,10 @@ use prost::Message as _;
 use tokio::sync::watch;
 
 pub use self::{
+    agreement::Agreement,
     author::Author,
     error::{ProposeError, ReadError},
+    local::{LocalFault, LocalGroup},
     machine::{FleetMachine, View},
     session_clock::SessionClock,
     standing::Standing,
@@ -51,7 +58,7 @@ pub struct Committed {
 /// Proposes to the log and reads the state that it makes. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
-    replica: Replica,
+    agreement: Arc<dyn Agreement>,
     views: watch::Receiver<View>,
     standing: Arc<watch::Sender<Standing>>,
     session_clock: Arc<SessionClock>,
@@ -59,11 +66,15 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Joins a started replica and the views that its state machine publishes.
-    pub fn new(replica: Replica, views: watch::Receiver<View>, clock: Clock) -> Self {
+    /// Joins a replica and the views that its state machine publishes.
+    pub fn new(
+        agreement: Arc<dyn Agreement>,
+        views: watch::Receiver<View>,
+        clock: Clock,
+    ) -> Self {
         let (standing, _) = watch::channel(Standing::Following);
         let session_clock = Arc::new(SessionClock::new(clock.clone()));
-        Self { replica, views, standing: Arc::new(standing), session_clock, clock }
+        Self { agreement, views, standing: Arc::new(standing), session_clock, clock }
     }
 
     /// Puts `kind` into the log and waits for its outcome. Only the leader can; see [`ProposeError`] for
@@ -76,17 +87,21 @@ impl Ledger {
     ) -> Result<Committed, ProposeError> {
         let now_ms = self.log_time_ms();
         let wait = deadline.since(self.clock.now()).min(MAX_NOT_AFTER);
+        if wait.is_zero() {
+            let reason = "the caller's deadline has passed".to_owned();
+            return Err(ProposeError::NotProposed { reason });
+        }
         let envelope = Envelope {
             format: navarch_fleet::ENVELOPE_FORMAT,
             log_time_ms: now_ms,
             actor: author.actor.clone(),
             session: author.session,
             request: author.request.clone(),
-            not_after_ms: now_ms.saturating_add(millis(wait)),
+            not_after_ms: brings_ms(&kind, now_ms).saturating_add(millis(wait)),
             proposal: Some(Proposal { kind: Some(kind) }),
         };
         let payload = Bytes::from(envelope.encode_to_vec());
-        let applied = self.replica.propose(payload, deadline).await?;
+        let applied = self.agreement.propose(payload, deadline).await?;
         let outcome = Outcome::decode(applied.answer)
             .map_err(|error| ProposeError::Unknown { reason: error.to_string() })?;
         match outcome.result {
@@ -107,7 +122,7 @@ impl Ledger {
 
     /// A state that holds everything acknowledged anywhere before this call.
     pub async fn linearizable_view(&self, deadline: Moment) -> Result<View, ReadError> {
-        self.replica.read_index(deadline).await?;
+        self.agreement.read_index(deadline).await?;
         Ok(self.view())
     }
 
@@ -146,9 +161,9 @@ impl Ledger {
         }
     }
 
-    /// The replica underneath: leadership, membership, status.
-    pub fn replica(&self) -> &Replica {
-        &self.replica
+    /// The agreement underneath: who leads, and whether a quorum still answers.
+    pub fn agreement(&self) -> &dyn Agreement {
+        &*self.agreement
     }
 
     /// The clock that everything here waits on.
@@ -164,6 +179,19 @@ impl View {
     }
 }
 
+/// The LogTime that an entry brings. The opening of a session moves it to a majority's clocks, so that its
+/// deadline must count from there: after a quiet minute it would have passed by the entry's own doing.
+fn brings_ms(kind: &proposal::Kind, now_ms: u64) -> u64 {
+    match kind {
+        proposal::Kind::OpenSession(open) => open.wall_clock_ms.max(now_ms),
+        _ => now_ms,
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "ledger_test.rs"]
+mod tests;

@@ -35,12 +35,20 @@ pub(super) fn apply(
     let after = shared::next_instance_state(&instance, InstanceStep::Fail(kind), &wanted)?;
     fail(state, context, &instance, (kind, after, &proposal.reason));
     match kind {
-        FailureKind::Capacity => open_backoff(state, context, &instance),
-        FailureKind::Vanished => {
-            shared::terminate_node(state, context, &instance, "the provider has no such machine");
+        // Whatever a provider refuses for good it refuses the next order too, for a while.
+        FailureKind::Capacity | FailureKind::Quota | FailureKind::Invalid => {
+            open_backoff(state, context, &instance, kind);
         }
-        FailureKind::Quota | FailureKind::Invalid | FailureKind::LaunchTimeout => {}
+        FailureKind::Vanished => {
+            shared::terminate_node(
+                state,
+                context,
+                &instance,
+                "the provider has no such machine",
+            );
+        }
         FailureKind::Unspecified
+        | FailureKind::LaunchTimeout
         | FailureKind::Stale
         | FailureKind::NodeLost
         | FailureKind::NodeUnhealthy => {}
@@ -61,10 +69,13 @@ fn fail(
     failure: (FailureKind, InstanceState, &str),
 ) {
     let (kind, after, reason) = failure;
-    let event = Event::new(EventKind::InstanceFailed, Subject::Instance(instance.id.as_str()))
-        .reason(reason)
-        .change("state", instance.state, after)
-        .change("failure", word(instance.failure), word(kind));
+    let event = Event::new(
+        EventKind::InstanceFailed,
+        Subject::Instance(instance.id.as_str()),
+    )
+    .reason(reason)
+    .change("state", instance.state, after)
+    .change("failure", word(instance.failure), word(kind));
     context.emit(event);
     state.instances.update(instance.id.as_str(), |record| {
         record.enter(after, context.now);
@@ -74,19 +85,39 @@ fn fail(
     });
 }
 
-fn open_backoff(state: &mut FleetState, context: &mut Context<'_>, instance: &Instance) {
+fn open_backoff(
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+    instance: &Instance,
+    kind: FailureKind,
+) {
     let key = BackoffKey {
         provider: instance.provider.clone(),
         region: Arc::clone(&instance.region),
         instance_type: Arc::clone(&instance.instance_type),
     };
     let before = state.backoffs.get(&key).copied();
+    // Nothing is ordered during a pause, so this order is of the burst that began it: one refusal, not many.
+    if before.is_some_and(|backoff| backoff.until > context.now) {
+        return;
+    }
     let after = Backoff::after(before, context.now);
-    let event =
-        Event::new(EventKind::CapacityBackoff, Subject::Provider(instance.provider.as_str()))
-            .reason(&format!("no {} in {:?}", instance.instance_type, &*instance.region))
-            .change("failures", before.map_or(0, |backoff| backoff.failures), after.failures)
-            .change("pause_ms", "", after.until.as_ms() - context.now.as_ms());
+    let event = Event::new(
+        EventKind::CapacityBackoff,
+        Subject::Provider(instance.provider.as_str()),
+    )
+    .reason(&format!(
+        "no {} in {:?} ({})",
+        instance.instance_type,
+        &*instance.region,
+        word(kind)
+    ))
+    .change(
+        "failures",
+        before.map_or(0, |backoff| backoff.failures),
+        after.failures,
+    )
+    .change("pause_ms", "", after.until.as_ms() - context.now.as_ms());
     context.emit(event);
     state.backoffs.insert(key, after);
 }

@@ -1,0 +1,78 @@
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use futures::{
+    StreamExt as _,
+    future::{BoxFuture, FutureExt as _},
+    stream::FuturesUnordered,
+};
+use navarch_fleet::{Instance, InstanceId, ProviderName};
+use navarch_host::{Clock, Moment};
+
+/// Calls of one provider under way at once.
+const CALLS_PER_PROVIDER: usize = 32;
+
+/// Provider calls under way, one an instance. They outlive the pass that began them, and each provider has
+/// its own share, so that one which hangs holds up nobody else; they die with their controller's session.
+pub(super) struct Calls<T> {
+    under_way: FuturesUnordered<BoxFuture<'static, (Arc<Instance>, T)>>,
+    instances: BTreeSet<InstanceId>,
+    per_provider: BTreeMap<ProviderName, usize>,
+}
+
+/// Instances that a provider should be asked about, by provider, the first first.
+#[derive(Default)]
+pub(super) struct Due(BTreeMap<ProviderName, VecDeque<Arc<Instance>>>);
+
+impl<T: Send + 'static> Calls<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            under_way: FuturesUnordered::new(),
+            instances: BTreeSet::new(),
+            per_provider: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a call about the instance is under way.
+    pub(super) fn has(&self, instance: &Instance) -> bool {
+        self.instances.contains(&instance.id)
+    }
+
+    /// Begins what is due, as far as each provider's share allows.
+    pub(super) fn begin<F>(&mut self, due: &mut Due, call: impl Fn(&Arc<Instance>) -> F)
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        for (provider, instances) in &mut due.0 {
+            let busy = self.per_provider.entry(provider.clone()).or_default();
+            while *busy < CALLS_PER_PROVIDER
+                && let Some(instance) = instances.pop_front()
+            {
+                *busy += 1;
+                self.instances.insert(instance.id.clone());
+                let answer = call(&instance).map(|answer| (instance, answer));
+                self.under_way.push(answer.boxed());
+            }
+        }
+    }
+
+    /// The next answer; none if nothing is under way, or nothing was answered by `until`.
+    pub(super) async fn next(&mut self, clock: &Clock, until: Moment) -> Option<(Arc<Instance>, T)> {
+        let answered = clock.timeout_at(until, self.under_way.next()).await;
+        let (instance, answer) = answered.ok().flatten()?;
+        self.instances.remove(&instance.id);
+        if let Some(busy) = self.per_provider.get_mut(&instance.provider) {
+            *busy = busy.saturating_sub(1);
+        }
+        Some((instance, answer))
+    }
+}
+
+impl Due {
+    pub(super) fn push(&mut self, instance: &Arc<Instance>) {
+        let instances = self.0.entry(instance.provider.clone()).or_default();
+        instances.push_back(Arc::clone(instance));
+    }
+}

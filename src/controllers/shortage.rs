@@ -1,0 +1,88 @@
+//! What pools lack, as orders to log; pure but for the ids.
+
+use navarch_fleet::{FleetState, PoolCounts};
+use navarch_proto::fleet::{HoldPool, PoolSpec, proposal::Kind};
+use uuid::Builder;
+
+pub(super) use super::orders::Market;
+
+/// Orders that one pass logs at most; the next pass goes on.
+const ORDERS_PER_PASS: usize = 256;
+
+/// Bytes of a reason at most; below what a record holds.
+const LONGEST_REASON: usize = 500;
+
+/// Why a pool that has as many machines as it may is not bought for yet.
+const FULL: &str = "as many machines as max_nodes allows are not known to be gone";
+
+/// The orders of every pool whose size is below its target, as far as its maximum leaves room, and for each
+/// pool why nothing is bought for it, or that this no longer holds. Size counts what is booting and what is
+/// merely ordered, so that nothing is bought twice while machines boot.
+pub(super) fn plan(market: &Market<'_>, mut new_id: impl FnMut() -> String) -> Vec<Kind> {
+    let Some(spec) = market.fleet.spec() else { return Vec::new() };
+    let short = spec.pools.iter().filter(|pool| missing(market.fleet, pool) > 0).count();
+    // A large pool must not keep the others waiting.
+    let share = (ORDERS_PER_PASS / short.max(1)).max(1);
+    let plan_pool = |pool| {
+        let (mut steps, held) = orders(market, pool, share, &mut new_id);
+        steps.extend(hold(market.fleet, pool, held));
+        steps
+    };
+    spec.pools.iter().flat_map(plan_pool).collect()
+}
+
+/// Whether any pool is below its target.
+pub(super) fn is_any(fleet: &FleetState) -> bool {
+    fleet.spec().is_some_and(|spec| spec.pools.iter().any(|pool| missing(fleet, pool) > 0))
+}
+
+/// How many machines a pool lacks.
+fn missing(fleet: &FleetState, spec: &PoolSpec) -> u32 {
+    let target = fleet.pool(&spec.name).map_or(0, |pool| pool.target);
+    target.saturating_sub(fleet.pool_counts(&spec.name).size())
+}
+
+/// How many machines may be bought without taking the occupancy above the maximum.
+fn room(counts: PoolCounts, spec: &PoolSpec) -> u32 {
+    spec.max_nodes.saturating_sub(counts.occupancy())
+}
+
+/// At most `limit` orders, and why there are not as many as the pool lacks; empty: nothing holds it.
+fn orders(
+    market: &Market<'_>,
+    pool: &PoolSpec,
+    limit: usize,
+    new_id: &mut impl FnMut() -> String,
+) -> (Vec<Kind>, String) {
+    let missing = missing(market.fleet, pool);
+    let room = room(market.fleet.pool_counts(&pool.name), pool);
+    let held = if room < missing { FULL.to_owned() } else { String::new() };
+    let choices = market.fleet.pool(&pool.name).map_or(0, |pool| pool.choices);
+    let mut orders = Vec::new();
+    for turn in (choices..).take(missing.min(room) as usize).take(limit) {
+        match market.order(pool, &new_id(), turn) {
+            Ok(order) => orders.push(Kind::RequestInstance(order)),
+            Err(reason) => return (orders, reason),
+        }
+    }
+    (orders, held)
+}
+
+/// Notes why nothing is bought for a pool, once a reason, and that it is bought for again.
+fn hold(fleet: &FleetState, pool: &PoolSpec, mut reason: String) -> Option<Kind> {
+    // The record would cut it too, and then differ from it for ever.
+    reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
+    let noted = &fleet.pool(&pool.name)?.held_reason;
+    let pool = pool.name.clone();
+    (**noted != *reason).then_some(Kind::HoldPool(HoldPool { pool, reason }))
+}
+
+/// Sorts by time and is never minted twice (UUID v7).
+pub(super) fn new_instance_id(wall_ms: u64) -> String {
+    let random: [u8; 10] = rand::random();
+    format!("i-{}", Builder::from_unix_timestamp_millis(wall_ms, &random).into_uuid().simple())
+}
+
+#[cfg(test)]
+#[path = "shortage_test.rs"]
+mod tests;
