@@ -23,11 +23,11 @@ use crate::{
     },
     config::{self, Config},
     controllers::{self, ControllerParts, Providers},
+    fake_cloud::agents::{AgentOptions, SimulatedAgents},
     health::{Policy, PolicyError},
     leader::{ControllerSet, Leader, LeaderParts, Reports},
     ledger::{Author, FleetMachine, Ledger, ProposeError},
     liveness::Liveness,
-    fake_cloud::agents::{AgentOptions, SimulatedAgents},
     provider::{
         fake::{AgentBooter, NoAgents},
         registry::BuildContext,

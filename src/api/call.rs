@@ -1,12 +1,12 @@
 use std::{future::Future, sync::Arc};
 
 use navarch_cluster::Replica;
+use navarch_fleet::Node;
 use navarch_host::{Clock, Moment};
 use navarch_proto::{
     api::{ControllerReport, NodeInfo},
     fleet::{RequestKey, proposal::Kind},
 };
-use navarch_fleet::Node;
 use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, metadata::AsciiMetadataValue};
@@ -193,7 +193,9 @@ where
 /// The node id of a request, or the error that every node call answers without one.
 pub(super) fn require_node_id(node_id: &str) -> Result<(), Status> {
     if node_id.is_empty() {
-        return Err(Status::invalid_argument("node_id is empty; send the provider's id of the machine"));
+        return Err(Status::invalid_argument(
+            "node_id is empty; send the provider's id of the machine",
+        ));
     }
     Ok(())
 }

@@ -18,7 +18,9 @@ pub(super) async fn read_request(body: Body) -> Result<Bytes, Status> {
     let collected = Limited::new(body, MAX_MESSAGE + FRAME_PREFIX).collect().await;
     collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
         if error.downcast_ref::<http_body_util::LengthLimitError>().is_some() {
-            Status::resource_exhausted(format!("the message is over the limit of {MAX_MESSAGE} bytes"))
+            Status::resource_exhausted(format!(
+                "the message is over the limit of {MAX_MESSAGE} bytes"
+            ))
         } else {
             Status::cancelled(format!("the request broke off: {error}"))
         }
@@ -26,7 +28,11 @@ pub(super) async fn read_request(body: Body) -> Result<Bytes, Status> {
 }
 
 /// A request for the handlers, with the context that the gate, or the relaying replica, established.
-pub(super) fn request(path: &str, frame: Bytes, context: CallContext) -> Result<Request<Body>, Status> {
+pub(super) fn request(
+    path: &str,
+    frame: Bytes,
+    context: CallContext,
+) -> Result<Request<Body>, Status> {
     let mut request = Request::post(path)
         .header(header::CONTENT_TYPE, "application/grpc")
         .body(Body::new(Full::new(frame)))

@@ -64,7 +64,6 @@ impl TokenGate {
         };
         Ok(CallContext { principal, request_id, deadline: clock.now() + timeout, consistency })
     }
-
 }
 
 impl Gate for TokenGate {
@@ -100,7 +99,9 @@ impl Tokens {
         if self.agent.as_ref().is_some_and(|agent| same(agent, presented)) {
             return Ok(Principal::Agent);
         }
-        Err(Status::unauthenticated("the bearer token is not this cluster's; check NAVARCH_AUTH_TOKEN"))
+        Err(Status::unauthenticated(
+            "the bearer token is not this cluster's; check NAVARCH_AUTH_TOKEN",
+        ))
     }
 }
 
@@ -126,7 +127,8 @@ fn accept_request_id(value: &HeaderValue) -> Result<Arc<str>, Status> {
 fn parse_timeout(value: &HeaderValue) -> Result<Duration, Status> {
     let parsed = value.to_str().ok().and_then(|text| {
         let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let well_formed = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        let well_formed =
+            (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         let count: u64 = digits.parse().ok().filter(|_| well_formed)?;
         match unit {
             "H" => Some(Duration::from_secs(count * 3_600)),

@@ -10,7 +10,6 @@ use super::{
 /// A voter that the leader has not heard from for longer does not count as there.
 const HEARD_WITHIN_MS: u64 = 2_000;
 
-
 const CONTROLLER_COLUMNS: [Column; 6] = [
     Column::always("Controller"),
     Column::always("Finished"),

@@ -53,15 +53,20 @@ fn proposal(request: IssueCommandRequest, command_id: String, now_ms: u64) -> Re
             Kind::UncordonNode(UncordonNode { node_id, reason, command_id, parameters })
         }
         NodeCommandType::Drain => {
-            let deadline_ms = deadline_ms(&parameters, now_ms)?.unwrap_or_else(|| {
-                now_ms.saturating_add(DRAIN_DEADLINE_MS)
-            });
+            let deadline_ms = deadline_ms(&parameters, now_ms)?
+                .unwrap_or_else(|| now_ms.saturating_add(DRAIN_DEADLINE_MS));
             Kind::DrainNode(DrainNode { node_id, reason, deadline_ms, command_id, parameters })
         }
         NodeCommandType::RunDiagnostic | NodeCommandType::Terminate => {
             let deadline_ms = deadline_ms(&parameters, now_ms)?.unwrap_or(0);
             let r#type = known.into();
-            Kind::QueueCommand(QueueCommand { command_id, node_id, r#type, parameters, deadline_ms })
+            Kind::QueueCommand(QueueCommand {
+                command_id,
+                node_id,
+                r#type,
+                parameters,
+                deadline_ms,
+            })
         }
     })
 }

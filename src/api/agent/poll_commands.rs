@@ -40,6 +40,7 @@ fn answer(view: &View, node_id: &str) -> Result<Answer<PollCommandsResponse>, St
     if view.fleet.node(node_id).is_none() {
         return Err(unknown_node(node_id));
     }
-    let commands = view.fleet.open_commands_of(node_id).map(|command| command.to_message()).collect();
+    let commands =
+        view.fleet.open_commands_of(node_id).map(|command| command.to_message()).collect();
     Ok(Answer { message: PollCommandsResponse { commands }, index: view.index })
 }

@@ -62,7 +62,8 @@ fn nodes_by_status(view: &View) -> HashMap<String, u32> {
 fn instances_by_state(view: &View) -> HashMap<String, u32> {
     let mut counts = HashMap::new();
     for instance in view.fleet.instances() {
-        *counts.entry(InstanceState::from(instance.state).as_str_name().to_owned()).or_default() += 1;
+        *counts.entry(InstanceState::from(instance.state).as_str_name().to_owned()).or_default() +=
+            1;
     }
     counts
 }
