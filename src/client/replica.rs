@@ -63,7 +63,8 @@ impl Replica {
         let slot = &self.slots[turn];
         match slot.live() {
             Some(connection) => Ok(connection),
-            None => slot.connect(&self.address, dialler).await,
+            // In a box of its own: it is rare and large, and would be a part of every call's future.
+            None => Box::pin(slot.connect(&self.address, dialler)).await,
         }
     }
 
