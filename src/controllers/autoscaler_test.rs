@@ -1,1 +1,183 @@
+use navarch_proto::{
+    api::HealthStatus,
+    fleet::{
+        Autoscaling, DeclareLost, Reactive, RecordTermination, ScalePool, Scheduled,
+        TerminateInstance, Window, autoscaling::Strategy,
+    },
+};
 
+use super::*;
+use crate::controllers::{
+    digest::Digest,
+    testing::{World, pool, words},
+};
+
+fn reactive(scale_up_at: f64, scale_down_at: f64) -> Option<Autoscaling> {
+    let reactive = Reactive { scale_up_at, scale_down_at };
+    Some(Autoscaling { strategy: Some(Strategy::Reactive(reactive)) })
+}
+
+fn scaled(min: u32, max: u32) -> PoolSpec {
+    PoolSpec { autoscaling: reactive(80.0, 20.0), ..pool("a", min, max) }
+}
+
+fn scale(world: &World, target: u32, hold_until_ms: u64) {
+    world.accept(Kind::ScalePool(ScalePool { pool: "a".to_owned(), target, hold_until_ms }));
+}
+
+fn planned(world: &World) -> Vec<String> {
+    let autoscaler = Autoscaler::new(Arc::clone(&world.liveness));
+    words(&autoscaler.plan(&world.fleet(), world.now_ms()))
+}
+
+fn pass(world: &World) -> u32 {
+    world.reconcile(&mut Autoscaler::new(Arc::clone(&world.liveness))).steps
+}
+
+/// A pool of `count` running machines, all wanted, with that utilisation.
+fn running(spec: PoolSpec, count: u32, utilization: f64) -> World {
+    let world = World::new(vec![spec]);
+    scale(&world, count, 0);
+    for number in 1..=count {
+        world.running(&format!("i{number}"), "a");
+    }
+    beat(&world, count, utilization);
+    world
+}
+
+fn beat(world: &World, count: u32, utilization: f64) {
+    for number in 1..=count {
+        world.beat(&format!("m-i{number}"), utilization);
+    }
+}
+
+/// Without it a pool would not follow its load, or the journal would fill with opinions.
+#[tokio::test(flavor = "current_thread")]
+async fn only_a_changed_target_is_proposed() {
+    for (utilization, expected) in
+        [(90.0, vec!["target a 4"]), (80.0, vec![]), (20.0, vec![]), (10.0, vec!["target a 2"])]
+    {
+        let world = running(scaled(1, 6), 3, utilization);
+        assert_eq!(planned(&world), expected, "{utilization} %");
+    }
+}
+
+/// Without it a pool would take a step each time it is looked at, on one and the same load.
+#[tokio::test(flavor = "current_thread")]
+async fn a_step_starts_a_cooldown_that_holds_to_the_second() {
+    let world = running(scaled(1, 6), 3, 90.0);
+    assert_eq!(pass(&world), 1);
+    world.running("i4", "a");
+    world.advance(299).await;
+    beat(&world, 4, 90.0);
+    assert_eq!(planned(&world), [""; 0]);
+    world.advance(1).await;
+    assert_eq!(planned(&world), ["target a 5"]);
+}
+
+/// Without it a new leader would forget the cooldown, and an operator's hold.
+#[tokio::test(flavor = "current_thread")]
+async fn cooldown_and_hold_outlive_the_leader() {
+    let mut world = running(scaled(1, 6), 3, 90.0);
+    pass(&world);
+    world.running("i4", "a");
+    world.advance(200).await;
+    world.new_session();
+    world.advance(99).await;
+    beat(&world, 4, 90.0);
+    assert_eq!(planned(&world), [""; 0]);
+    world.advance(1).await;
+    assert_eq!(planned(&world), ["target a 5"]);
+    scale(&world, 4, world.now_ms() + 60_000);
+    world.new_session();
+    world.advance(59).await;
+    beat(&world, 4, 90.0);
+    assert_eq!(planned(&world), [""; 0]);
+    world.advance(1).await;
+    assert_eq!(planned(&world), ["target a 5"]);
+}
+
+/// Without it missing figures would be taken for an idle pool, and its machines given back.
+#[tokio::test(flavor = "current_thread")]
+async fn no_data_is_not_zero() {
+    let world = running(scaled(1, 6), 3, 10.0);
+    world.advance(30).await;
+    assert_eq!(planned(&world), ["target a 2"], "as old as its time-out");
+    world.advance(1).await;
+    assert_eq!(planned(&world), [""; 0]);
+}
+
+/// Without it a new leader would hold every pool until all nodes have beaten again.
+#[tokio::test(flavor = "current_thread")]
+async fn a_new_leader_starts_with_the_figures_of_the_log() {
+    let mut world = running(scaled(1, 6), 3, 90.0);
+    world.reconcile(&mut Digest::new(Arc::clone(&world.liveness)));
+    world.new_session();
+    assert_eq!(planned(&world), ["target a 4"]);
+}
+
+/// Without it a machine that is gone, or on its way out, would stand for one that is at work.
+#[tokio::test(flavor = "current_thread")]
+async fn machines_that_are_gone_are_no_capacity() {
+    let spec = PoolSpec { auto_replace: false, ..scaled(3, 6) };
+    let world = running(spec, 3, 50.0);
+    world.register("standalone", "z1", Some("a"));
+    assert_eq!(planned(&world), [""; 0]);
+    let instance_id = "i1".to_owned();
+    world.accept(Kind::TerminateInstance(TerminateInstance {
+        instance_id: instance_id.clone(),
+        ..TerminateInstance::default()
+    }));
+    world.accept(Kind::RecordTermination(RecordTermination { instance_id }));
+    let autoscaler = Autoscaler::new(Arc::clone(&world.liveness));
+    let fleet = world.fleet();
+    let (spec, pool) = (fleet.pool_spec("a").unwrap(), fleet.pool("a").unwrap());
+    let view = autoscaler.observe(&fleet, spec, pool, world.now_ms());
+    assert_eq!((view.healthy, view.size, view.booting), (2, 2, 0));
+}
+
+/// Without it the autoscaler would buy one more for a machine that the replacer replaces.
+#[tokio::test(flavor = "current_thread")]
+async fn repair_is_left_to_the_replacer() {
+    for (auto_replace, expected) in [(true, vec![]), (false, vec!["target a 4"])] {
+        let spec = PoolSpec { auto_replace, ..scaled(3, 6) };
+        let lost = running(spec.clone(), 3, 50.0);
+        let (node_id, node_revision) = ("m-i1".to_owned(), lost.node("m-i1").revision.0);
+        lost.accept(Kind::DeclareLost(DeclareLost {
+            node_id,
+            node_revision,
+            ..DeclareLost::default()
+        }));
+        assert_eq!(planned(&lost), expected, "lost");
+        let unhealthy = running(spec, 3, 50.0);
+        for _ in 0..2 {
+            unhealthy.report("m-i1", HealthStatus::Unhealthy, HealthStatus::Unknown);
+        }
+        assert_eq!(planned(&unhealthy), expected, "unhealthy");
+    }
+}
+
+/// Without it a schedule's window that is wider than its pool would be refused every half minute.
+#[tokio::test(flavor = "current_thread")]
+async fn a_window_never_leaves_the_pools_limits() {
+    let window = Window { start_hour: 0, end_hour: 24, min_nodes: 9, max_nodes: 9, days: vec![] };
+    let scheduled = Scheduled { schedule: vec![window], ..Scheduled::default() };
+    let autoscaling = Some(Autoscaling { strategy: Some(Strategy::Scheduled(Box::new(scheduled))) });
+    let world = World::new(vec![PoolSpec { autoscaling, ..pool("a", 1, 6) }]);
+    assert_eq!(planned(&world), ["target a 6"]);
+    assert_eq!(pass(&world), 1);
+    assert_eq!(planned(&world), [""; 0]);
+}
+
+/// Without it a decision on a pool that has changed meanwhile would overrule the operator.
+#[tokio::test(flavor = "current_thread")]
+async fn a_decision_on_an_older_pool_is_no_failure_and_changes_nothing() {
+    let world = running(scaled(1, 6), 3, 90.0);
+    let stale = Autoscaler::new(Arc::clone(&world.liveness)).plan(&world.fleet(), world.now_ms());
+    scale(&world, 5, 0);
+    let mut report = Report::default();
+    let carried = world.tenure(NAME).carry_out(stale, &mut report).await;
+    assert!(carried.is_continue());
+    assert_eq!((report.steps, report.failed, report.overtaken), (0, 0, 1));
+    assert_eq!(world.fleet().pool("a").unwrap().target, 5);
+}

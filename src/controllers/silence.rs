@@ -154,7 +154,3 @@ pub(super) fn pool_of(node: &Node) -> &str {
 fn zone_of(node: &Node) -> Zone<'_> {
     (&node.provider, &node.region, &node.zone)
 }
-
-#[cfg(test)]
-#[path = "silence_test.rs"]
-mod tests;
