@@ -37,7 +37,6 @@ fn proposal(request: IssueCommandRequest, command_id: String, now_ms: u64) -> Re
     let command_type = request.command_type;
     let known = NodeCommandType::try_from(command_type).unwrap_or_default();
     let IssueCommandRequest { node_id, parameters, .. } = request;
-    let parameters = BTreeMap::from_iter(parameters);
     let reason = parameters.get("reason").cloned().unwrap_or_default();
     Ok(match known {
         NodeCommandType::Unknown => {

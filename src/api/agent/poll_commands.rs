@@ -24,15 +24,21 @@ pub(super) async fn poll_commands(
     let patience = patience.saturating_sub(MARGIN.min(patience / 10)).min(LONGEST_WAIT);
     let until = clock.now() + patience;
     // This replica may be behind: it must not deny a node, or a command, that was acknowledged elsewhere.
-    let mut view = call.view().await?;
+    call.view().await?;
     let waiter = call.api.waiters.enter(&request.node_id);
     loop {
-        let woken = waiter.woken();
-        let answer = answer(&view, &request.node_id)?;
-        if !answer.message.commands.is_empty() || clock.timeout_at(until, woken).await.is_err() {
+        // Registered before the look, so that no command falls in between.
+        let mut woken = std::pin::pin!(waiter.woken());
+        woken.as_mut().enable();
+        let answer = answer(&call.api.ledger.view(), &request.node_id)?;
+        if !answer.message.commands.is_empty() {
             return Ok(answer);
         }
-        view = call.api.ledger.view();
+        tokio::select! {
+            () = woken => {}
+            () = clock.sleep_until(until) => return Ok(answer),
+            () = call.api.closing.cancelled() => return Ok(answer),
+        }
     }
 }
 
