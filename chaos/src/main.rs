@@ -49,11 +49,14 @@ struct GlobalArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
-    /// Kill leaders with -9 while clients write and read; nothing acknowledged may be lost, done twice or read stale
+    /// Kill leaders, or others, with -9 while clients write and read; nothing acknowledged may be lost, done twice or read stale
     Kills {
-        /// Leaders to kill
+        /// How often
         #[arg(long, default_value_t = 100)]
         count: usize,
+        /// Whom to kill each time
+        #[arg(long, value_enum, default_value_t)]
+        victims: runs::Victims,
         /// Clients that write
         #[arg(long, default_value_t = 8)]
         clients: usize,
@@ -147,8 +150,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
     };
     let format = global.output;
     match command {
-        Command::Kills { count, clients, down } => {
-            let options = runs::KillsOptions { count, clients, down };
+        Command::Kills { count, victims, clients, down } => {
+            let options = runs::KillsOptions { count, victims, clients, down };
             tell(&runs::kills(&host, group, options).await?, format)
         }
         Command::Failover { kills, clients, graceful } => {

