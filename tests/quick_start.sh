@@ -38,7 +38,7 @@ sed -n '/<!-- walk -->/,/<!-- \/walk -->/s/^\$ //p' README.md >"$dir/walk"
 [ -s "$dir/walk" ] || fail "README.md has no walk"
 while IFS= read -r line; do
     printf '$ %s\n' "$line"
-    timeout 60 bash -o pipefail -c "$line" </dev/null || fail "failed: $line"
+    timeout 60 bash -c "$line" </dev/null || fail "failed: $line"
 done <"$dir/walk"
 
 kill -TERM "$dev"

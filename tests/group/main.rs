@@ -12,6 +12,8 @@
 //!
 //! `navarch-chaos` has the long forms.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod cut_off;
 mod durability;
 mod failover;
