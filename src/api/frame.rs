@@ -83,15 +83,3 @@ pub(super) fn response(frame: Bytes) -> Response<Body> {
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }
-
-/// Encodes a message as an uncompressed frame.
-#[cfg(test)]
-pub(super) fn frame(message: &impl prost::Message) -> Bytes {
-    use bytes::{BufMut as _, BytesMut};
-    let length = message.encoded_len();
-    let mut buffer = BytesMut::with_capacity(FRAME_PREFIX + length);
-    buffer.put_u8(0);
-    buffer.put_u32(u32::try_from(length).unwrap());
-    message.encode(&mut buffer).unwrap();
-    buffer.freeze()
-}
