@@ -46,23 +46,13 @@ impl FakeClock {
         let end = self.lock().now + duration;
         loop {
             settle().await;
-            let woken = {
-                let mut state = self.lock();
-                match state.sleepers.first_key_value() {
-                    Some((&(deadline, arrival), _)) if deadline <= end => {
-                        state.now = state.now.max(deadline);
-                        state.sleepers.remove(&(deadline, arrival))
-                    }
-                    _ => {
-                        state.now = end;
-                        None
-                    }
-                }
-            };
-            match woken {
-                // A sleeper that has gone away meanwhile is no failure.
-                Some(sleeper) => drop(sleeper.send(())),
-                None => break,
+            let woken = self.lock().next_sleepers(end);
+            if woken.is_empty() {
+                break;
+            }
+            for sleeper in woken {
+                // One that has gone away meanwhile is no failure.
+                drop(sleeper.send(()));
             }
         }
         settle().await;
@@ -101,6 +91,23 @@ impl FakeClock {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Moves to the next deadline that is not after `end`, and takes all that sleep until then, in the order
+    /// of their arrival; none: it moved to `end`.
+    fn next_sleepers(&mut self, end: Duration) -> Vec<oneshot::Sender<()>> {
+        // Whoever gave up waiting would only make everybody settle once more.
+        self.sleepers.retain(|_, sleeper| !sleeper.is_closed());
+        let next = self.sleepers.first_key_value().map(|(&(deadline, _), _)| deadline);
+        let Some(deadline) = next.filter(|&deadline| deadline <= end) else {
+            self.now = end;
+            return Vec::new();
+        };
+        self.now = self.now.max(deadline);
+        let later = self.sleepers.split_off(&(deadline, u64::MAX));
+        std::mem::replace(&mut self.sleepers, later).into_values().collect()
     }
 }
 
