@@ -59,7 +59,13 @@ impl Liveness {
     }
 
     /// Records a heartbeat, and the interval that the node is told to use next.
-    pub fn beat(&self, number: NodeNumber, now_ms: u64, metrics: Option<&NodeMetrics>, hint_ms: u32) {
+    pub fn beat(
+        &self,
+        number: NodeNumber,
+        now_ms: u64,
+        metrics: Option<&NodeMetrics>,
+        hint_ms: u32,
+    ) {
         let beat = Beat {
             seen_ms: now_ms,
             told_interval_ms: hint_ms,
@@ -187,7 +193,8 @@ mod tests {
     /// Without it a growing fleet would drown the leader in heartbeats.
     #[test]
     fn the_hint_bounds_the_rate() {
-        for (nodes, hint) in [(0, 10_000), (130_000, 10_000), (200_000, 10_000), (400_000, 20_000)] {
+        for (nodes, hint) in [(0, 10_000), (130_000, 10_000), (200_000, 10_000), (400_000, 20_000)]
+        {
             assert_eq!(interval_hint_ms(&settings(), nodes), hint, "{nodes} nodes");
         }
     }

@@ -162,7 +162,8 @@ async fn repair_is_left_to_the_replacer() {
 async fn a_window_never_leaves_the_pools_limits() {
     let window = Window { start_hour: 0, end_hour: 24, min_nodes: 9, max_nodes: 9, days: vec![] };
     let scheduled = Scheduled { schedule: vec![window], ..Scheduled::default() };
-    let autoscaling = Some(Autoscaling { strategy: Some(Strategy::Scheduled(Box::new(scheduled))) });
+    let autoscaling =
+        Some(Autoscaling { strategy: Some(Strategy::Scheduled(Box::new(scheduled))) });
     let world = World::new(vec![PoolSpec { autoscaling, ..pool("a", 1, 6) }]);
     assert_eq!(planned(&world), ["target a 6"]);
     assert_eq!(pass(&world), 1);

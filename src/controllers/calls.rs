@@ -59,7 +59,11 @@ impl<T: Send + 'static> Calls<T> {
     }
 
     /// The next answer; none if nothing is under way, or nothing was answered by `until`.
-    pub(super) async fn next(&mut self, clock: &Clock, until: Moment) -> Option<(Arc<Instance>, T)> {
+    pub(super) async fn next(
+        &mut self,
+        clock: &Clock,
+        until: Moment,
+    ) -> Option<(Arc<Instance>, T)> {
         let answered = clock.timeout_at(until, self.under_way.next()).await;
         let (instance, answer) = answered.ok().flatten()?;
         self.instances.remove(&instance.id);

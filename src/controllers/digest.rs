@@ -26,9 +26,8 @@ impl Digest {
 
 /// Ages instead of times: small numbers make small entries.
 fn encode(lines: &[DigestLine], now_ms: u64) -> RecordDigest {
-    let age = |line: &DigestLine| {
-        u32::try_from(now_ms.saturating_sub(line.seen_ms)).unwrap_or(u32::MAX)
-    };
+    let age =
+        |line: &DigestLine| u32::try_from(now_ms.saturating_sub(line.seen_ms)).unwrap_or(u32::MAX);
     RecordDigest {
         at_ms: now_ms,
         numbers: lines.iter().map(|line| line.number).collect(),

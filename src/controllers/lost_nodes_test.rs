@@ -141,8 +141,7 @@ async fn a_silent_zone_loses_nobody_and_stops_nobody_else() {
 /// Without it time-outs that come one after the other would slip under the breaker.
 #[tokio::test(flavor = "current_thread")]
 async fn at_most_a_tenth_of_a_pool_a_minute() {
-    for (count, silent, expected) in
-        [(9, 3, vec![30, 90, 150]), (20, 5, vec![30, 30, 90, 90, 150])]
+    for (count, silent, expected) in [(9, 3, vec![30, 90, 150]), (20, 5, vec![30, 30, 90, 90, 150])]
     {
         let world = nodes(count, one_zone);
         let beats = |id: &str| id[1..].parse::<usize>().unwrap() >= silent;

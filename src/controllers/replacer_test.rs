@@ -70,7 +70,11 @@ async fn unhealthy_reports_in_a_row_count() {
     let table: [(&str, &[(HealthStatus, HealthStatus)], bool); 6] = [
         ("one", &[(UNHEALTHY, UNKNOWN)], false),
         ("two", &[(UNHEALTHY, UNKNOWN), (UNHEALTHY, UNKNOWN)], true),
-        ("a healthy one between", &[(UNHEALTHY, UNKNOWN), (HEALTHY, UNKNOWN), (UNHEALTHY, UNKNOWN)], false),
+        (
+            "a healthy one between",
+            &[(UNHEALTHY, UNKNOWN), (HEALTHY, UNKNOWN), (UNHEALTHY, UNKNOWN)],
+            false,
+        ),
         ("one event", &[(HEALTHY, UNHEALTHY)], false),
         ("an event and any report", &[(HEALTHY, UNHEALTHY), (HEALTHY, UNKNOWN)], true),
         ("degraded only", &[(HealthStatus::Degraded, UNKNOWN); 3], false),
@@ -148,10 +152,6 @@ async fn a_lost_machine_goes_before_an_unhealthy_one() {
 async fn a_pool_below_its_target_replaces_nothing() {
     let world = running(&["a"]);
     lose(&world, "m-a1");
-    world.accept(Kind::ScalePool(ScalePool {
-        pool: "a".to_owned(),
-        target: 4,
-        hold_until_ms: 0,
-    }));
+    world.accept(Kind::ScalePool(ScalePool { pool: "a".to_owned(), target: 4, hold_until_ms: 0 }));
     assert_eq!(planned(&world), [""; 0]);
 }

@@ -16,11 +16,7 @@ async fn a_failed_record_is_kept_for_a_day() {
     let world = World::new(vec![pool("a", 0, 5)]);
     world.order("i1", "a");
     let (instance_id, kind) = ("i1".to_owned(), FailureKind::LaunchTimeout.into());
-    world.accept(Kind::FailInstance(FailInstance {
-        instance_id,
-        kind,
-        ..FailInstance::default()
-    }));
+    world.accept(Kind::FailInstance(FailInstance { instance_id, kind, ..FailInstance::default() }));
     world.advance(86_399).await;
     assert_eq!(planned(&world), [""; 0]);
     world.advance(1).await;

@@ -78,7 +78,8 @@ async fn the_least_useful_goes_first() {
     cordon(&world, "m-i3");
     world.report("m-i2", HealthStatus::Unhealthy, HealthStatus::Unknown);
     // Unregistered and unhealthy, cordoned, least utilised, oldest.
-    let order = ["terminate i7", "drain m-i2", "drain m-i3", "drain m-i4", "drain m-i1", "drain m-i6"];
+    let order =
+        ["terminate i7", "drain m-i2", "drain m-i3", "drain m-i4", "drain m-i1", "drain m-i6"];
     for (surplus, target) in (1..=6).zip((1..=6).rev()) {
         scale(&world, target);
         let mut seen = planned(&world);

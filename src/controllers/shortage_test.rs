@@ -210,8 +210,10 @@ async fn each_place_falls_back_to_the_next() {
     }
     assert_eq!(
         planned(&world),
-        ["hold a \"there is no such cloud; cloud sells no h100-8x in \\\"eu\\\" at present; cloud \
-          sells no h100-8x in \\\"us\\\" at present; other sells no h100-8x in \\\"eu\\\" at present\""]
+        [
+            "hold a \"there is no such cloud; cloud sells no h100-8x in \\\"eu\\\" at present; cloud \
+          sells no h100-8x in \\\"us\\\" at present; other sells no h100-8x in \\\"eu\\\" at present\""
+        ]
     );
 }
 
@@ -221,7 +223,8 @@ async fn pools_share_a_pass() {
     let world = World::new(vec![pool("a", 1_000, 1_000), pool("b", 2, 2)]);
     let planned = steps(&world);
     let of = |name: &str| {
-        let named = |step: &&Kind| matches!(step, Kind::RequestInstance(order) if order.pool == name);
+        let named =
+            |step: &&Kind| matches!(step, Kind::RequestInstance(order) if order.pool == name);
         planned.iter().filter(named).count()
     };
     assert_eq!((of("a"), of("b")), (ORDERS_PER_PASS / 2, 2));

@@ -33,11 +33,7 @@ impl Heard<'_> {
 
 /// All nodes that should be heard: one whose machine is gone or being given back is silent for a good reason,
 /// unless it was lost before.
-pub(super) fn hear<'a>(
-    fleet: &'a FleetState,
-    liveness: &Liveness,
-    now_ms: u64,
-) -> Vec<Heard<'a>> {
+pub(super) fn hear<'a>(fleet: &'a FleetState, liveness: &Liveness, now_ms: u64) -> Vec<Heard<'a>> {
     let settings = fleet.settings();
     let opened_ms = liveness.session_opened_ms();
     // What an earlier leader told a node is not known; it went by the same rule.
@@ -46,8 +42,7 @@ pub(super) fn hear<'a>(
     let hear = |node: &'a Arc<Node>| {
         let beat = beats.get(node.number.0 as usize).copied().unwrap_or_default();
         let logged = fleet.last_seen(node.number).map_or(0, |seen| seen.at.as_ms());
-        let heard_ms =
-            beat.seen_ms.max(logged).max(node.registered_at.as_ms()).max(opened_ms);
+        let heard_ms = beat.seen_ms.max(logged).max(node.registered_at.as_ms()).max(opened_ms);
         let interval_ms = if beat.told_interval_ms == 0 { usual_ms } else { beat.told_interval_ms };
         Heard {
             node,
@@ -65,9 +60,9 @@ fn should_be_heard(fleet: &FleetState, node: &Node) -> bool {
     }
     let instance = node.instance_id.as_ref().and_then(|id| fleet.instance(id.as_str()));
     let given_up = instance.is_some_and(|instance| match instance.state {
-        InstanceState::Provisioning | InstanceState::PendingRegistration | InstanceState::Running => {
-            false
-        }
+        InstanceState::Provisioning
+        | InstanceState::PendingRegistration
+        | InstanceState::Running => false,
         InstanceState::Terminating | InstanceState::Terminated | InstanceState::Failed => true,
     });
     node.is_lost() || !given_up

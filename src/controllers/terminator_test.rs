@@ -82,7 +82,12 @@ async fn a_404_is_believed_after_a_minute_of_nothing_else() {
     let table = [
         ("never seen again", vec![never(); 20], vec![None; 20], Some(60)),
         ("a spurious one", vec![never()], vec![None, there], Some(10)),
-        ("it turns up after 30 s", vec![], [vec![None; 6], vec![there], vec![None; 13]].concat(), Some(95)),
+        (
+            "it turns up after 30 s",
+            vec![],
+            [vec![None; 6], vec![there], vec![None; 13]].concat(),
+            Some(95),
+        ),
         ("the look alone is spurious", vec![never(); 20], vec![there; 20], None),
     ];
     for (what, ends, sights, seconds) in table {

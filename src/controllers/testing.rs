@@ -27,9 +27,7 @@ use crate::{
         testing::{TestGroup, propose},
     },
     liveness::Liveness,
-    provider::{
-        InstanceType, Machine, MachineState, Order, Provider, ProviderError, Termination,
-    },
+    provider::{InstanceType, Machine, MachineState, Order, Provider, ProviderError, Termination},
 };
 
 /// A leader's world: one pool or more, a cloud, and whatever a test proposes.
@@ -64,11 +62,7 @@ pub(super) fn pool_provider(name: &str) -> PoolProvider {
 
 /// Beats every 10 s, lost after 30 s.
 pub(super) fn settings() -> Settings {
-    Settings {
-        heartbeat_interval_ms: 10_000,
-        heartbeat_timeout_ms: 30_000,
-        ..Settings::default()
-    }
+    Settings { heartbeat_interval_ms: 10_000, heartbeat_timeout_ms: 30_000, ..Settings::default() }
 }
 
 /// Those pools, and the providers `cloud` and `other`.
@@ -96,9 +90,8 @@ impl World {
         let (ledger, session) = group.leading(1);
         let liveness = Arc::<Liveness>::default();
         liveness.open_session(ledger.log_time_ms());
-        let cloud = |name: &str| {
-            (name.to_owned(), Arc::new(ScriptedCloud::new(group.clock.clone())))
-        };
+        let cloud =
+            |name: &str| (name.to_owned(), Arc::new(ScriptedCloud::new(group.clock.clone())));
         let clouds = BTreeMap::from(["cloud", "other"].map(cloud));
         let known = clouds.clone();
         let providers = Providers::built_by(

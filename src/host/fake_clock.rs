@@ -14,6 +14,7 @@ const YIELDS_PER_STEP: usize = 64;
 /// Time that a test moves. Sleepers wake in the order of their deadlines, each at exactly its deadline.
 #[derive(Debug)]
 pub struct FakeClock {
+    yields_per_step: usize,
     state: Mutex<State>,
 }
 
@@ -29,6 +30,11 @@ struct State {
 impl FakeClock {
     /// A clock that stands at `wall_ms` milliseconds since the Unix epoch.
     pub fn new(wall_ms: u64) -> Arc<Self> {
+        Self::settling(wall_ms, YIELDS_PER_STEP)
+    }
+
+    /// The same for a long time in which little happens: at each step it lets other tasks run only so often.
+    pub fn settling(wall_ms: u64, yields_per_step: usize) -> Arc<Self> {
         let state = State {
             now: Duration::ZERO,
             wall_origin_ms: wall_ms,
@@ -36,6 +42,7 @@ impl FakeClock {
             arrivals: 0,
         };
         Arc::new(Self {
+            yields_per_step,
             state: Mutex::new(state),
         })
     }
@@ -45,7 +52,7 @@ impl FakeClock {
     pub async fn advance(&self, duration: Duration) {
         let end = self.lock().now + duration;
         loop {
-            settle().await;
+            self.settle().await;
             let woken = self.lock().next_sleepers(end);
             if woken.is_empty() {
                 break;
@@ -55,7 +62,7 @@ impl FakeClock {
                 drop(sleeper.send(()));
             }
         }
-        settle().await;
+        self.settle().await;
     }
 
     /// Makes the wall clock leap without moving monotonic time, as an operator's `date` does.
@@ -89,6 +96,12 @@ impl FakeClock {
         let _ = woken.await;
     }
 
+    async fn settle(&self) {
+        for _ in 0..self.yields_per_step {
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,12 +121,6 @@ impl State {
         self.now = self.now.max(deadline);
         let later = self.sleepers.split_off(&(deadline, u64::MAX));
         std::mem::replace(&mut self.sleepers, later).into_values().collect()
-    }
-}
-
-async fn settle() {
-    for _ in 0..YIELDS_PER_STEP {
-        tokio::task::yield_now().await;
     }
 }
 

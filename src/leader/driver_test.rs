@@ -179,8 +179,7 @@ async fn a_step_in_doubt_is_settled_before_the_next_pass() {
 #[tokio::test(flavor = "current_thread")]
 async fn the_end_of_a_session_ends_a_pass_in_the_middle() {
     let bench = Bench::new();
-    let driver =
-        bench.start(Duration::from_secs(1), Deed::Take(Duration::from_secs(3_600)), false);
+    let driver = bench.start(Duration::from_secs(1), Deed::Take(Duration::from_secs(3_600)), false);
     bench.group.advance(1).await;
     bench.tenure.end();
     driver.join().await;

@@ -164,11 +164,7 @@ impl Core {
     }
 
     /// Takes a proposal of `id`; none: it is answered by its deadline alone.
-    fn propose(
-        &mut self,
-        id: ReplicaId,
-        payload: Bytes,
-    ) -> Option<Result<Applied, ProposeError>> {
+    fn propose(&mut self, id: ReplicaId, payload: Bytes) -> Option<Result<Applied, ProposeError>> {
         let (believed, cut_off) = self.standing(id);
         if !believed.local {
             return Some(Err(ProposeError::NotLeader { leader: believed.leader }));
@@ -184,9 +180,7 @@ impl Core {
             None => Some(self.apply(&payload)),
             Some(LocalFault::Refuse) => Some(Err(ProposeError::Overloaded { limit: 0 })),
             Some(LocalFault::Lose) => Some(Err(unknown())),
-            Some(LocalFault::DropAnswer) => {
-                Some(self.apply(&payload).and_then(|_| Err(unknown())))
-            }
+            Some(LocalFault::DropAnswer) => Some(self.apply(&payload).and_then(|_| Err(unknown()))),
             Some(LocalFault::Delay) => {
                 self.delayed.push(payload);
                 None

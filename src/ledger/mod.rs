@@ -67,11 +67,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Joins a replica and the views that its state machine publishes.
-    pub fn new(
-        agreement: Arc<dyn Agreement>,
-        views: watch::Receiver<View>,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(agreement: Arc<dyn Agreement>, views: watch::Receiver<View>, clock: Clock) -> Self {
         let (standing, _) = watch::channel(Standing::Following);
         let session_clock = Arc::new(SessionClock::new(clock.clone()));
         Self { agreement, views, standing: Arc::new(standing), session_clock, clock }

@@ -8,7 +8,7 @@ use std::{
 
 use navarch_cluster::ReplicaId;
 use navarch_fleet::FleetState;
-use navarch_host::{Clock, SystemSpawner};
+use navarch_host::{Clock, FakeClock, SystemSpawner};
 use navarch_proto::{
     api::{FleetEvent, GpuMetrics, NodeMetadata, NodeMetrics, RegisterNodeRequest},
     fleet::{ApplyFleetSpec, ClearLost, FleetSpec, RegisterNode, proposal::Kind},
@@ -20,7 +20,7 @@ use crate::{
     leader::{Leader, LeaderParts, Reports},
     ledger::{
         Author, Committed, Ledger, ProposeError,
-        testing::{TestGroup, propose},
+        testing::{START_MS, TestGroup, propose},
     },
     liveness::Liveness,
     provider::{
@@ -32,6 +32,9 @@ use crate::{
 
 /// How often agents beat.
 pub(super) const BEAT: Duration = Duration::from_secs(30);
+
+/// No wake-up here sets off a longer chain of others.
+const YIELDS_PER_STEP: usize = 16;
 
 pub(super) struct Scene {
     pub(super) group: TestGroup,
@@ -61,7 +64,7 @@ pub(super) struct Behaviour {
 impl Scene {
     /// Replica 1 leads, and `spec` is applied. `capacity` is what the cloud has of scarce types.
     pub(super) async fn start(spec: FleetSpec, capacity: BTreeMap<String, u32>) -> Self {
-        let group = TestGroup::new();
+        let group = TestGroup::on(FakeClock::settling(START_MS, YIELDS_PER_STEP));
         let replica = |id| Replica {
             ledger: group.ledger(id),
             liveness: Arc::default(),
