@@ -31,6 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .btree_map(".navarch.fleet.v1")
         .btree_map(".navarch.NodeMetadata")
         .btree_map(".navarch.NodeCommand")
+        // And what a request id is bound to: the same call must have the same hash.
+        .btree_map(".navarch.IssueCommandRequest")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -23,11 +23,11 @@ use crate::{
     },
     config::{self, Config},
     controllers::{self, ControllerParts, Providers},
+    fake_cloud::agents::{AgentOptions, SimulatedAgents},
     health::{Policy, PolicyError},
     leader::{ControllerSet, Leader, LeaderParts, Reports},
     ledger::{Author, FleetMachine, Ledger, ProposeError},
     liveness::Liveness,
-    fake_cloud::agents::{AgentOptions, SimulatedAgents},
     provider::{
         fake::{AgentBooter, NoAgents},
         registry::BuildContext,
@@ -64,6 +64,11 @@ pub enum ServerError {
     /// The configured health policy does not compile.
     #[error("health policy: {0}")]
     Policy(#[from] PolicyError),
+    /// A token for agents without one for operators would leave everything else open.
+    #[error(
+        "NAVARCH_AGENT_TOKEN is set and NAVARCH_AUTH_TOKEN is not: everybody would be an operator; set both"
+    )]
+    AgentTokenAlone,
     /// The replica stopped by itself.
     #[error("{0}")]
     Stopped(StopReason),
@@ -82,6 +87,10 @@ pub enum ServerError {
 /// If it cannot start, or cannot go on.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<(), ServerError> {
     Policy::compile(&options.config.fleet.policy_yaml, 0)?;
+    let tokens = tokens();
+    if tokens.agent.is_some() && tokens.operator.is_none() {
+        return Err(ServerError::AgentTokenAlone);
+    }
     let host = Host { clock: Clock::system(), spawner: SystemSpawner::current() };
     // The port first: when it is taken, nothing else must have happened.
     let listener = Listener::bind(ListenerConfig::new(&options.config.replica.address)).await?;
@@ -111,7 +120,9 @@ struct Assembly<'a> {
     host: &'a Host,
     replica: Replica,
     bridge: Bridge,
-    /// Ends streams, the listener and the background tasks.
+    /// Ends waits, streams and the listener.
+    closing: CancellationToken,
+    /// Ends the background tasks, once no call needs them any more.
     stopping: CancellationToken,
     tasks: Vec<TaskHandle>,
 }
@@ -123,6 +134,7 @@ impl<'a> Assembly<'a> {
         (replica, ledger): (Replica, Ledger),
         relayed: &RelayedCalls,
     ) -> Result<Self, ServerError> {
+        let closing = CancellationToken::new();
         let stopping = CancellationToken::new();
         let liveness = Arc::<Liveness>::default();
         let reports = Reports::default();
@@ -132,8 +144,9 @@ impl<'a> Assembly<'a> {
             replica: replica.clone(),
             liveness: Arc::clone(&liveness),
             reports: Arc::new(move || last_reports.all()),
+            closing: closing.clone(),
         });
-        let (handlers, keep_health) = api::services(&api, stopping.clone())?;
+        let (handlers, keep_health) = api::services(&api, &closing, stopping.clone())?;
         relayed.connect(Arc::clone(&api), handlers.clone());
         let bridge = Bridge::new(BridgeParts {
             methods: MethodTable::new(&[navarch_proto::DESCRIPTORS], &SERVICES)?,
@@ -143,7 +156,7 @@ impl<'a> Assembly<'a> {
             limits: Limits::default(),
             clock: host.clock.clone(),
             spawner: Arc::clone(&host.spawner),
-            stopping: stopping.clone(),
+            stopping: closing.clone(),
         });
         let parts = LeaderParts {
             ledger: ledger.clone(),
@@ -166,7 +179,7 @@ impl<'a> Assembly<'a> {
             host.spawner.spawn("health-service", keep_health),
             host.spawner.spawn("first-configuration", seed),
         ];
-        Ok(Self { host, replica, bridge, stopping, tasks })
+        Ok(Self { host, replica, bridge, closing, stopping, tasks })
     }
 
     async fn serve(
@@ -187,8 +200,9 @@ impl<'a> Assembly<'a> {
         if reason == StopReason::Shutdown {
             self.hand_over().await;
         }
-        self.stopping.cancel();
+        self.closing.cancel();
         serving.join().await;
+        self.stopping.cancel();
         for task in self.tasks {
             task.join().await;
         }

@@ -32,16 +32,11 @@ pub struct FilterError {
 ///
 /// If `level` is no filter.
 pub fn start(level: &str, format: LogFormat) -> Result<(), FilterError> {
-    let filter = EnvFilter::try_new(level).map_err(|error| FilterError {
-        given: level.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let filter = EnvFilter::try_new(level)
+        .map_err(|error| FilterError { given: level.to_owned(), reason: error.to_string() })?;
     let colour = io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(colour);
+    let builder = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
     // An error means that logging was started before, which is what the caller wants.
     let _ = match format {
         LogFormat::Text => builder.try_init(),

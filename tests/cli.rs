@@ -52,22 +52,10 @@ fn exit_codes_and_streams_are_those_of_the_contract() {
         (&["lst"], 2, "lst"),
         (&["get"], 2, "NODE_ID"),
         (&["config", "validate", wrong], 2, "did you mean `address`"),
-        (
-            &["config", "validate", "/nonexistent.yaml"],
-            2,
-            "/nonexistent.yaml",
-        ),
+        (&["config", "validate", "/nonexistent.yaml"], 2, "/nonexistent.yaml"),
         (&["server", "--config", wrong], 2, "wrong.yaml:2:3"),
-        (
-            &["dev", "--data-dir", "/nonexistent/x", "--replicas", "0"],
-            2,
-            "--replicas 0",
-        ),
-        (
-            &["list", nobody[0], nobody[1], nobody[2], nobody[3]],
-            4,
-            "127.0.0.1:1",
-        ),
+        (&["dev", "--data-dir", "/nonexistent/x", "--replicas", "0"], 2, "--replicas 0"),
+        (&["list", nobody[0], nobody[1], nobody[2], nobody[3]], 4, "127.0.0.1:1"),
     ];
     for (arguments, code, said) in table {
         let output = run(arguments);
@@ -87,22 +75,13 @@ fn the_context_file_counts_only_where_a_group_is_called() {
     fs::create_dir(file.parent().unwrap()).unwrap();
     fs::write(&file, "server: 127.0.0.1:2\ntimeout: 1s\n").unwrap();
     let run = |arguments: &[&str]| {
-        let output = navarch(arguments)
-            .env("XDG_CONFIG_HOME", directory.path())
-            .output()
-            .unwrap();
+        let output = navarch(arguments).env("XDG_CONFIG_HOME", directory.path()).output().unwrap();
         (output.status.code(), text(&output.stderr))
     };
     let (code, errors) = run(&["list"]);
-    assert!(
-        code == Some(4) && errors.contains("127.0.0.1:2"),
-        "{errors}"
-    );
+    assert!(code == Some(4) && errors.contains("127.0.0.1:2"), "{errors}");
     let (code, errors) = run(&["list", "-s", "127.0.0.1:1"]);
-    assert!(
-        code == Some(4) && !errors.contains("127.0.0.1:2"),
-        "{errors}"
-    );
+    assert!(code == Some(4) && !errors.contains("127.0.0.1:2"), "{errors}");
     fs::write(&file, "servers: 127.0.0.1:2\n").unwrap();
     let (code, errors) = run(&["list"]);
     assert!(code == Some(2) && errors.contains("servers"), "{errors}");
@@ -134,22 +113,13 @@ fn version_and_validation_have_json() {
     fs::write(&file, navarch::config::dev_file(3)).unwrap();
     let output = run(&["config", "validate", file.to_str().unwrap(), "-o", "json"]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(
-        (&value["valid"], &value["pools"]),
-        (&true.into(), &1.into())
-    );
+    assert_eq!((&value["valid"], &value["pools"]), (&true.into(), &1.into()));
 }
 
 /// Whether a process is there and is no zombie.
 fn runs(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = status
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .trim_start()
-        .chars()
-        .next();
+    let state = status.rsplit(')').next().unwrap_or_default().trim_start().chars().next();
     state.is_some_and(|state| state != 'Z' && state != 'X')
 }
 
@@ -167,23 +137,14 @@ async fn within(limit: Duration, what: &str, condition: impl Fn() -> bool) {
 async fn a_child_process_ends_when_its_parent_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = directory.path().join("ledger");
-    let arguments = [
-        "fake-cloud",
-        "--listen",
-        "127.0.0.1:0",
-        "--exit-with-parent",
-        "--ledger",
-    ];
+    let arguments = ["fake-cloud", "--listen", "127.0.0.1:0", "--exit-with-parent", "--ledger"];
     let mut child = navarch(&arguments)
         .arg(&ledger)
         .stdin(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    within(Duration::from_secs(10), "the ledger's creation", || {
-        ledger.exists()
-    })
-    .await;
+    within(Duration::from_secs(10), "the ledger's creation", || ledger.exists()).await;
     assert!(child.try_wait().unwrap().is_none());
     drop(child.stdin.take());
     let pid = child.id();
@@ -197,10 +158,7 @@ fn free_port() -> u16 {
     loop {
         let port = NEXT.fetch_add(211, Ordering::Relaxed);
         let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if [0, 1, 2, 50, 100, 101, 102]
-            .iter()
-            .all(|offset| free(port + offset))
-        {
+        if [0, 1, 2, 50, 100, 101, 102].iter().all(|offset| free(port + offset)) {
             return port;
         }
     }
@@ -240,9 +198,7 @@ fn dev_names_a_port_in_use_before_it_starts_anything() {
     let directory = tempfile::tempdir().unwrap();
     let port = free_port();
     let _taken = TcpListener::bind(("127.0.0.1", port + 101)).unwrap();
-    let output = dev(&directory.path().join("group"), port, &[])
-        .wait_with_output()
-        .unwrap();
+    let output = dev(&directory.path().join("group"), port, &[]).wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let errors = text(&output.stderr);
     assert!(
@@ -260,17 +216,9 @@ async fn dev_leaves_nothing_running_after_its_time() {
     let pids = processes(&mut child, 4);
     assert!(directory.path().join("r2.yaml").exists());
     let mut rest = String::new();
-    child
-        .stdout
-        .as_mut()
-        .unwrap()
-        .read_to_string(&mut rest)
-        .unwrap();
+    child.stdout.as_mut().unwrap().read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
-    assert!(
-        rest.ends_with("stopped; nothing is left running\n"),
-        "{rest}"
-    );
+    assert!(rest.ends_with("stopped; nothing is left running\n"), "{rest}");
     assert!(pids.into_iter().all(|pid| !runs(pid)));
 }
 
@@ -282,8 +230,5 @@ async fn a_killed_dev_takes_its_processes_along() {
     let pids = processes(&mut child, 4);
     child.kill().unwrap();
     child.wait().unwrap();
-    within(Duration::from_secs(20), "the end of all", || {
-        pids.iter().all(|pid| !runs(*pid))
-    })
-    .await;
+    within(Duration::from_secs(20), "the end of all", || pids.iter().all(|pid| !runs(*pid))).await;
 }

@@ -1,9 +1,5 @@
 //! The node agent against toy replicas.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "helpers of tests may panic too"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
 
 mod client_toy;
 
@@ -30,13 +26,8 @@ struct Running {
 impl Running {
     async fn end(self) {
         self.stop.cancel();
-        let ended = Clock::system()
-            .timeout(Duration::from_secs(2), self.task)
-            .await;
-        ended
-            .expect("the agent did not stop within 2 s")
-            .unwrap()
-            .unwrap();
+        let ended = Clock::system().timeout(Duration::from_secs(2), self.task).await;
+        ended.expect("the agent did not stop within 2 s").unwrap().unwrap();
     }
 }
 
@@ -111,18 +102,9 @@ async fn registers_beats_and_reports_what_it_is() {
     assert_eq!(metrics.gpu_metrics.len(), 8);
     assert!(metrics.memory_usage_percent > 0.0);
     let report = &state.reports[0];
-    let checks: Vec<_> = report
-        .results
-        .iter()
-        .map(|check| &*check.check_name)
-        .collect();
+    let checks: Vec<_> = report.results.iter().map(|check| &*check.check_name).collect();
     assert_eq!(checks, ["boot", "nvml", "xid"]);
-    assert!(
-        report
-            .results
-            .iter()
-            .all(|check| check.status() == HealthStatus::Healthy)
-    );
+    assert!(report.results.iter().all(|check| check.status() == HealthStatus::Healthy));
     assert_eq!(report.events[0].message, "XID 79");
 }
 
@@ -133,17 +115,11 @@ async fn beats_at_the_interval_it_is_told() {
     script.lock().heartbeat_interval = 10;
     let toy = Toy::start(&script);
     let fake = FakeClock::new(1_700_000_000_000);
-    let agent = start(
-        &[&toy],
-        AgentConfig::new("n1"),
-        Clock::fake(Arc::clone(&fake)),
-    );
+    let agent = start(&[&toy], AgentConfig::new("n1"), Clock::fake(Arc::clone(&fake)));
     let beats = |count: usize| {
         let script = Arc::clone(&script);
         async move {
-            script
-                .until("the next beat", |state| state.heartbeats.len() >= count)
-                .await;
+            script.until("the next beat", |state| state.heartbeats.len() >= count).await;
             // The answer has to travel back before the next wait begins.
             Clock::system().sleep(Duration::from_millis(100)).await;
             assert_eq!(script.lock().heartbeats.len(), count);
@@ -175,16 +151,10 @@ async fn registers_again_when_it_is_not_known_but_not_in_a_storm() {
     script.lock().heartbeat_interval = 1;
     let toy = Toy::start(&script);
     let agent = start(&[&toy], AgentConfig::new("n1"), Clock::system());
-    script
-        .until("a beat", |state| !state.heartbeats.is_empty())
-        .await;
+    script.until("a beat", |state| !state.heartbeats.is_empty()).await;
     script.lock().nodes.clear();
     let beats = script.lock().heartbeats.len();
-    script
-        .until("a beat of the node anew", |state| {
-            state.heartbeats.len() > beats
-        })
-        .await;
+    script.until("a beat of the node anew", |state| state.heartbeats.len() > beats).await;
     Clock::system().sleep(Duration::from_millis(1_200)).await;
     agent.end().await;
     assert_eq!(script.lock().registrations.len(), 2);
@@ -196,25 +166,17 @@ async fn ends_when_it_may_not_register_and_waits_for_all_else() {
     let script = Script::new();
     let toy = Toy::start(&script);
     let refused = Status::unauthenticated("wrong token");
-    script
-        .lock()
-        .errors
-        .push_back((toy.address.clone(), refused));
+    script.lock().errors.push_back((toy.address.clone(), refused));
     let agent = start(&[&toy], AgentConfig::new("n1"), Clock::system());
     let error = agent.task.await.unwrap().unwrap_err();
     assert!(error.to_string().contains("wrong token"), "{error}");
     let busy = Status::failed_precondition("the instance is terminating");
     script.lock().errors.push_back((toy.address.clone(), busy));
     let agent = start(&[&toy], AgentConfig::new("n1"), Clock::system());
-    script
-        .until("a registration", |state| !state.registrations.is_empty())
-        .await;
+    script.until("a registration", |state| !state.registrations.is_empty()).await;
     agent.end().await;
     let nameless = start(&[&toy], AgentConfig::new(""), Clock::system());
-    assert!(matches!(
-        nameless.task.await.unwrap(),
-        Err(AgentError::NoNodeId)
-    ));
+    assert!(matches!(nameless.task.await.unwrap(), Err(AgentError::NoNodeId)));
 }
 
 /// Without it a lost acknowledgement would run a diagnostic, or something worse, a second time.
@@ -224,18 +186,12 @@ async fn a_command_delivered_twice_runs_once() {
     let script = Script::new();
     let toy = Toy::start(&script);
     script.lock().lose_acknowledgements = 1;
-    script.lock().commands = vec![
-        command("c1", NodeCommandType::RunDiagnostic),
-        command("c2", NodeCommandType::Cordon),
-    ];
-    let config = AgentConfig {
-        diagnostics: [counting(&directory)].into(),
-        ..AgentConfig::new("n1")
-    };
+    script.lock().commands =
+        vec![command("c1", NodeCommandType::RunDiagnostic), command("c2", NodeCommandType::Cordon)];
+    let config =
+        AgentConfig { diagnostics: [counting(&directory)].into(), ..AgentConfig::new("n1") };
     let agent = start(&[&toy], config, Clock::system());
-    script
-        .until("both acknowledged", |state| state.acknowledged.len() == 2)
-        .await;
+    script.until("both acknowledged", |state| state.acknowledged.len() == 2).await;
     agent.end().await;
     assert_eq!(runs(&directory), 1);
     assert!(script.count("", "PollCommands") >= 2);
@@ -262,17 +218,11 @@ async fn a_restarted_agent_answers_from_its_state_directory() {
         ..AgentConfig::new("n1")
     };
     let agent = start(&[&toy], config.clone(), Clock::system());
-    script
-        .until("an acknowledgement lost", |state| {
-            state.lose_acknowledgements < usize::MAX
-        })
-        .await;
+    script.until("an acknowledgement lost", |state| state.lose_acknowledgements < usize::MAX).await;
     agent.end().await;
     script.lock().lose_acknowledgements = 0;
     let agent = start(&[&toy], config, Clock::system());
-    script
-        .until("acknowledged", |state| state.acknowledged.len() == 1)
-        .await;
+    script.until("acknowledged", |state| state.acknowledged.len() == 1).await;
     agent.end().await;
     assert_eq!(runs(&directory), 1);
     assert_eq!(script.lock().acknowledged[0].2, "counted\n");
@@ -286,20 +236,14 @@ async fn only_allowed_diagnostics_run() {
     let toy = Toy::start(&script);
     script.lock().commands = vec![command("c1", NodeCommandType::RunDiagnostic)];
     let agent = start(&[&toy], AgentConfig::new("n1"), Clock::system());
-    script
-        .until("refused", |state| state.acknowledged.len() == 1)
-        .await;
+    script.until("refused", |state| state.acknowledged.len() == 1).await;
     agent.end().await;
     let (_, other) = counting(&directory);
     script.lock().commands = vec![command("c2", NodeCommandType::RunDiagnostic)];
-    let config = AgentConfig {
-        diagnostics: [("other".to_owned(), other)].into(),
-        ..AgentConfig::new("n1")
-    };
+    let config =
+        AgentConfig { diagnostics: [("other".to_owned(), other)].into(), ..AgentConfig::new("n1") };
     let agent = start(&[&toy], config, Clock::system());
-    script
-        .until("refused", |state| state.acknowledged.len() == 2)
-        .await;
+    script.until("refused", |state| state.acknowledged.len() == 2).await;
     agent.end().await;
     assert_eq!(runs(&directory), 0);
     let state = script.lock();
@@ -313,20 +257,13 @@ async fn terminate_is_acknowledged_and_ends_the_agent() {
     let script = Script::new();
     let toy = Toy::start(&script);
     let agent = start(&[&toy], AgentConfig::new("n1"), Clock::system());
-    script
-        .until("a beat", |state| !state.heartbeats.is_empty())
-        .await;
+    script.until("a beat", |state| !state.heartbeats.is_empty()).await;
     script.lock().commands = vec![command("c1", NodeCommandType::Terminate)];
     script.queued.notify_waiters();
-    let ended = Clock::system()
-        .timeout(Duration::from_secs(10), agent.task)
-        .await;
+    let ended = Clock::system().timeout(Duration::from_secs(10), agent.task).await;
     ended.unwrap().unwrap().unwrap();
     assert!(!agent.stop.is_cancelled());
-    assert_eq!(
-        script.lock().acknowledged[0].1,
-        i32::from(CommandResult::Succeeded)
-    );
+    assert_eq!(script.lock().acknowledged[0].1, i32::from(CommandResult::Succeeded));
 }
 
 /// Without it the death of an agent's replica would be the loss of its node.
@@ -335,23 +272,13 @@ async fn beats_go_on_through_another_replica() {
     let script = Script::new();
     script.lock().heartbeat_interval = 1;
     let mut toys: Vec<_> = (0..3).map(|_| Toy::start(&script)).collect();
-    let agent = start(
-        &toys.iter().collect::<Vec<_>>(),
-        AgentConfig::new("n1"),
-        Clock::system(),
-    );
-    script
-        .until("a beat", |state| !state.heartbeats.is_empty())
-        .await;
+    let agent = start(&toys.iter().collect::<Vec<_>>(), AgentConfig::new("n1"), Clock::system());
+    script.until("a beat", |state| !state.heartbeats.is_empty()).await;
     let home = script.lock().calls[0].replica.clone();
     let index = toys.iter().position(|toy| toy.address == home).unwrap();
     toys.remove(index).kill();
     let beats = script.lock().heartbeats.len();
-    script
-        .until("beats elsewhere", |state| {
-            state.heartbeats.len() >= beats + 2
-        })
-        .await;
+    script.until("beats elsewhere", |state| state.heartbeats.len() >= beats + 2).await;
     agent.end().await;
     assert_eq!(script.lock().registrations.len(), 1);
 }

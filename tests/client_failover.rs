@@ -20,25 +20,18 @@ use tokio::net::TcpListener;
 use tonic::Status;
 
 fn registration(number: usize) -> RegisterNodeRequest {
-    RegisterNodeRequest {
-        node_id: format!("n{number}"),
-        ..RegisterNodeRequest::default()
-    }
+    RegisterNodeRequest { node_id: format!("n{number}"), ..RegisterNodeRequest::default() }
 }
 
 async fn register(client: &Client, number: usize) -> Result<String, CallError> {
     let options = CallOptions::within(Duration::from_secs(10));
-    let answer = client
-        .call::<RegisterNode>(registration(number), &options)
-        .await?;
+    let answer = client.call::<RegisterNode>(registration(number), &options).await?;
     Ok(answer.endpoint.to_string())
 }
 
 async fn list(client: &Client) -> Result<String, CallError> {
     let request = ListNodesRequest::default();
-    let answer = client
-        .call::<ListNodes>(request, &CallOptions::default())
-        .await?;
+    let answer = client.call::<ListNodes>(request, &CallOptions::default()).await?;
     Ok(answer.endpoint.to_string())
 }
 
@@ -66,10 +59,7 @@ async fn calls_go_on_when_a_replica_is_killed_and_use_it_again_when_it_is_back()
     let started = clock.now();
     while script.count(&first.address, "ListNodes") == 0 {
         list(&client).await.unwrap();
-        assert!(
-            clock.now().since(started) < Duration::from_secs(10),
-            "never asked again"
-        );
+        assert!(clock.now().since(started) < Duration::from_secs(10), "never asked again");
         clock.sleep(Duration::from_millis(20)).await;
     }
 }
@@ -97,15 +87,11 @@ async fn a_graceful_stop_of_the_leader_fails_no_call() {
             })
         })
         .collect();
-    script
-        .until("calls before", |state| state.calls.len() > 200)
-        .await;
+    script.until("calls before", |state| state.calls.len() > 200).await;
     let before = answered.load(Ordering::Relaxed);
     script.lock().leader = Some(toys[1].address.clone());
     toys[0].stop_gracefully();
-    script
-        .until("calls after", |state| state.calls.len() > before + 600)
-        .await;
+    script.until("calls after", |state| state.calls.len() > before + 600).await;
     done.store(true, Ordering::Relaxed);
     for caller in callers {
         caller.await.unwrap().unwrap();
@@ -126,10 +112,7 @@ async fn writes_follow_the_leader_and_leave_one_that_steps_down() {
     }
     script.lock().leader = Some(toys[2].address.clone());
     let error = Status::unavailable("not the leader any more");
-    script
-        .lock()
-        .errors
-        .push_back((toys[1].address.clone(), error));
+    script.lock().errors.push_back((toys[1].address.clone(), error));
     assert_eq!(register(&client, 5).await.unwrap(), toys[2].address);
     assert_eq!(register(&client, 6).await.unwrap(), toys[2].address);
 }
@@ -148,11 +131,7 @@ async fn a_repeat_carries_the_same_request_id_and_another_call_another() {
         register(&client, 0).await.unwrap();
     }
     let state = script.lock();
-    let ids: Vec<_> = state
-        .calls
-        .iter()
-        .map(|call| call.text("navarch-request-id"))
-        .collect();
+    let ids: Vec<_> = state.calls.iter().map(|call| call.text("navarch-request-id")).collect();
     let answered = state.registrations.len();
     let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
     assert!(ids.len() > answered, "nothing was repeated");
@@ -168,26 +147,15 @@ async fn a_refusal_is_final_and_keeps_its_kind() {
     let client = client(&[&toy], options());
     for (status, failure) in [
         (Status::not_found("no node"), Failure::NotFound),
-        (
-            Status::permission_denied("agents only"),
-            Failure::NotAllowed,
-        ),
+        (Status::permission_denied("agents only"), Failure::NotAllowed),
         (Status::unauthenticated("no token"), Failure::NotAllowed),
-        (
-            Status::failed_precondition("not cordoned"),
-            Failure::Refused,
-        ),
+        (Status::failed_precondition("not cordoned"), Failure::Refused),
         (Status::resource_exhausted("too long"), Failure::Refused),
     ] {
         script.lock().calls.clear();
-        script
-            .lock()
-            .errors
-            .push_back((toy.address.clone(), status.clone()));
+        script.lock().errors.push_back((toy.address.clone(), status.clone()));
         let request = GetNodeRequest::default();
-        let result = client
-            .call::<GetNode>(request, &CallOptions::default())
-            .await;
+        let result = client.call::<GetNode>(request, &CallOptions::default()).await;
         let error = result.unwrap_err();
         assert_eq!(error.failure(), failure, "{error}");
         assert!(error.to_string().contains(status.message()), "{error}");
@@ -221,20 +189,15 @@ async fn a_silent_replica_costs_about_a_second() {
     for _ in 0..20 {
         list(&client).await.unwrap();
     }
-    assert!(
-        clock.now().since(started) < Duration::from_millis(800),
-        "asked again at once"
-    );
+    assert!(clock.now().since(started) < Duration::from_millis(800), "asked again at once");
 }
 
 /// Without it a wrong address would be waited for until the deadline and explained by nothing.
 #[tokio::test]
 async fn nobody_there_is_told_with_all_addresses_before_the_deadline() {
     let endpoints = ["127.0.0.1:1", "127.0.0.1:2"].map(str::to_owned);
-    let options = ClientOptions {
-        unreachable_after: Some(Duration::from_millis(300)),
-        ..options()
-    };
+    let options =
+        ClientOptions { unreachable_after: Some(Duration::from_millis(300)), ..options() };
     let client = Client::new(&endpoints, options).unwrap();
     let error = list(&client).await.unwrap_err();
     assert_eq!(error.failure(), Failure::Unreachable);
@@ -252,19 +215,12 @@ async fn silence_until_the_deadline_names_the_request_id() {
     script.lock().delay = Duration::from_secs(5);
     let client = client(&[&toy], options());
     let call = CallOptions::within(Duration::from_millis(200));
-    let error = client
-        .call::<RegisterNode>(registration(0), &call)
-        .await
-        .unwrap_err();
+    let error = client.call::<RegisterNode>(registration(0), &call).await.unwrap_err();
     assert_eq!(error.failure(), Failure::TimedOut, "{error}");
     let state = script.lock();
     let id = state.calls[0].text("navarch-request-id");
     assert!(error.to_string().contains(id), "{error}");
-    let told = state.calls[0]
-        .text("grpc-timeout")
-        .trim_end_matches('m')
-        .parse::<u32>()
-        .unwrap();
+    let told = state.calls[0].text("grpc-timeout").trim_end_matches('m').parse::<u32>().unwrap();
     assert!((100..=200).contains(&told), "{told}");
 }
 
@@ -276,15 +232,10 @@ async fn a_try_ends_early_and_the_next_replica_answers() {
     stalled.lock().delay = Duration::from_secs(20);
     let toys = [Toy::start(&stalled), Toy::start(&script)];
     let client = client(&[&toys[0], &toys[1]], options());
-    let call = CallOptions {
-        attempt_timeout: Duration::from_millis(200),
-        ..CallOptions::default()
-    };
+    let call =
+        CallOptions { attempt_timeout: Duration::from_millis(200), ..CallOptions::default() };
     for number in 0..2 {
-        let answer = client
-            .call::<RegisterNode>(registration(number), &call)
-            .await
-            .unwrap();
+        let answer = client.call::<RegisterNode>(registration(number), &call).await.unwrap();
         assert_eq!(*answer.endpoint, *toys[1].address);
     }
 }
@@ -295,10 +246,7 @@ async fn a_sticky_client_stays_with_one_replica() {
     let script = Script::new();
     let toys: Vec<_> = (0..3).map(|_| Toy::start(&script)).collect();
     script.lock().leader = Some(toys[2].address.clone());
-    let options = ClientOptions {
-        balance: Balance::Sticky,
-        ..options()
-    };
+    let options = ClientOptions { balance: Balance::Sticky, ..options() };
     let client = client(&toys.iter().collect::<Vec<_>>(), options);
     let home = list(&client).await.unwrap();
     for number in 0..6 {

@@ -1,38 +1,51 @@
 #!/usr/bin/env bash
-# Runs the README's quick start to its end, as a new user would: the main command, then each line that the
-# README shows with `$ navarch` or `$ curl`. Ends by itself and leaves nothing running.
+# Runs the README's quick start to its end, as a new user would: the main command, then each line of the
+# README's walk. Ends by itself and leaves nothing running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+dev=
+stop() {
+    [ -z "$dev" ] || { kill -TERM "$dev" 2>/dev/null && wait "$dev"; } || true
+    rm -rf "$dir"
+}
+trap stop EXIT
+fail() {
+    echo "quick start: $1"
+    cat "$dir/out" "$dir/err"
+    exit 1
+}
 grep -q '^\$ cargo run --release -- dev$' README.md || { echo "README.md lacks the main command"; exit 1; }
 
 cargo build --release --locked
-navarch=target/release/navarch
-"$navarch" dev --data-dir "$dir/data" --exit-after 60s >"$dir/out" 2>"$dir/err" &
+export PATH="$PWD/target/release:$PATH"
+navarch dev --data-dir "$dir/data" --exit-after 120s >"$dir/out" 2>"$dir/err" &
 dev=$!
 
+# Every port serves, and the first machines have registered.
 for port in 50051 50052 50053; do
-    for _ in $(seq 100); do
-        curl --silent --fail --output /dev/null "http://127.0.0.1:$port/readyz" && continue 2
+    for attempt in $(seq 150); do
+        kill -0 "$dev" 2>/dev/null || fail "dev ended"
+        [ -z "$(navarch -s "127.0.0.1:$port" list -o name 2>/dev/null)" ] || break
+        [ "$attempt" -lt 150 ] || fail "port $port lists no node"
         sleep 0.2
     done
-    echo "replica on port $port is not ready"; cat "$dir/out" "$dir/err"; exit 1
 done
 
-# Every line of the README's walk, in order.
-export PATH="$PWD/target/release:$PATH"
+# The README's walk, line by line.
 sed -n '/<!-- walk -->/,/<!-- \/walk -->/s/^\$ //p' README.md >"$dir/walk"
-[ -s "$dir/walk" ] || { echo "README.md has no walk"; exit 1; }
+[ -s "$dir/walk" ] || fail "README.md has no walk"
 while IFS= read -r line; do
     printf '$ %s\n' "$line"
-    timeout 60 bash -c "$line" </dev/null || { echo "failed: $line"; kill -TERM "$dev"; wait "$dev" || true; cat "$dir/err"; exit 1; }
+    timeout 60 bash -c "$line" </dev/null || fail "failed: $line"
 done <"$dir/walk"
 
 kill -TERM "$dev"
-wait "$dev"
+wait "$dev" || fail "dev did not end well"
+dev=
 if pgrep -f "$dir/data" >/dev/null; then
-    echo "dev left processes running:"; pgrep -fa "$dir/data"; exit 1
+    pgrep -fa "$dir/data"
+    fail "dev left processes running"
 fi
 echo "quick start: done"

@@ -1,3 +1,221 @@
-//! The `navarch-chaos` binary.
+//! The `navarch-chaos` binary: faults for a group of real processes, and what came of them.
 
-fn main() {}
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand};
+use navarch_chaos::{
+    ChaosError, Host,
+    etcd::find_etcd,
+    proc::{GroupOptions, navarch_program},
+    report::{self, Format, Report},
+    runs,
+    strace::find_strace,
+};
+use tokio::runtime;
+
+/// What a run that found a violation, or that failed, ends with.
+const BAD: u8 = 1;
+
+/// Strikes a group of Navarch replicas on this machine and checks what became of it.
+#[derive(Debug, Parser)]
+#[command(name = "navarch-chaos", version)]
+struct Arguments {
+    #[command(flatten)]
+    global: GlobalArguments,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+struct GlobalArguments {
+    /// How the report is written
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    output: Format,
+    /// The program under test [default: `navarch` beside this one]
+    #[arg(long, global = true, value_name = "FILE")]
+    navarch: Option<PathBuf>,
+    /// Where the group lies, on the disk that is to be tried [default: a temporary directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Replicas of the group
+    #[arg(long, global = true, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
+    replicas: u8,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Kill leaders, or others, with -9 while clients write and read; nothing acknowledged may be lost, done twice or read stale
+    Kills {
+        /// How often
+        #[arg(long, default_value_t = 100)]
+        count: usize,
+        /// Whom to kill each time
+        #[arg(long, value_enum, default_value_t)]
+        victims: runs::Victims,
+        /// Clients that write
+        #[arg(long, default_value_t = 8)]
+        clients: usize,
+        /// How long a killed replica stays away
+        #[arg(long, default_value = "500ms", value_parser = duration)]
+        down: Duration,
+    },
+    /// Measure how long writes wait for a new leader
+    Failover {
+        /// Leaders to kill
+        #[arg(long, default_value_t = 50)]
+        kills: usize,
+        /// Clients that write as fast as they are answered
+        #[arg(long, default_value_t = 16)]
+        clients: usize,
+        /// Stop leaders with SIGTERM instead: they hand over first
+        #[arg(long)]
+        graceful: bool,
+    },
+    /// Kill replicas at random while they form a group
+    Formation {
+        /// Kills
+        #[arg(long, default_value_t = 50)]
+        kills: usize,
+    },
+    /// Compare durable writes with three replicas of etcd 3.5 in the same run
+    Etcd {
+        /// The etcd program [default: on the path, or in target/peers]
+        #[arg(long, value_name = "FILE")]
+        etcd: Option<PathBuf>,
+        /// Clients of each round
+        #[arg(long, default_value = "1,64,256", value_delimiter = ',')]
+        clients: Vec<usize>,
+        /// How long each side writes in a round
+        #[arg(long, default_value = "10s", value_parser = duration)]
+        duration: Duration,
+        /// Rounds for each number of clients
+        #[arg(long, default_value_t = 1)]
+        rounds: usize,
+        /// Fail where the figures are below what Navarch claims
+        #[arg(long)]
+        judge: bool,
+    },
+    /// Count the elections of a group that nothing happens to
+    Rest {
+        /// How long
+        #[arg(long, default_value = "1h", value_parser = duration)]
+        duration: Duration,
+    },
+    /// Trace system calls: each acknowledged write must have been synced on a majority
+    Durability {
+        /// Writes of one client
+        #[arg(long, default_value_t = 100)]
+        writes: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // One thread costs a load generator the least for each call, as in `navarch bench`.
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(carry_out(arguments)),
+        Err(source) => Err(ChaosError::System { what: "start".to_owned(), source }),
+    };
+    result.unwrap_or_else(|error| {
+        complain(&format!("error: {error}"));
+        ExitCode::from(BAD)
+    })
+}
+
+/// Runs until it is over or somebody presses Ctrl-C; either way everything that was started ends.
+async fn carry_out(arguments: Arguments) -> Result<ExitCode, ChaosError> {
+    tokio::select! {
+        done = run(arguments) => done,
+        interrupted = tokio::signal::ctrl_c() => {
+            let what = "wait for Ctrl-C".to_owned();
+            interrupted.map_err(|source| ChaosError::System { what, source })?;
+            complain("interrupted");
+            Ok(ExitCode::from(130))
+        }
+    }
+}
+
+async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, ChaosError> {
+    let host = Host::system();
+    let group = GroupOptions {
+        directory: global.data_dir,
+        replicas: usize::from(global.replicas),
+        ..GroupOptions::new(navarch_program(global.navarch)?)
+    };
+    let format = global.output;
+    match command {
+        Command::Kills { count, victims, clients, down } => {
+            let options = runs::KillsOptions { count, victims, clients, down };
+            tell(&runs::kills(&host, group, options).await?, format)
+        }
+        Command::Failover { kills, clients, graceful } => {
+            let options = runs::FailoverOptions { kills, clients, graceful };
+            tell(&runs::failover(&host, group, options).await?, format)
+        }
+        Command::Formation { kills } => {
+            let options = runs::FormationOptions { kills };
+            tell(&runs::formation(&host, group, options).await?, format)
+        }
+        Command::Etcd { etcd, clients, duration, rounds, judge } => {
+            let Some(program) = find_etcd(etcd) else {
+                let remedy = "run tests/peers/install.sh, or name it with --etcd";
+                return Ok(skip(&format!("etcd is not installed; {remedy}")));
+            };
+            let options = runs::EtcdOptions { program, clients, duration, rounds, judge };
+            tell(&runs::etcd(&host, group, options).await?, format)
+        }
+        Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),
+        Command::Durability { writes } => {
+            let Some(strace) = find_strace() else {
+                return Ok(skip("strace is not installed"));
+            };
+            let options = runs::DurabilityOptions { strace, writes };
+            tell(&runs::durability(&host, group, options).await?, format)
+        }
+    }
+}
+
+/// Prints a report; the exit code tells whether all is well.
+fn tell(report: &impl Report, format: Format) -> Result<ExitCode, ChaosError> {
+    let failed = |source: io::Error| ChaosError::System { what: "print".to_owned(), source };
+    let text = report::text(report, format).map_err(|error| failed(error.into()))?;
+    writeln!(io::stdout(), "{text}").map_err(failed)?;
+    let well = report.violations().is_empty();
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(BAD) })
+}
+
+/// A run that cannot be made here is no failure, and no pass either: it says so.
+fn skip(reason: &str) -> ExitCode {
+    complain(&format!("SKIPPED: {reason}"));
+    ExitCode::SUCCESS
+}
+
+fn complain(text: &str) {
+    // Where stderr is closed nobody reads it.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    navarch::config::parse_duration(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Without it a conflict between flags would only show when a person uses them.
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+        let line = "navarch-chaos etcd --clients 1,64,256 --duration 10s -o json";
+        assert!(Arguments::try_parse_from(line.split(' ')).is_ok());
+    }
+}

@@ -64,10 +64,8 @@ impl ReplicaConfig {
     /// The same, with the list of a lone bootstrapping replica filled in, or what contradicts what.
     pub(crate) fn validated(mut self) -> Result<Self, StartError> {
         if self.bootstrap && self.initial_replicas.is_empty() {
-            self.initial_replicas.push(InitialReplica {
-                name: self.name.clone(),
-                address: self.advertised.clone(),
-            });
+            self.initial_replicas
+                .push(InitialReplica { name: self.name.clone(), address: self.advertised.clone() });
         }
         self.check_names()?;
         self.check_addresses()?;
@@ -110,10 +108,7 @@ impl ReplicaConfig {
 
     fn check_addresses(&self) -> Result<(), StartError> {
         let others = self.initial_replicas.iter();
-        let reached: Vec<&str> = others
-            .map(|it| &*it.address)
-            .chain([&*self.advertised])
-            .collect();
+        let reached: Vec<&str> = others.map(|it| &*it.address).chain([&*self.advertised]).collect();
         for address in &reached {
             if host_of(address).is_none() {
                 return Err(StartError::Config(format!(
@@ -128,14 +123,11 @@ impl ReplicaConfig {
                 own.address, self.name, self.advertised
             )));
         }
-        let exposed = reached
-            .into_iter()
-            .chain([&*self.listen])
-            .find(|it| !is_loopback(it));
+        let exposed = reached.into_iter().chain([&*self.listen]).find(|it| !is_loopback(it));
         match exposed {
-            Some(address) if self.tls.is_none() => Err(StartError::PlaintextOffLoopback {
-                address: address.to_owned(),
-            }),
+            Some(address) if self.tls.is_none() => {
+                Err(StartError::PlaintextOffLoopback { address: address.to_owned() })
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -197,7 +189,8 @@ impl Default for Timings {
 /// Bounds on what is held in memory and sent at once.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Entries between two snapshots; the log keeps as many again behind one.
+    /// Entries between two snapshots. Each takes about half a second of one core for 130,000 nodes, and a
+    /// restart applies as many entries in about as long.
     pub snapshot_every: u64,
     /// Largest proposal, bytes.
     pub proposal_bytes: usize,
@@ -218,8 +211,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            snapshot_every: 10_000,
-            proposal_bytes: 1 << 20,
+            snapshot_every: 100_000,
+            proposal_bytes: 6 << 20,
             queued_proposals: 8_192,
             proposal_batch: 512,
             proposal_batches: 8,
@@ -245,10 +238,7 @@ pub struct TlsFiles {
 pub(crate) fn host_of(address: &str) -> Option<&str> {
     let (host, port) = address.rsplit_once(':')?;
     port.parse::<u16>().ok()?;
-    let host = host
-        .strip_prefix('[')
-        .and_then(|inner| inner.strip_suffix(']'))
-        .unwrap_or(host);
+    let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
     (!host.is_empty()).then_some(host)
 }
 

@@ -1,6 +1,6 @@
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct Context {
     pub(crate) stop: CancellationToken,
     running: OnceLock<Running>,
     formed: watch::Sender<bool>,
-    leader_heard: Mutex<Option<Moment>>,
+    leader_heard: watch::Sender<Option<Moment>>,
 }
 
 /// Why a replica has stopped by itself.
@@ -102,26 +102,34 @@ impl Context {
             stop: CancellationToken::new(),
             running: OnceLock::new(),
             formed: watch::Sender::new(false),
-            leader_heard: Mutex::new(None),
+            leader_heard: watch::Sender::new(None),
         }
     }
 
     /// A leader was heard just now.
     pub(crate) fn heard_leader(&self) {
-        let mut heard = self
-            .leader_heard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *heard = Some(self.clock.now());
+        let now = self.clock.now();
+        self.leader_heard.send_if_modified(|heard| {
+            let silent = heard.is_none_or(|heard| now.since(heard) > self.lease());
+            *heard = Some(now);
+            silent
+        });
+    }
+
+    /// Changes when a leader is heard after a silence of a lease.
+    pub(crate) fn leader_returns(&self) -> watch::Receiver<Option<Moment>> {
+        self.leader_heard.subscribe()
     }
 
     /// Since a leader was last heard.
     pub(crate) fn leader_contact(&self) -> Option<Duration> {
-        let heard = *self
-            .leader_heard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let heard = *self.leader_heard.borrow();
         heard.map(|heard| self.clock.now().since(heard))
+    }
+
+    /// How long after its last quorum no other replica can lead.
+    pub(crate) fn lease(&self) -> Duration {
+        self.config.timings.election_max
     }
 
     pub(crate) fn running(&self) -> Option<&Running> {
@@ -163,9 +171,7 @@ impl Context {
     pub(crate) fn identity(&self) -> peer::PeerIdentity {
         let group = self.running().map(|running| &running.identity);
         peer::PeerIdentity {
-            cluster_id: group
-                .map(|group| group.cluster_id.clone())
-                .unwrap_or_default(),
+            cluster_id: group.map(|group| group.cluster_id.clone()).unwrap_or_default(),
             replica_id: group.map_or(0, |group| group.replica_id),
             store_id: self.store_id.clone(),
         }
@@ -174,8 +180,7 @@ impl Context {
     /// The newest membership that this replica knows, agreed on or not.
     pub(crate) fn membership(&self) -> Option<Arc<StoredMembership>> {
         let metrics = self.running()?.raft.server_metrics();
-        let membership = metrics.borrow_watched().membership_config.clone();
-        Some(membership)
+        Some(metrics.borrow_watched().membership_config.clone())
     }
 
     /// The newest membership that is agreed on; before the first one is, the one the group starts from.
@@ -285,10 +290,7 @@ impl Known<'_> {
                 from.replica_id, from.store_id
             ))),
             // A replica that lags may hear first from one that was added since.
-            None if self
-                .membership_index
-                .is_none_or(|own| envelope.membership_index > own) =>
-            {
+            None if self.membership_index.is_none_or(|own| envelope.membership_index > own) => {
                 Ok(from.replica_id)
             }
             None => Err(refuse(format!(
@@ -305,4 +307,44 @@ pub(crate) fn index_of(stored: &StoredMembership) -> u64 {
 
 fn refuse(message: String) -> Status {
     Status::failed_precondition(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(cluster_id: &str, from: (u64, &str), membership_index: u64) -> peer::Envelope {
+        peer::Envelope {
+            from: Some(peer::PeerIdentity {
+                cluster_id: cluster_id.to_owned(),
+                replica_id: from.0,
+                store_id: from.1.to_owned(),
+            }),
+            to_replica_id: 1,
+            to_store_id: "one".to_owned(),
+            membership_index,
+        }
+    }
+
+    /// Without it a replica that was removed, or that lost its store, would be heard; or one that lags could
+    /// never catch up from a leader that was added since.
+    #[test]
+    fn who_is_heard() {
+        let identity = GroupIdentity { cluster_id: "group".to_owned(), replica_id: 1 };
+        let store_of = |id| (id == 2).then_some("two");
+        let cases = [
+            ("a member", Some(5), envelope("group", (2, "two"), 5), true),
+            ("another store", Some(5), envelope("group", (2, "new"), 9), false),
+            ("another group", Some(5), envelope("other", (2, "two"), 5), false),
+            ("removed", Some(5), envelope("group", (3, "three"), 4), false),
+            ("unknown to the same membership", Some(5), envelope("group", (3, "three"), 5), false),
+            ("unknown to the first membership", Some(0), envelope("group", (3, "three"), 0), false),
+            ("added since", Some(5), envelope("group", (14, "new"), 6), true),
+            ("before the first membership", None, envelope("group", (14, "new"), 0), true),
+        ];
+        for (case, membership_index, envelope, heard) in cases {
+            let known = Known { identity: &identity, store_id: "one", membership_index };
+            assert_eq!(known.admit(&envelope, store_of).is_ok(), heard, "{case}");
+        }
+    }
 }

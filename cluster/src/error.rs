@@ -131,19 +131,12 @@ impl StoreError {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::Io { action, path, source }
     }
 
     /// Acknowledged data in `path` is missing or altered.
     pub(crate) fn damaged(path: impl Into<PathBuf>, what: impl Into<String>) -> Self {
-        Self::Damaged {
-            path: path.into(),
-            what: what.into(),
-        }
+        Self::Damaged { path: path.into(), what: what.into() }
     }
 
     /// As openraft takes errors.

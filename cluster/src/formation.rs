@@ -105,10 +105,7 @@ async fn ask_all(context: &Context) -> Vec<Answer> {
     let others = context.config.initial_replicas.iter();
     let others = others.filter(|replica| replica.name != context.config.name);
     let asked = others.map(|replica| async {
-        Answer {
-            replica: replica.clone(),
-            answer: say_hello(context, &replica.address).await,
-        }
+        Answer { replica: replica.clone(), answer: say_hello(context, &replica.address).await }
     });
     join_all(asked).await
 }
@@ -116,10 +113,7 @@ async fn ask_all(context: &Context) -> Vec<Answer> {
 /// Invites the other replicas of `plan`, each once: one that does not hear it asks later by itself.
 pub(crate) async fn invite_all(context: &Arc<Context>, plan: &Plan) {
     let invited = plan.others().map(|(id, info)| {
-        let identity = GroupIdentity {
-            cluster_id: plan.cluster_id.clone(),
-            replica_id: id,
-        };
+        let identity = GroupIdentity { cluster_id: plan.cluster_id.clone(), replica_id: id };
         async move {
             if let Err(reason) = invite(context, &identity, &info).await {
                 tracing::info!(replica = id, address = %info.address, %reason, "not invited yet");
@@ -144,11 +138,7 @@ pub(crate) async fn invite(
         let mut client = context.channels.client(&info.address, Lane::Control)?;
         client.join(request).await
     };
-    match context
-        .clock
-        .timeout(context.config.timings.peer_call, invited)
-        .await
-    {
+    match context.clock.timeout(context.config.timings.peer_call, invited).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(status)) => Err(status.message().to_owned()),
         Err(_) => Err("no answer in time".to_owned()),

@@ -35,6 +35,7 @@ pub(crate) async fn watch_leadership(context: Arc<Context>) {
     let mut server = running.raft.server_metrics();
     let mut all = running.raft.metrics();
     let mut handing_over = context.handing_over.subscribe();
+    let mut leader_returns = context.leader_returns();
     loop {
         if let Err(fatal) = all.borrow_watched().running_state.clone() {
             return context.stop_with(StopReason::Failed(fatal.to_string()));
@@ -54,6 +55,7 @@ pub(crate) async fn watch_leadership(context: Arc<Context>) {
                 return context.stop_with(StopReason::Failed(reason));
             },
             _ = handing_over.changed() => {}
+            _ = leader_returns.changed() => {}
             // A new leader serves from its first acknowledgement on, not from the next look at the clock.
             _ = all.changed(), if leads && !now.local => {}
             () = context.clock.sleep(check_interval(&context)) => {}
@@ -62,7 +64,7 @@ pub(crate) async fn watch_leadership(context: Arc<Context>) {
 }
 
 fn check_interval(context: &Context) -> Duration {
-    context.config.timings.election_max / 6
+    context.lease() / 6
 }
 
 fn current(context: &Context, running: &Running) -> Leadership {
@@ -72,13 +74,17 @@ fn current(context: &Context, running: &Running) -> Leadership {
     let leads = metrics.state == ServerState::Leader && metrics.current_leader == Some(own_id);
     let local = leads
         && !*context.handing_over.borrow()
-        && quorum_acknowledged_within(running, context.config.timings.election_max);
-    let leader = metrics.current_leader.filter(|&id| id != own_id || local);
-    Leadership {
-        term: metrics.vote.leader_id.term,
-        leader: leader.map(ReplicaId),
-        local,
-    }
+        && quorum_acknowledged_within(running, context.lease());
+    // Raft keeps the name of a leader that died until another one stands for election.
+    let heard = || {
+        let contact = context.leader_contact();
+        contact.is_some_and(|contact| contact <= context.lease())
+    };
+    let leader = metrics.current_leader.filter(|&id| match id == own_id {
+        true => local,
+        false => heard(),
+    });
+    Leadership { term: metrics.vote.leader_id.term, leader: leader.map(ReplicaId), local }
 }
 
 /// Whether this replica leads and a quorum answered a message that it sent within `age`.
@@ -93,9 +99,7 @@ pub(crate) fn quorum_acknowledged_within(running: &Running, age: Duration) -> bo
     if voters.next() == Some(own_id) && voters.next().is_none() {
         return true;
     }
-    metrics
-        .last_quorum_acked
-        .is_some_and(|acknowledged| acknowledged.elapsed() <= age)
+    metrics.last_quorum_acked.is_some_and(|acknowledged| acknowledged.elapsed() <= age)
 }
 
 /// Hands leadership to `to`, or to the other voter that lacks least: the new leader.
@@ -113,8 +117,8 @@ pub(crate) async fn hand_over(
     if to == Some(own_id) {
         return Ok(own_id);
     }
-    let target = choose_target(running, to, context.config.timings.election_max)?;
-    context.handing_over.send_replace(true);
+    let target = choose_target(running, to, context.lease())?;
+    let handing_over = HandingOver::begin(context);
     let taken_over = async {
         // A proposal that takes longer is waiting for something that a hand-over would not hurt.
         let _ = context.clock.timeout(DRAIN, proposer.drained()).await;
@@ -134,8 +138,24 @@ pub(crate) async fn hand_over(
             reason: "it did not take over in time; an election follows".to_owned(),
         }),
     };
-    context.handing_over.send_replace(false);
+    drop(handing_over);
     result
+}
+
+/// Set for as long as it lives, also if whoever asked for the hand-over gives up.
+struct HandingOver<'a>(&'a Context);
+
+impl<'a> HandingOver<'a> {
+    fn begin(context: &'a Context) -> Self {
+        context.handing_over.send_replace(true);
+        Self(context)
+    }
+}
+
+impl Drop for HandingOver<'_> {
+    fn drop(&mut self) {
+        self.0.handing_over.send_replace(false);
+    }
 }
 
 fn choose_target(
@@ -159,10 +179,7 @@ fn choose_target(
         id: ReplicaId(id),
         reason: reason.to_owned(),
     };
-    let mut voters = metrics
-        .membership_config
-        .voter_ids()
-        .filter(|&id| id != own_id);
+    let mut voters = metrics.membership_config.voter_ids().filter(|&id| id != own_id);
     match to {
         None => voters
             .filter(|&id| heard(id))

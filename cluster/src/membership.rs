@@ -42,11 +42,7 @@ pub(crate) struct Membership {
 
 impl Membership {
     pub(crate) fn new(context: Arc<Context>, proposer: Arc<Proposer>) -> Self {
-        Self {
-            context,
-            proposer,
-            one_at_a_time: Mutex::new(()),
-        }
+        Self { context, proposer, one_at_a_time: Mutex::new(()) }
     }
 
     /// Adds the waiting replica `name` at `address` as a learner, under an id that was never used. Safe to
@@ -72,19 +68,17 @@ impl Membership {
                 id
             }
         };
-        let identity = GroupIdentity {
-            cluster_id: running.identity.cluster_id.clone(),
-            replica_id: id,
-        };
-        formation::invite(&self.context, &identity, &info)
-            .await
-            .map_err(|reason| MembershipError::Unreachable {
+        let identity =
+            GroupIdentity { cluster_id: running.identity.cluster_id.clone(), replica_id: id };
+        formation::invite(&self.context, &identity, &info).await.map_err(|reason| {
+            MembershipError::Unreachable {
                 name: name.to_owned(),
                 address: address.to_owned(),
                 reason: format!(
                     "it is replica {id} of the group now, but was not told: {reason}; repeat this"
                 ),
-            })?;
+            }
+        })?;
         Ok(ReplicaId(id))
     }
 
@@ -128,9 +122,7 @@ impl Membership {
         if id.0 == running.identity.replica_id {
             drop(turn);
             let leader = self.transfer_leader(None, deadline).await?;
-            return Err(MembershipError::NotLeader {
-                leader: Some(leader),
-            });
+            return Err(MembershipError::NotLeader { leader: Some(leader) });
         }
         let change = match voters.contains(&id.0) {
             true => ChangeMembers::RemoveVoters([id.0].into()),
@@ -157,9 +149,7 @@ impl Membership {
         let leadership = *self.context.leadership.borrow();
         match self.context.running() {
             Some(running) if leadership.local => Ok(running),
-            _ => Err(MembershipError::NotLeader {
-                leader: leadership.leader,
-            }),
+            _ => Err(MembershipError::NotLeader { leader: leadership.leader }),
         }
     }
 
@@ -198,10 +188,7 @@ impl Membership {
             }
         })?;
         if hello.name != name {
-            return Err(refused(format!(
-                "the replica there calls itself {:?}",
-                hello.name
-            )));
+            return Err(refused(format!("the replica there calls itself {:?}", hello.name)));
         }
         let identity = hello.identity.unwrap_or_default();
         let stored = stored(running);
@@ -270,26 +257,20 @@ impl Membership {
         let last_membership_log_id = *stored.log_id();
         let (done, changed) = oneshot::channel();
         let context = Arc::clone(&self.context);
-        self.context
-            .raft_tasks
-            .spawn("membership change", async move {
-                let Some(running) = context.running() else {
-                    return;
-                };
-                let unchanged = Precondition::LastMembershipLogId {
-                    last_membership_log_id,
-                };
-                // A removed voter leaves altogether; it does not stay as a learner.
-                let keep_removed = false;
-                let result = running
-                    .raft
-                    .change_membership_if(change, keep_removed, [unchanged]);
-                tokio::select! {
-                    () = context.stop.cancelled() => {}
-                    // Nobody may wait for the answer any more.
-                    result = result => drop(done.send(outcome(result))),
-                }
-            });
+        self.context.raft_tasks.spawn("membership change", async move {
+            let Some(running) = context.running() else {
+                return;
+            };
+            let unchanged = Precondition::LastMembershipLogId { last_membership_log_id };
+            // A removed voter leaves altogether; it does not stay as a learner.
+            let keep_removed = false;
+            let result = running.raft.change_membership_if(change, keep_removed, [unchanged]);
+            tokio::select! {
+                () = context.stop.cancelled() => {}
+                // Nobody may wait for the answer any more.
+                result = result => drop(done.send(outcome(result))),
+            }
+        });
         match self.context.clock.timeout_at(deadline, changed).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(MembershipError::Stopping),
@@ -310,12 +291,8 @@ impl Membership {
             let Ok(running) = self.leading() else {
                 continue;
             };
-            let agreed = running
-                .raft
-                .server_metrics()
-                .borrow_watched()
-                .committed_membership_config
-                .clone();
+            let agreed =
+                running.raft.server_metrics().borrow_watched().committed_membership_config.clone();
             let Ok(_turn) = self.one_at_a_time.try_lock() else {
                 continue;
             };
@@ -332,8 +309,7 @@ impl Membership {
 /// The newest membership, agreed on or not.
 fn stored(running: &Running) -> Arc<StoredMembership> {
     let metrics = running.raft.server_metrics();
-    let membership = metrics.borrow_watched().membership_config.clone();
-    membership
+    metrics.borrow_watched().membership_config.clone()
 }
 
 /// How far a replica is, as the leader knows it.
@@ -345,16 +321,9 @@ struct Progress {
 fn progress_of(running: &Running, id: u64) -> Option<Progress> {
     let metrics = running.raft.metrics();
     let metrics = metrics.borrow_watched();
-    let matched = metrics
-        .replication
-        .as_ref()?
-        .get(&id)?
-        .map(|matched| matched.index);
+    let matched = metrics.replication.as_ref()?.get(&id)?.map(|matched| matched.index);
     let after = |index: Option<u64>| index.map_or(0, |index| index + 1);
-    Some(Progress {
-        matched,
-        lag: after(metrics.last_log_index).saturating_sub(after(matched)),
-    })
+    Some(Progress { matched, lag: after(metrics.last_log_index).saturating_sub(after(matched)) })
 }
 
 fn is_settled_voter(stored: &StoredMembership, id: u64) -> bool {
@@ -369,22 +338,18 @@ fn outcome(result: WriteResult) -> Result<(), MembershipError> {
         Err(RaftError::APIError(error)) => error,
     };
     Err(match error {
-        ClientWriteError::ForwardToLeader(forward) => MembershipError::NotLeader {
-            leader: forward.leader_id.map(ReplicaId),
-        },
+        ClientWriteError::ForwardToLeader(forward) => {
+            MembershipError::NotLeader { leader: forward.leader_id.map(ReplicaId) }
+        }
         ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_)) => {
             MembershipError::InProgress
         }
         ClientWriteError::ChangeMembershipError(ChangeMembershipError::LearnerNotFound(found)) => {
-            MembershipError::NotFound {
-                id: ReplicaId(found.node_id),
-            }
+            MembershipError::NotFound { id: ReplicaId(found.node_id) }
         }
         ClientWriteError::PreconditionFailed(_) => MembershipError::InProgress,
         ClientWriteError::LogEntryDiscarded(_) | ClientWriteError::ChangeMembershipError(_) => {
-            MembershipError::Unknown {
-                reason: error.to_string(),
-            }
+            MembershipError::Unknown { reason: error.to_string() }
         }
     })
 }

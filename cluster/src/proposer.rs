@@ -63,28 +63,17 @@ impl Proposer {
         let (queue, proposals) = mpsc::channel(context.config.limits.queued_proposals);
         let task = gather(Arc::clone(&context), proposals);
         context.raft_tasks.spawn("proposer", task);
-        Self {
-            context,
-            queue,
-            under_way: watch::Sender::new(0),
-        }
+        Self { context, queue, under_way: watch::Sender::new(0) }
     }
 
     /// Proposes `payload` and waits for its answer until `deadline`.
     pub(crate) async fn propose(&self, payload: Bytes, deadline: Moment) -> Answer {
-        let Limits {
-            proposal_bytes,
-            queued_proposals,
-            ..
-        } = self.context.config.limits;
+        let Limits { proposal_bytes, queued_proposals, .. } = self.context.config.limits;
         if self.context.stop.is_cancelled() {
             return Err(ProposeError::Stopping);
         }
         if payload.len() > proposal_bytes {
-            return Err(ProposeError::TooLarge {
-                bytes: payload.len(),
-                limit: proposal_bytes,
-            });
+            return Err(ProposeError::TooLarge { bytes: payload.len(), limit: proposal_bytes });
         }
         // Counted before the look at the hand-over, which looks at the count after it has begun.
         let _counted = Counted::new(&self.under_way);
@@ -95,14 +84,11 @@ impl Proposer {
             });
         }
         let (answer, answered) = oneshot::channel();
-        let proposal = Proposal {
-            payload: Payload(payload),
-            answer,
-        };
+        let proposal = Proposal { payload: Payload(payload), answer };
         self.queue.try_send(proposal).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => ProposeError::Overloaded {
-                limit: queued_proposals,
-            },
+            mpsc::error::TrySendError::Full(_) => {
+                ProposeError::Overloaded { limit: queued_proposals }
+            }
             mpsc::error::TrySendError::Closed(_) => ProposeError::Stopping,
         })?;
         match self.context.clock.timeout_at(deadline, answered).await {
@@ -115,11 +101,7 @@ impl Proposer {
     /// Waits until no proposal is under way.
     pub(crate) async fn drained(&self) {
         // The sender lives as long as this.
-        let _ = self
-            .under_way
-            .subscribe()
-            .wait_for(|&count| count == 0)
-            .await;
+        let _ = self.under_way.subscribe().wait_for(|&count| count == 0).await;
     }
 }
 
@@ -153,10 +135,8 @@ async fn submit(context: &Arc<Context>, batch: Vec<Proposal>, permit: OwnedSemap
     let Some(running) = context.running() else {
         return;
     };
-    let (payloads, answers): (Vec<_>, Vec<_>) = batch
-        .into_iter()
-        .map(|proposal| (proposal.payload, proposal.answer))
-        .unzip();
+    let (payloads, answers): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|proposal| (proposal.payload, proposal.answer)).unzip();
     let written = running.raft.client_write_many(payloads);
     let mut results = match context.clock.timeout(SUBMIT_TIMEOUT, written).await {
         Ok(Ok(results)) => results,
@@ -170,10 +150,9 @@ async fn submit(context: &Arc<Context>, batch: Vec<Proposal>, permit: OwnedSemap
                 break;
             };
             let result = match result {
-                Ok(Ok(written)) => Ok(Applied {
-                    index: written.log_id.index,
-                    answer: written.response.0,
-                }),
+                Ok(Ok(written)) => {
+                    Ok(Applied { index: written.log_id.index, answer: written.response.0 })
+                }
                 Ok(Err(refused)) => Err(refusal(&refused)),
                 Err(fatal) => Err(unknown(fatal.to_string())),
             };
@@ -193,9 +172,9 @@ fn answer_all(answers: impl IntoIterator<Item = oneshot::Sender<Answer>>, error:
 
 fn refusal(error: &ClientWriteError<TypeConfig>) -> ProposeError {
     match error {
-        ClientWriteError::ForwardToLeader(forward) => ProposeError::NotLeader {
-            leader: forward.leader_id.map(ReplicaId),
-        },
+        ClientWriteError::ForwardToLeader(forward) => {
+            ProposeError::NotLeader { leader: forward.leader_id.map(ReplicaId) }
+        }
         ClientWriteError::LogEntryDiscarded(_) => {
             unknown("another leader took over before it was agreed on")
         }
@@ -207,7 +186,5 @@ fn refusal(error: &ClientWriteError<TypeConfig>) -> ProposeError {
 }
 
 fn unknown(reason: impl Into<String>) -> ProposeError {
-    ProposeError::Unknown {
-        reason: reason.into(),
-    }
+    ProposeError::Unknown { reason: reason.into() }
 }

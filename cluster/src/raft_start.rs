@@ -46,10 +46,7 @@ impl Admission {
     ) -> Result<(), StartError> {
         let identity = self.storage.identity.get();
         if let (Some(cluster_id), Some(replica_id)) = (identity.cluster_id, identity.replica_id) {
-            let identity = GroupIdentity {
-                cluster_id,
-                replica_id,
-            };
+            let identity = GroupIdentity { cluster_id, replica_id };
             self.resume(identity).await?;
             self.answer_invitations(invitations);
             return Ok(());
@@ -63,9 +60,7 @@ impl Admission {
         tasks.spawn("formation", async move {
             match self.find_group(&mut invitations).await {
                 Ok(()) => self.answer_invitations(invitations),
-                Err(error) => self
-                    .context
-                    .stop_with(StopReason::NotFormed(error.to_string())),
+                Err(error) => self.context.stop_with(StopReason::NotFormed(error.to_string())),
             }
         });
         Ok(())
@@ -108,6 +103,7 @@ impl Admission {
     /// Goes on as the replica that the store belongs to.
     async fn resume(&self, identity: GroupIdentity) -> Result<(), StartError> {
         let raft = self.start_raft(&identity).await?;
+        self.check_name(&raft, &identity).await?;
         if let Some(plan) = self.plans.read()? {
             let initialized = raft.is_initialized().await.map_err(raft_error)?;
             let ours =
@@ -122,11 +118,32 @@ impl Admission {
         Ok(())
     }
 
+    /// A directory that was moved to another replica would make one replica speak for two.
+    async fn check_name(&self, raft: &Group, identity: &GroupIdentity) -> Result<(), StartError> {
+        let id = identity.replica_id;
+        let named = raft.with_raft_state(move |state| {
+            let info = state.membership_state.effective().get_node(&id);
+            info.map(|info| info.name.clone())
+        });
+        let config = &self.context.config;
+        match named.await.map_err(raft_error)? {
+            Some(name) if name != config.name => {
+                // What it has begun ends with it; the error says more than a failed end could.
+                let _ = raft.shutdown().await;
+                Err(StartError::WrongData {
+                    path: config.data_dir.clone(),
+                    reason: format!(
+                        "it belongs to replica {name:?}, this is {:?}; give each replica its own directory",
+                        config.name
+                    ),
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn claim(&self, identity: &GroupIdentity) -> Result<(), StartError> {
-        let claimed = self
-            .storage
-            .identity
-            .claim(&identity.cluster_id, identity.replica_id);
+        let claimed = self.storage.identity.claim(&identity.cluster_id, identity.replica_id);
         Ok(claimed?)
     }
 
@@ -134,9 +151,7 @@ impl Admission {
     /// comes back here by its plan.
     async fn initialize(&self, raft: &Group, plan: &Plan) -> Result<(), StartError> {
         formation::invite_all(&self.context, plan).await;
-        raft.initialize(plan.members.clone())
-            .await
-            .map_err(raft_error)?;
+        raft.initialize(plan.members.clone()).await.map_err(raft_error)?;
         self.plans.remove();
         tracing::info!(cluster = %plan.cluster_id, replicas = plan.members.len(), "formed a group");
         Ok(())

@@ -55,9 +55,9 @@ impl ReadIndexer {
         }
         let (answer, answered) = oneshot::channel();
         self.queue.try_send(answer).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => ReadError::Overloaded {
-                limit: self.context.config.limits.queued_reads,
-            },
+            mpsc::error::TrySendError::Full(_) => {
+                ReadError::Overloaded { limit: self.context.config.limits.queued_reads }
+            }
             mpsc::error::TrySendError::Closed(_) => ReadError::Stopping,
         })?;
         match self.context.clock.timeout_at(deadline, answered).await {
@@ -127,15 +127,10 @@ async fn round(context: Arc<Context>, batch: Vec<Read>) {
 }
 
 async fn ask(context: &Context) -> Result<u64, String> {
-    let running = context
-        .running()
-        .ok_or("this replica belongs to no group yet")?;
+    let running = context.running().ok_or("this replica belongs to no group yet")?;
     let leadership = *context.leadership.borrow();
     if leadership.local {
-        let linearizer = running
-            .raft
-            .get_read_linearizer(ReadPolicy::ReadIndex)
-            .await;
+        let linearizer = running.raft.get_read_linearizer(ReadPolicy::ReadIndex).await;
         let linearizer = linearizer.map_err(|error| error.to_string())?;
         return Ok(linearizer.read_log_id().index());
     }
@@ -144,9 +139,7 @@ async fn ask(context: &Context) -> Result<u64, String> {
         .member(leader.0)
         .ok_or_else(|| format!("leader {leader} is not in the membership"))?;
     let client = context.channels.client(&info.address, Lane::Urgent);
-    let call = peer::ReadIndexCall {
-        envelope: Some(context.envelope(leader.0, &info.store_id)),
-    };
+    let call = peer::ReadIndexCall { envelope: Some(context.envelope(leader.0, &info.store_id)) };
     let reply = match client {
         Ok(mut client) => client.read_index(call).await,
         Err(status) => Err(status),

@@ -16,7 +16,7 @@ pub(crate) async fn watch_removal(context: Arc<Context>) {
     let Some(running) = context.running() else {
         return;
     };
-    let silence = context.config.timings.election_max * 2;
+    let silence = context.lease() * 2;
     loop {
         tokio::select! {
             () = context.stop.cancelled() => return,
@@ -26,9 +26,7 @@ pub(crate) async fn watch_removal(context: Arc<Context>) {
         if leads {
             continue;
         }
-        let silent = context
-            .leader_contact()
-            .is_none_or(|contact| contact > silence);
+        let silent = context.leader_contact().is_none_or(|contact| contact > silence);
         if removed_by_own_log(running) || (silent && removed_by_others(&context, running).await) {
             return context.stop_with(StopReason::Removed {
                 id: ReplicaId(running.identity.replica_id),

@@ -97,7 +97,7 @@ impl Replica {
 
     /// The leader's lease: how long after its last quorum no other replica can lead.
     pub fn lease(&self) -> Duration {
-        self.inner.context.config.timings.election_max
+        self.inner.context.lease()
     }
 
     /// The group as this replica sees it.
@@ -127,10 +127,7 @@ impl Replica {
         address: &str,
         deadline: Moment,
     ) -> Result<ReplicaId, MembershipError> {
-        self.inner
-            .membership
-            .add_learner(name, address, deadline)
-            .await
+        self.inner.membership.add_learner(name, address, deadline).await
     }
 
     /// Makes a learner a voter once it has caught up; leader only, safe to repeat.
@@ -155,12 +152,7 @@ impl Replica {
 
     /// Hands leadership over if this replica leads, then stops everything and closes the data directory.
     pub async fn shutdown(self) {
-        let Inner {
-            context,
-            membership,
-            started,
-            ..
-        } = self.inner.as_ref();
+        let Inner { context, membership, started, .. } = self.inner.as_ref();
         let deadline = context.clock.now() + context.config.timings.hand_over;
         match membership.transfer_leader(None, deadline).await {
             Ok(leader) => tracing::info!(%leader, "handed over"),

@@ -32,6 +32,18 @@ pub(crate) struct Services {
     pub(crate) membership: Arc<Membership>,
 }
 
+impl Services {
+    fn start(context: &Arc<Context>) -> Self {
+        let proposer = Arc::new(Proposer::start(Arc::clone(context)));
+        Self {
+            reads: Arc::new(ReadIndexer::start(Arc::clone(context))),
+            relay: RelayClient::start(Arc::clone(context)),
+            membership: Arc::new(Membership::new(Arc::clone(context), Arc::clone(&proposer))),
+            proposer,
+        }
+    }
+}
+
 /// What must be closed at the end.
 pub(crate) struct Started {
     storage: Storage,
@@ -71,10 +83,7 @@ pub(crate) async fn start(
     let raft_tasks = parts
         .spawner
         .runtime("raft", config.limits.raft_threads)
-        .map_err(|source| StartError::Runtime {
-            what: "the Raft runtime",
-            source,
-        })?;
+        .map_err(|source| StartError::Runtime { what: "the Raft runtime", source })?;
     let (done, started) = oneshot::channel();
     let tasks = Arc::clone(&raft_tasks);
     raft_tasks.spawn("start", async move {
@@ -112,18 +121,9 @@ async fn start_here(
         outer_tasks: Arc::clone(&parts.spawner),
         channels: Channels::new(tls),
     }));
-    let proposer = Arc::new(Proposer::start(Arc::clone(&context)));
-    let services = Services {
-        reads: Arc::new(ReadIndexer::start(Arc::clone(&context))),
-        relay: RelayClient::start(Arc::clone(&context)),
-        membership: Arc::new(Membership::new(Arc::clone(&context), Arc::clone(&proposer))),
-        proposer,
-    };
+    let services = Services::start(&context);
     let (invitations, invited) = mpsc::channel(INVITATIONS);
-    let inbox = Inbox::new(
-        Arc::clone(&storage.snapshots),
-        Arc::clone(&context.raft_tasks),
-    );
+    let inbox = Inbox::new(Arc::clone(&storage.snapshots), Arc::clone(&context.raft_tasks));
     let service = PeerPortService::new(
         Arc::clone(&context),
         Arc::clone(&services.reads),

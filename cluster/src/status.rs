@@ -123,10 +123,7 @@ fn fill(status: &mut GroupStatus, context: &Context, running: &Running) {
             true => last_log,
             false => replicated.and_then(|matched| matched.map(|log_id| log_id.index)),
         };
-        let heard = metrics
-            .heartbeat
-            .as_ref()
-            .and_then(|all| all.get(&id).copied().flatten());
+        let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(&id).copied().flatten());
         let after = |index: Option<u64>| index.map_or(0, |index| index + 1);
         status.replicas.push(ReplicaStatus {
             id: ReplicaId(id),

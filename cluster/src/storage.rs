@@ -62,12 +62,7 @@ impl Storage {
                 LogStore::inline(Box::new(log), cache, fatal)
             }
         };
-        Ok(Self {
-            identity,
-            log,
-            snapshots,
-            _lock: lock,
-        })
+        Ok(Self { identity, log, snapshots, _lock: lock })
     }
 }
 
@@ -91,9 +86,7 @@ async fn open_files(
         // A caller that has gone away meanwhile needs no files.
         let _ = sender.send(open());
     });
-    spawner
-        .thread("open", body)
-        .map_err(StoreError::io("start a thread to open", "the store"))?;
+    spawner.thread("open", body).map_err(StoreError::io("start a thread to open", "the store"))?;
     opened.await.unwrap_or(Err(StoreError::Closed))
 }
 
@@ -103,9 +96,7 @@ fn check_coverage(
     log: &StoredState,
     snapshots: &SnapshotStore,
 ) -> Result<(), StoreError> {
-    let covered = snapshots
-        .newest()
-        .and_then(|newest| newest.meta().last_log_id);
+    let covered = snapshots.newest().and_then(|newest| newest.meta().last_log_id);
     if log.purged <= covered {
         return Ok(());
     }

@@ -30,12 +30,7 @@ fn applier(storage: &Storage) -> (Applier, Published) {
     let (machine, published) = TestMachine::new();
     let fatal = FatalHook::new(|fault| panic!("{fault}"));
     let snapshots = Arc::clone(&storage.snapshots);
-    let applier = Applier::new(
-        Box::new(machine),
-        snapshots,
-        SystemSpawner::current(),
-        fatal,
-    );
+    let applier = Applier::new(Box::new(machine), snapshots, SystemSpawner::current(), fatal);
     (applier, published)
 }
 

@@ -53,20 +53,12 @@ impl PeerTls {
     /// Reads the files and checks that they fit together.
     pub(crate) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
         let read = |path: &PathBuf| {
-            fs::read(path).map_err(|source| TlsError::Read {
-                path: path.clone(),
-                source,
-            })
+            fs::read(path).map_err(|source| TlsError::Read { path: path.clone(), source })
         };
-        let (ca, certificate, key) = (
-            read(&files.ca)?,
-            read(&files.certificate)?,
-            read(&files.key)?,
-        );
-        let tls = Self {
-            identity: Identity::from_pem(certificate, key),
-            ca: Certificate::from_pem(ca),
-        };
+        let (ca, certificate, key) =
+            (read(&files.ca)?, read(&files.certificate)?, read(&files.key)?);
+        let tls =
+            Self { identity: Identity::from_pem(certificate, key), ca: Certificate::from_pem(ca) };
         // tonic parses the files only when a server or an endpoint takes them, and an empty authority only
         // when nobody can connect.
         let built = tonic::transport::Server::builder().tls_config(tls.server());
@@ -85,9 +77,7 @@ impl PeerTls {
     }
 
     pub(crate) fn server(&self) -> ServerTlsConfig {
-        ServerTlsConfig::new()
-            .identity(self.identity.clone())
-            .client_ca_root(self.ca.clone())
+        ServerTlsConfig::new().identity(self.identity.clone()).client_ca_root(self.ca.clone())
     }
 
     /// Settings for calls to `host`, whose certificate must name it.

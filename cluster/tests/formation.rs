@@ -32,18 +32,13 @@ async fn formation_survives_kills_at_any_time() {
         let first = leader(&replicas).await;
         replicas[first].write("one").await;
         for replica in &replicas {
-            within(
-                Duration::from_secs(5),
-                "a replica stays outside",
-                async || replica.replica.status().cluster_id,
-            )
+            within(Duration::from_secs(5), "a replica stays outside", async || {
+                replica.replica.status().cluster_id
+            })
             .await;
             assert_eq!(replica.read().await, ["one"], "round {round}");
         }
-        let ids: BTreeSet<_> = replicas
-            .iter()
-            .map(|it| it.replica.status().cluster_id)
-            .collect();
+        let ids: BTreeSet<_> = replicas.iter().map(|it| it.replica.status().cluster_id).collect();
         assert_eq!(ids.len(), 1, "round {round}: more than one group");
     }
 }
@@ -65,21 +60,14 @@ async fn a_wiped_replica_stays_outside_under_its_old_name() {
     let first = leader(&replicas).await;
     let live = &replicas[first];
     let name = &homes[victim].name;
-    let refused = live
-        .replica
-        .add_learner(name, &homes[victim].address, live.soon())
-        .await;
+    let refused = live.replica.add_learner(name, &homes[victim].address, live.soon()).await;
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("navarch replica remove"), "{refused}");
 
     // As the message says: removed and added again, it comes back under a new id.
     let old_id = navarch_cluster::ReplicaId(victim as u64 + 1);
     live.replica.remove(old_id, live.soon()).await.unwrap();
-    let new_id = live
-        .replica
-        .add_learner(name, &homes[victim].address, live.soon())
-        .await
-        .unwrap();
+    let new_id = live.replica.add_learner(name, &homes[victim].address, live.soon()).await.unwrap();
     assert!(new_id.0 > 9, "{new_id}");
     live.replica.promote(new_id, live.soon()).await.unwrap();
     assert_eq!(wiped.read().await, ["one"]);
@@ -110,14 +98,8 @@ async fn bootstrap_forms_a_group_alone_and_never_beside_one() {
 
     let mut other = Home::new("other");
     other.initial_replicas = vec![
-        InitialReplica {
-            name: "solo".to_owned(),
-            address: home.address.clone(),
-        },
-        InitialReplica {
-            name: "other".to_owned(),
-            address: other.address.clone(),
-        },
+        InitialReplica { name: "solo".to_owned(), address: home.address.clone() },
+        InitialReplica { name: "other".to_owned(), address: other.address.clone() },
     ];
     let mut beside = other.config();
     beside.bootstrap = true;
@@ -128,10 +110,7 @@ async fn bootstrap_forms_a_group_alone_and_never_beside_one() {
     // Its own restart is no second bootstrap.
     solo.kill();
     let refused = other.start_with(beside).await;
-    assert!(
-        matches!(refused, Err(StartError::Bootstrap(_))),
-        "a silent peer was taken for none"
-    );
+    assert!(matches!(refused, Err(StartError::Bootstrap(_))), "a silent peer was taken for none");
     let solo = home.restart_with(config).await;
     assert_eq!(solo.read().await, ["one"]);
 }
@@ -166,11 +145,19 @@ async fn starts_that_cannot_succeed_say_why() {
     assert!(text.contains("navarch tls init"), "{text}");
     // A list without this replica.
     let mut foreign = second.config();
-    foreign.initial_replicas = vec![InitialReplica {
-        name: "c".to_owned(),
-        address: "127.0.0.1:1".to_owned(),
-    }];
+    foreign.initial_replicas =
+        vec![InitialReplica { name: "c".to_owned(), address: "127.0.0.1:1".to_owned() }];
     let text = message(second.start_with(foreign).await);
     assert!(text.contains("do not name this one"), "{text}");
+    // The directory of another replica.
     running.kill();
+    let mut moved = second.config();
+    moved.data_dir = home.dir.path().to_owned();
+    let limit = Duration::from_secs(5);
+    let text = within(limit, "the directory stays taken", async || {
+        let text = message(second.start_with(moved.clone()).await);
+        (!text.contains("in use")).then_some(text)
+    })
+    .await;
+    assert!(text.contains("belongs to replica \"a\""), "{text}");
 }

@@ -20,11 +20,7 @@ async fn three_replicas_form_a_group_write_and_read_everywhere() {
     let cluster_id = replicas[first].replica.status().cluster_id;
     for (position, live) in replicas.iter().enumerate() {
         let read = live.read().await;
-        assert_eq!(
-            read.len(),
-            20,
-            "replica {position} is not up to date after a read index"
-        );
+        assert_eq!(read.len(), 20, "replica {position} is not up to date after a read index");
         assert_eq!(live.replica.status().cluster_id, cluster_id);
         assert_eq!(live.id(), ReplicaId(position as u64 + 1));
         if position != first {
@@ -36,10 +32,7 @@ async fn three_replicas_form_a_group_write_and_read_everywhere() {
     let status = replicas[first].replica.status();
     assert_eq!(status.replicas.len(), 3);
     assert!(
-        status
-            .replicas
-            .iter()
-            .all(|replica| replica.voter && replica.lag == Some(0)),
+        status.replicas.iter().all(|replica| replica.voter && replica.lag == Some(0)),
         "{status:?}"
     );
     assert_eq!(status.replicas[1].public_address, "b-public:1");
@@ -65,10 +58,7 @@ async fn a_killed_leader_is_replaced_and_nothing_is_lost() {
         assert_eq!(read.len(), 51);
         assert_eq!(read[50], "after");
     }
-    assert!(
-        gap < Duration::from_secs(2),
-        "the next write came after {gap:?}"
-    );
+    assert!(gap < Duration::from_secs(2), "the next write came after {gap:?}");
 
     // The killed one comes back with its log and catches up.
     let back = homes[first].start().await;
@@ -101,15 +91,10 @@ async fn leadership_is_handed_over_without_a_lost_answer() {
     let gap = clock.now().since(started_at);
     assert_eq!(second, target);
     assert!(
-        written
-            .iter()
-            .all(|result| !matches!(result, Err(ProposeError::Unknown { .. }))),
+        written.iter().all(|result| !matches!(result, Err(ProposeError::Unknown { .. }))),
         "{written:?}"
     );
-    assert!(
-        gap < Duration::from_millis(500),
-        "the hand-over took {gap:?}"
-    );
+    assert!(gap < Duration::from_millis(500), "the hand-over took {gap:?}");
     let accepted = written.iter().filter(|result| result.is_ok()).count();
     assert_eq!(replicas[first].read().await.len(), accepted + 2);
 }
@@ -121,29 +106,18 @@ async fn relayed_calls_reach_the_leader_or_say_why_not() {
     let mut replicas = start_all(&homes).await;
     let first = leader(&replicas).await;
     let from = (first + 1) % 3;
-    within(
-        Duration::from_secs(5),
-        "the follower knows no leader",
-        async || replicas[from].replica.leadership().borrow().leader,
-    )
+    within(Duration::from_secs(5), "the follower knows no leader", async || {
+        replicas[from].replica.leadership().borrow().leader
+    })
     .await;
     let follower = &replicas[from];
     let calls = (0..500).map(|number| {
-        follower
-            .replica
-            .relay(Bytes::from(format!("call {number}")), follower.soon())
+        follower.replica.relay(Bytes::from(format!("call {number}")), follower.soon())
     });
-    for (number, answer) in futures::future::join_all(calls)
-        .await
-        .into_iter()
-        .enumerate()
-    {
+    for (number, answer) in futures::future::join_all(calls).await.into_iter().enumerate() {
         assert_eq!(answer.unwrap(), format!("{}:call {number}", follower.id()));
     }
-    let own = replicas[first]
-        .replica
-        .relay(Bytes::from("x"), replicas[first].soon())
-        .await;
+    let own = replicas[first].replica.relay(Bytes::from("x"), replicas[first].soon()).await;
     assert!(matches!(own, Err(RelayError::NotSent { .. })), "{own:?}");
 
     replicas.remove(first).kill();
@@ -166,11 +140,7 @@ async fn a_leader_without_a_quorum_stops_being_local() {
     let mut replicas = start_all(&homes).await;
     let first = leader(&replicas).await;
     let alone = replicas.remove(first);
-    assert!(
-        alone
-            .replica
-            .quorum_acknowledged_within(Duration::from_secs(1))
-    );
+    assert!(alone.replica.quorum_acknowledged_within(Duration::from_secs(1)));
     for follower in replicas {
         follower.kill();
     }
@@ -178,15 +148,8 @@ async fn a_leader_without_a_quorum_stops_being_local() {
     let limit = Duration::from_secs(2);
     let lost = leadership.wait_for(|leadership| !leadership.local);
     let lost = alone.clock.timeout(limit, lost).await;
-    assert!(
-        lost.is_ok(),
-        "still local {limit:?} after the last follower died"
-    );
-    assert!(
-        !alone
-            .replica
-            .quorum_acknowledged_within(Duration::from_millis(300))
-    );
+    assert!(lost.is_ok(), "still local {limit:?} after the last follower died");
+    assert!(!alone.replica.quorum_acknowledged_within(Duration::from_millis(300)));
     let deadline = alone.clock.now() + Duration::from_millis(300);
     assert!(alone.replica.read_index(deadline).await.is_err());
 }
@@ -226,4 +189,25 @@ async fn a_majority_tells_its_wall_clocks() {
     let live = &replicas[first];
     let told = live.replica.majority_wall_clock(live.soon()).await.unwrap();
     assert!(told.abs_diff(live.clock.wall_ms()) < 5_000);
+}
+
+/// Without it a follower would go on to name a dead leader, and callers would be sent there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_hears_nobody_knows_no_leader() {
+    let homes = homes(&["a", "b", "c"]);
+    let mut replicas = start_all(&homes).await;
+    let first = leader(&replicas).await;
+    let alone = replicas.remove((first + 1) % 3);
+    let mut leadership = alone.replica.leadership();
+    let known = leadership.wait_for(|leadership| leadership.leader.is_some());
+    assert!(alone.clock.timeout(Duration::from_secs(5), known).await.is_ok());
+    for other in replicas {
+        other.kill();
+    }
+    let limit = Duration::from_secs(2);
+    let unknown = leadership.wait_for(|leadership| leadership.leader.is_none());
+    assert!(alone.clock.timeout(limit, unknown).await.is_ok());
+    let deadline = alone.clock.now() + Duration::from_millis(100);
+    let waited = alone.replica.relay(Bytes::from("x"), deadline).await;
+    assert_eq!(waited, Err(RelayError::NoLeader));
 }

@@ -13,6 +13,31 @@ use std::{
 use bytes::Bytes;
 use common::{Home, Live, homes, leader, start_all, within};
 use navarch_cluster::{MembershipError, ReplicaId, Role, StopReason};
+use tokio::task::JoinHandle;
+
+/// Writes one entry after another until `done`; no write may fail. How many it were.
+fn write_until(live: &Live, done: Arc<AtomicBool>) -> JoinHandle<usize> {
+    let (replica, clock) = (live.replica.clone(), live.clock.clone());
+    tokio::spawn(async move {
+        let mut written = 0;
+        while !done.load(Ordering::Relaxed) {
+            let deadline = clock.now() + Duration::from_secs(5);
+            let payload = Bytes::from(format!("entry {written}"));
+            let result = replica.propose(payload, deadline).await;
+            assert!(result.is_ok(), "{result:?}");
+            written += 1;
+        }
+        written
+    })
+}
+
+async fn assert_removed(live: &Live) {
+    let reason = within(Duration::from_secs(5), "it goes on", async || {
+        live.replica.stopped().borrow().clone()
+    })
+    .await;
+    assert!(matches!(reason, StopReason::Removed { .. }), "{reason:?}");
+}
 
 /// Without it a group could not be repaired or enlarged without stopping it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -21,38 +46,16 @@ async fn a_group_grows_to_five_and_shrinks_to_three_while_writes_go_on() {
     let mut replicas = start_all(&homes).await;
     let first = leader(&replicas).await;
     let done = Arc::new(AtomicBool::new(false));
-    let writer = {
-        let (replica, clock) = (
-            replicas[first].replica.clone(),
-            replicas[first].clock.clone(),
-        );
-        let done = Arc::clone(&done);
-        tokio::spawn(async move {
-            let mut written = 0;
-            while !done.load(Ordering::Relaxed) {
-                let deadline = clock.now() + Duration::from_secs(5);
-                let payload = Bytes::from(format!("entry {written}"));
-                replica.propose(payload, deadline).await.unwrap();
-                written += 1;
-            }
-            written
-        })
-    };
+    let writer = write_until(&replicas[first], Arc::clone(&done));
     let late = [Home::new("d"), Home::new("e")];
     let mut added = Vec::new();
     for home in &late {
         let live = home.start().await;
         let leading = &replicas[first];
-        let id = leading
-            .replica
-            .add_learner(&home.name, &home.address, leading.soon())
-            .await
-            .unwrap();
+        let id =
+            leading.replica.add_learner(&home.name, &home.address, leading.soon()).await.unwrap();
         // Repeated, as by a caller that lost the answer.
-        let again = leading
-            .replica
-            .add_learner(&home.name, &home.address, leading.soon())
-            .await;
+        let again = leading.replica.add_learner(&home.name, &home.address, leading.soon()).await;
         assert_eq!(again, Ok(id));
         leading.replica.promote(id, leading.soon()).await.unwrap();
         assert_eq!(leading.replica.promote(id, leading.soon()).await, Ok(()));
@@ -60,14 +63,7 @@ async fn a_group_grows_to_five_and_shrinks_to_three_while_writes_go_on() {
         replicas.push(live);
     }
     assert!(added[0].0 > 9 && added[1] > added[0], "{added:?}");
-    let voters = |live: &Live| {
-        live.replica
-            .status()
-            .replicas
-            .iter()
-            .filter(|it| it.voter)
-            .count()
-    };
+    let voters = |live: &Live| live.replica.status().replicas.iter().filter(|it| it.voter).count();
     assert_eq!(voters(&replicas[first]), 5);
     for id in &added {
         let leading = &replicas[first];
@@ -81,18 +77,7 @@ async fn a_group_grows_to_five_and_shrinks_to_three_while_writes_go_on() {
     }
     // Those removed notice it by themselves, and say so.
     for live in &replicas[3..] {
-        let mut stopped = live.replica.stopped();
-        let noticed = stopped.wait_for(Option::is_some);
-        let reason = live
-            .clock
-            .timeout(Duration::from_secs(5), noticed)
-            .await
-            .unwrap()
-            .unwrap();
-        assert!(
-            matches!(*reason, Some(StopReason::Removed { .. })),
-            "{reason:?}"
-        );
+        assert_removed(live).await;
     }
 }
 
@@ -114,37 +99,18 @@ async fn changes_that_make_no_sense_are_refused() {
     let not_found = Err(MembershipError::NotFound { id: unknown });
     assert_eq!(replica.remove(unknown, solo.soon()).await, not_found);
     assert_eq!(replica.promote(unknown, solo.soon()).await, not_found);
-    let nobody = replica
-        .add_learner("x", &common::fresh_address(), solo.soon())
-        .await;
-    assert!(
-        matches!(nobody, Err(MembershipError::Unreachable { .. })),
-        "{nobody:?}"
-    );
+    let nobody = replica.add_learner("x", &common::fresh_address(), solo.soon()).await;
+    assert!(matches!(nobody, Err(MembershipError::Unreachable { .. })), "{nobody:?}");
     let exposed = replica.add_learner("x", "10.1.2.3:7000", solo.soon()).await;
-    assert!(
-        matches!(exposed, Err(MembershipError::Refused { .. })),
-        "{exposed:?}"
-    );
+    assert!(matches!(exposed, Err(MembershipError::Refused { .. })), "{exposed:?}");
 
     let waiting = Home::new("d");
     let live = waiting.start().await;
-    let misnamed = replica
-        .add_learner("x", &waiting.address, solo.soon())
-        .await;
-    assert!(
-        matches!(misnamed, Err(MembershipError::Refused { .. })),
-        "{misnamed:?}"
-    );
-    let id = replica
-        .add_learner("d", &waiting.address, solo.soon())
-        .await
-        .unwrap();
+    let misnamed = replica.add_learner("x", &waiting.address, solo.soon()).await;
+    assert!(matches!(misnamed, Err(MembershipError::Refused { .. })), "{misnamed:?}");
+    let id = replica.add_learner("d", &waiting.address, solo.soon()).await.unwrap();
     let refused = replica.transfer_leader(Some(id), solo.soon()).await;
-    assert!(
-        matches!(refused, Err(MembershipError::BadTarget { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(MembershipError::BadTarget { .. })), "{refused:?}");
     let status = replica.status();
     let learner = status.replicas.iter().find(|it| it.id == id).unwrap();
     assert_eq!((learner.role, learner.voter), (Role::Learner, false));
@@ -161,32 +127,14 @@ async fn a_leader_that_is_to_go_hands_over_and_is_removed_by_the_next() {
     let replicas = start_all(&homes).await;
     let first = leader(&replicas).await;
     replicas[first].write("one").await;
-    replicas[first]
-        .clock
-        .sleep(Duration::from_millis(300))
-        .await;
+    replicas[first].clock.sleep(Duration::from_millis(300)).await;
     let id = replicas[first].id();
-    let refused = replicas[first]
-        .replica
-        .remove(id, replicas[first].soon())
-        .await;
-    assert!(
-        matches!(refused, Err(MembershipError::NotLeader { leader: Some(_) })),
-        "{refused:?}"
-    );
+    let refused = replicas[first].replica.remove(id, replicas[first].soon()).await;
+    assert!(matches!(refused, Err(MembershipError::NotLeader { leader: Some(_) })), "{refused:?}");
     let second = leader(&replicas).await;
     assert_ne!(first, second);
-    replicas[second]
-        .replica
-        .remove(id, replicas[second].soon())
-        .await
-        .unwrap();
-    within(
-        Duration::from_secs(5),
-        "the removed replica goes on",
-        async || replicas[first].replica.stopped().borrow().clone(),
-    )
-    .await;
+    replicas[second].replica.remove(id, replicas[second].soon()).await.unwrap();
+    assert_removed(&replicas[first]).await;
     replicas[second].write("two").await;
     assert_eq!(replicas[second].replica.status().replicas.len(), 2);
 }
@@ -203,8 +151,7 @@ async fn a_late_replica_catches_up_by_snapshot() {
     let total = 12_000_usize;
     for start in (0..total).step_by(500) {
         let writes = (start..start + 500).map(|number| {
-            solo.replica
-                .propose(Bytes::from(format!("entry {number}")), solo.soon())
+            solo.replica.propose(Bytes::from(format!("entry {number}")), solo.soon())
         });
         for result in futures::future::join_all(writes).await {
             result.unwrap();
@@ -214,14 +161,7 @@ async fn a_late_replica_catches_up_by_snapshot() {
     assert!(status.snapshot > 10_500, "{status:?}");
     let late = Home::new("late");
     let live = late.start().await;
-    let id = solo
-        .replica
-        .add_learner("late", &late.address, solo.soon())
-        .await
-        .unwrap();
-    solo.replica
-        .promote(id, solo.clock.now() + Duration::from_secs(20))
-        .await
-        .unwrap();
+    let id = solo.replica.add_learner("late", &late.address, solo.soon()).await.unwrap();
+    solo.replica.promote(id, solo.clock.now() + Duration::from_secs(20)).await.unwrap();
     assert_eq!(live.read().await.len(), total);
 }

@@ -51,14 +51,8 @@ pub(super) async fn run(shared: &Shared, mut memory: CommandMemory) {
 /// Waits for commands; none when the call failed.
 async fn poll(shared: &Shared) -> Option<Vec<NodeCommand>> {
     let registrations = shared.settings().registrations;
-    let request = PollCommandsRequest {
-        node_id: shared.config.node_id.clone(),
-    };
-    match shared
-        .client
-        .call::<PollCommands>(request, &CallOptions::within(POLL))
-        .await
-    {
+    let request = PollCommandsRequest { node_id: shared.config.node_id.clone() };
+    match shared.client.call::<PollCommands>(request, &CallOptions::within(POLL)).await {
         Ok(answer) => Some(answer.message.commands),
         Err(error) => {
             if error.failure() == Failure::NotFound {
@@ -88,10 +82,7 @@ async fn carry_out(
             return false;
         }
         if command.r#type() == NodeCommandType::Terminate {
-            tracing::info!(
-                command = command.command_id,
-                "told to terminate: the agent stops"
-            );
+            tracing::info!(command = command.command_id, "told to terminate: the agent stops");
             shared.stop.cancel();
         }
     }
@@ -147,11 +138,7 @@ async fn diagnose(shared: &Shared, command: &NodeCommand) -> Outcome {
     }
     let name = command.parameters.get("name").map_or("", String::as_str);
     match allowed.get(name) {
-        Some(diagnostic) => {
-            diagnostic
-                .run(&shared.clock, shared.config.diagnostic_timeout)
-                .await
-        }
+        Some(diagnostic) => diagnostic.run(&shared.clock, shared.config.diagnostic_timeout).await,
         None => {
             let names: Vec<_> = allowed.keys().map(String::as_str).collect();
             Outcome::failed(format!(

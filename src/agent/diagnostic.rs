@@ -35,9 +35,7 @@ impl Diagnostic {
     ///
     /// There is no name or no absolute path.
     pub fn parse(given: &str) -> Result<(String, Self), BadDiagnostic> {
-        let bad = || BadDiagnostic {
-            given: given.to_owned(),
-        };
+        let bad = || BadDiagnostic { given: given.to_owned() };
         let (name, line) = given.split_once('=').ok_or_else(bad)?;
         let diagnostic = line.parse().map_err(|_| bad())?;
         if name.trim().is_empty() {
@@ -65,9 +63,9 @@ impl Diagnostic {
         match clock.timeout(limit, gather(child)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => Outcome::failed(format!("cannot follow {program}: {error}")),
-            Err(_) => Outcome::failed(format!(
-                "{program} ran longer than {limit:?} and was killed"
-            )),
+            Err(_) => {
+                Outcome::failed(format!("{program} ran longer than {limit:?} and was killed"))
+            }
         }
     }
 }
@@ -77,17 +75,9 @@ impl FromStr for Diagnostic {
 
     fn from_str(line: &str) -> Result<Self, BadDiagnostic> {
         let mut words = line.split_whitespace();
-        let program = words
-            .next()
-            .map(PathBuf::from)
-            .filter(|program| program.is_absolute());
-        let program = program.ok_or_else(|| BadDiagnostic {
-            given: line.to_owned(),
-        })?;
-        Ok(Self {
-            program,
-            arguments: words.map(str::to_owned).collect(),
-        })
+        let program = words.next().map(PathBuf::from).filter(|program| program.is_absolute());
+        let program = program.ok_or_else(|| BadDiagnostic { given: line.to_owned() })?;
+        Ok(Self { program, arguments: words.map(str::to_owned).collect() })
     }
 }
 
@@ -142,17 +132,10 @@ mod tests {
     #[tokio::test]
     async fn the_outcome_has_output_error_and_status() {
         let good = shell("echo fine; echo note >&2", LONG).await;
-        assert_eq!(
-            (good.succeeded, &*good.output, &*good.error),
-            (true, "fine\n", "note\n")
-        );
+        assert_eq!((good.succeeded, &*good.output, &*good.error), (true, "fine\n", "note\n"));
         let bad = shell("echo trouble >&2; exit 3", LONG).await;
         assert!(!bad.succeeded);
-        assert!(
-            bad.error.contains("3") && bad.error.contains("trouble"),
-            "{}",
-            bad.error
-        );
+        assert!(bad.error.contains("3") && bad.error.contains("trouble"), "{}", bad.error);
     }
 
     /// Without it a talkative program could fill the agent's memory, or block on a full pipe.

@@ -15,17 +15,9 @@ const MAX_PENDING: usize = 256;
 pub(super) async fn run(shared: &Shared) {
     let mut pending = Vec::new();
     let mut first = true;
-    while shared
-        .until_stopped(round(shared, &mut pending))
-        .await
-        .is_some()
-    {
+    while shared.until_stopped(round(shared, &mut pending)).await.is_some() {
         let interval = shared.settings().health_check;
-        let wait = if first {
-            jittered(interval, 0.5)
-        } else {
-            interval
-        };
+        let wait = if first { jittered(interval, 0.5) } else { interval };
         first = false;
         if !shared.pause(wait).await {
             return;
@@ -59,15 +51,8 @@ async fn report(
     if results.is_empty() && events.is_empty() {
         return Ok(());
     }
-    let request = ReportHealthRequest {
-        node_id: shared.config.node_id.clone(),
-        results,
-        events,
-    };
-    let answer = shared
-        .client
-        .call::<ReportHealth>(request, &CallOptions::default())
-        .await?;
+    let request = ReportHealthRequest { node_id: shared.config.node_id.clone(), results, events };
+    let answer = shared.client.call::<ReportHealth>(request, &CallOptions::default()).await?;
     tracing::debug!(status = ?answer.message.node_status(), "health reported");
     Ok(())
 }
@@ -122,14 +107,10 @@ fn driver(
         Ok(gpus) if gpus.is_empty() && expected == 0 => {
             (HealthStatus::Healthy, "no GPUs, none expected".to_owned())
         }
-        Ok(gpus) if gpus.is_empty() => (
-            HealthStatus::Unhealthy,
-            format!("no driver for {expected} expected GPUs"),
-        ),
-        Ok(gpus) => (
-            HealthStatus::Healthy,
-            format!("{source} answers for {} GPUs", gpus.len()),
-        ),
+        Ok(gpus) if gpus.is_empty() => {
+            (HealthStatus::Unhealthy, format!("no driver for {expected} expected GPUs"))
+        }
+        Ok(gpus) => (HealthStatus::Healthy, format!("{source} answers for {} GPUs", gpus.len())),
         Err(error) => (HealthStatus::Unhealthy, error.to_string()),
     }
 }
@@ -138,14 +119,12 @@ fn driver(
 fn xid(watch: &XidWatch, events: usize) -> (HealthStatus, String) {
     match watch {
         XidWatch::NoGpus => (HealthStatus::Healthy, "no GPUs".to_owned()),
-        XidWatch::Watching => (
-            HealthStatus::Healthy,
-            format!("watching; {events} events since the last report"),
-        ),
-        XidWatch::Blind(reason) => (
-            HealthStatus::Unknown,
-            format!("XIDs of this node go unseen: {reason}"),
-        ),
+        XidWatch::Watching => {
+            (HealthStatus::Healthy, format!("watching; {events} events since the last report"))
+        }
+        XidWatch::Blind(reason) => {
+            (HealthStatus::Unknown, format!("XIDs of this node go unseen: {reason}"))
+        }
     }
 }
 

@@ -22,19 +22,12 @@ pub(super) async fn run(shared: &Shared) {
     loop {
         let wait = shared.clock.sleep_until(due);
         if shared.until_stopped(wait).await.is_none()
-            || shared
-                .until_stopped(beat(shared, &mut system))
-                .await
-                .is_none()
+            || shared.until_stopped(beat(shared, &mut system)).await.is_none()
         {
             return;
         }
         let interval = shared.settings().heartbeat;
-        let step = if first {
-            jittered(interval, 0.5)
-        } else {
-            interval
-        };
+        let step = if first { jittered(interval, 0.5) } else { interval };
         first = false;
         // A beat that took longer than the interval is followed at once, not by all that were missed.
         due = (due + step).max(shared.clock.now());

@@ -24,19 +24,11 @@ pub(super) struct Outcome {
 
 impl Outcome {
     pub(super) fn succeeded(output: impl Into<String>) -> Self {
-        Self {
-            succeeded: true,
-            output: output.into(),
-            error: String::new(),
-        }
+        Self { succeeded: true, output: output.into(), error: String::new() }
     }
 
     pub(super) fn failed(error: impl Into<String>) -> Self {
-        Self {
-            succeeded: false,
-            output: String::new(),
-            error: truncate(error.into()),
-        }
+        Self { succeeded: false, output: String::new(), error: truncate(error.into()) }
     }
 }
 
@@ -75,16 +67,10 @@ impl CommandMemory {
     /// Opens the memory of `node_id` in `directory`; none: it lasts as long as the process.
     pub(super) fn open(directory: Option<&Path>) -> Result<Self, AgentError> {
         let Some(directory) = directory else {
-            return Ok(Self {
-                path: None,
-                entries: VecDeque::new(),
-            });
+            return Ok(Self { path: None, entries: VecDeque::new() });
         };
         let path = directory.join("commands.json");
-        let unusable = |source| AgentError::StateDir {
-            path: path.clone(),
-            source,
-        };
+        let unusable = |source| AgentError::StateDir { path: path.clone(), source };
         fs::create_dir_all(directory).map_err(unusable)?;
         let entries = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| AgentError::State {
@@ -94,33 +80,20 @@ impl CommandMemory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => VecDeque::new(),
             Err(error) => return Err(unusable(error)),
         };
-        Ok(Self {
-            path: Some(path),
-            entries,
-        })
+        Ok(Self { path: Some(path), entries })
     }
 
     pub(super) fn recall(&self, command_id: &str) -> Recall {
-        match self
-            .entries
-            .iter()
-            .find(|entry| entry.command_id == command_id)
-        {
+        match self.entries.iter().find(|entry| entry.command_id == command_id) {
             None => Recall::New,
             Some(Entry { outcome: None, .. }) => Recall::Interrupted,
-            Some(Entry {
-                outcome: Some(outcome),
-                ..
-            }) => Recall::Done(outcome.clone()),
+            Some(Entry { outcome: Some(outcome), .. }) => Recall::Done(outcome.clone()),
         }
     }
 
     /// Remembers that a command begins. Until this has succeeded it must not begin.
     pub(super) fn begin(&mut self, command_id: &str) -> io::Result<()> {
-        self.entries.push_back(Entry {
-            command_id: command_id.to_owned(),
-            outcome: None,
-        });
+        self.entries.push_back(Entry { command_id: command_id.to_owned(), outcome: None });
         while self.entries.len() > MAX_ENTRIES {
             self.entries.pop_front();
         }
@@ -133,11 +106,7 @@ impl CommandMemory {
 
     /// Remembers what came of it. In memory this holds even when the file cannot be written.
     pub(super) fn finish(&mut self, command_id: &str, outcome: &Outcome) -> io::Result<()> {
-        for entry in self
-            .entries
-            .iter_mut()
-            .filter(|entry| entry.command_id == command_id)
-        {
+        for entry in self.entries.iter_mut().filter(|entry| entry.command_id == command_id) {
             entry.outcome = Some(outcome.clone());
         }
         self.save()

@@ -25,12 +25,7 @@ impl Agent {
         clock: Clock,
         spawner: Arc<dyn Spawner>,
     ) -> Self {
-        Self {
-            config,
-            client,
-            clock,
-            spawner,
-        }
+        Self { config, client, clock, spawner }
     }
 
     /// Registers and serves until `stop` is cancelled or a terminate command is acknowledged; calls in flight

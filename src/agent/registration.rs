@@ -34,10 +34,7 @@ pub(super) async fn first(shared: &Shared) -> Result<(), AgentError> {
         match result {
             Ok(()) => break,
             Err(Failure::Call(source)) if is_final(&source) => {
-                return Err(AgentError::Refused {
-                    node_id: shared.config.node_id.clone(),
-                    source,
-                });
+                return Err(AgentError::Refused { node_id: shared.config.node_id.clone(), source });
             }
             Err(failure) => wait_after(shared, &failure, &mut pause).await,
         }
@@ -48,22 +45,12 @@ pub(super) async fn first(shared: &Shared) -> Result<(), AgentError> {
 /// Registers again whenever the group has forgotten the node, at most once in a heartbeat interval.
 pub(super) async fn keep(shared: &Shared) {
     let mut last = shared.clock.now();
-    while shared
-        .until_stopped(shared.forgotten.notified())
-        .await
-        .is_some()
-    {
-        tracing::warn!(
-            node = shared.config.node_id,
-            "the group does not know this node"
-        );
+    while shared.until_stopped(shared.forgotten.notified()).await.is_some() {
+        tracing::warn!(node = shared.config.node_id, "the group does not know this node");
         let interval = shared.settings().heartbeat;
         let since = shared.clock.now().since(last);
         let spread = jittered(interval.min(LONGEST_SPREAD), 0.0);
-        if !shared
-            .pause(interval.saturating_sub(since).max(spread))
-            .await
-        {
+        if !shared.pause(interval.saturating_sub(since).max(spread)).await {
             return;
         }
         let mut pause = FIRST_PAUSE;
@@ -83,20 +70,14 @@ async fn wait_after(shared: &Shared, failure: &Failure, pause: &mut Duration) {
 
 /// Whether the same registration would be refused for ever.
 fn is_final(error: &CallError) -> bool {
-    matches!(
-        error.code(),
-        Code::InvalidArgument | Code::Unauthenticated | Code::PermissionDenied
-    )
+    matches!(error.code(), Code::InvalidArgument | Code::Unauthenticated | Code::PermissionDenied)
 }
 
 async fn register(shared: &Shared) -> Result<(), Failure> {
     let request = request(shared).await;
     let gpus = request.gpus.len();
     let options = CallOptions::default();
-    let answer = shared
-        .client
-        .call::<RegisterNode>(request, &options)
-        .await?;
+    let answer = shared.client.call::<RegisterNode>(request, &options).await?;
     let response = answer.message;
     if !response.success {
         return Err(Failure::Refused(response.message));

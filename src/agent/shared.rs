@@ -109,9 +109,7 @@ impl Shared {
 
     /// Waits; `false` when the agent stops first.
     pub(super) async fn pause(&self, duration: Duration) -> bool {
-        self.until_stopped(self.clock.sleep(duration))
-            .await
-            .is_some()
+        self.until_stopped(self.clock.sleep(duration)).await.is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, Settings> {

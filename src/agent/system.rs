@@ -24,10 +24,7 @@ struct CpuTimes {
 
 impl System {
     pub(super) fn new(proc_dir: PathBuf) -> Self {
-        Self {
-            proc_dir,
-            last: None,
-        }
+        Self { proc_dir, last: None }
     }
 
     pub(super) fn facts(&self) -> Facts {
@@ -43,21 +40,14 @@ impl System {
         let Some(now) = parse_cpu(&self.read("stat")) else {
             return 0.0;
         };
-        let before = self
-            .last
-            .replace(now)
-            .unwrap_or(CpuTimes { busy: 0, total: 0 });
-        percent(
-            now.busy.saturating_sub(before.busy),
-            now.total.saturating_sub(before.total),
-        )
+        let before = self.last.replace(now).unwrap_or(CpuTimes { busy: 0, total: 0 });
+        percent(now.busy.saturating_sub(before.busy), now.total.saturating_sub(before.total))
     }
 
     /// Share of the memory that programs cannot have any more; 0 where the kernel does not tell.
     pub(super) fn memory_percent(&self) -> f64 {
-        parse_memory(&self.read("meminfo")).map_or(0.0, |(available, total)| {
-            percent(total.saturating_sub(available), total)
-        })
+        parse_memory(&self.read("meminfo"))
+            .map_or(0.0, |(available, total)| percent(total.saturating_sub(available), total))
     }
 
     fn read(&self, name: &str) -> String {
@@ -94,18 +84,13 @@ fn parse_cpu(text: &str) -> Option<CpuTimes> {
         .ok()?;
     let idle = ticks.get(3)? + ticks.get(4).unwrap_or(&0);
     let total = ticks.iter().sum();
-    Some(CpuTimes {
-        busy: total - idle,
-        total,
-    })
+    Some(CpuTimes { busy: total - idle, total })
 }
 
 /// Available and total memory, kB. Kernels before 3.14 have no `MemAvailable`: free and cached stand in.
 fn parse_memory(text: &str) -> Option<(u64, u64)> {
     let field = |name: &str| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         line.split_ascii_whitespace().next()?.parse::<u64>().ok()
     };
     let total = field("MemTotal")?;
@@ -141,10 +126,7 @@ mod tests {
     #[case("cpu  1\n", None)]
     #[case("", None)]
     fn reads_processor_times(#[case] text: &str, #[case] expected: Option<(u64, u64)>) {
-        assert_eq!(
-            parse_cpu(text).map(|times| (times.busy, times.total)),
-            expected
-        );
+        assert_eq!(parse_cpu(text).map(|times| (times.busy, times.total)), expected);
     }
 
     /// Without it the page cache would look like used memory.

@@ -1,12 +1,12 @@
 use std::{future::Future, sync::Arc};
 
 use navarch_cluster::Replica;
+use navarch_fleet::{Node, NodeId};
 use navarch_host::{Clock, Moment};
 use navarch_proto::{
     api::{ControllerReport, NodeInfo},
     fleet::{RequestKey, proposal::Kind},
 };
-use navarch_fleet::Node;
 use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, metadata::AsciiMetadataValue};
@@ -31,6 +31,8 @@ pub struct Api {
     pub(super) liveness: Arc<Liveness>,
     pub(super) judge: super::agent::Judge,
     pub(super) waiters: Arc<Waiters>,
+    /// Cancelled when this replica closes its port: waits end early.
+    pub(super) closing: CancellationToken,
     pub(super) reports: ControllerReports,
 }
 
@@ -44,14 +46,16 @@ pub struct ApiParts {
     pub liveness: Arc<Liveness>,
     /// The last reports of the leader's controllers.
     pub reports: ControllerReports,
+    /// Cancelled when this replica closes its port.
+    pub closing: CancellationToken,
 }
 
 impl Api {
     /// Handlers over `parts`.
     pub fn new(parts: ApiParts) -> Arc<Self> {
-        let ApiParts { ledger, replica, liveness, reports } = parts;
+        let ApiParts { ledger, replica, liveness, reports, closing } = parts;
         let (judge, waiters) = (super::agent::Judge::default(), Arc::default());
-        Arc::new(Self { ledger, replica, liveness, judge, waiters, reports })
+        Arc::new(Self { ledger, replica, liveness, judge, waiters, closing, reports })
     }
 
     /// Wakes waiting polls as commands are queued, until `stop`.
@@ -120,6 +124,8 @@ pub(super) struct CallContext {
     pub request_id: Arc<str>,
     pub deadline: Moment,
     pub consistency: Consistency,
+    /// An earlier attempt under this request id may have taken effect.
+    pub may_be_retry: bool,
 }
 
 /// One call, as a handler gets it.
@@ -163,13 +169,19 @@ impl Call {
 
     /// An operator's authorship, under the call's request id: a retry is answered, not carried out again.
     pub(super) fn operator_once(&self, method: &str, message: &impl Message) -> Author {
+        let author = Author::caller(self.context.principal.name());
+        author.under(self.request_key(method, message))
+    }
+
+    /// Under what a call's outcome is remembered.
+    pub(super) fn request_key(&self, method: &str, message: &impl Message) -> RequestKey {
         let payload_hash = blake3::hash(&message.encode_to_vec()).as_bytes().to_vec().into();
-        Author::caller(self.context.principal.name()).under(RequestKey {
+        RequestKey {
             principal: self.context.principal.name().to_owned(),
             method: method.to_owned(),
             request_id: self.context.request_id.to_string(),
             payload_hash,
-        })
+        }
     }
 }
 
@@ -190,12 +202,12 @@ where
     Ok(response)
 }
 
-/// The node id of a request, or the error that every node call answers without one.
+/// Refuses a node id that no node can have, before it is echoed, looked up or logged.
 pub(super) fn require_node_id(node_id: &str) -> Result<(), Status> {
-    if node_id.is_empty() {
-        return Err(Status::invalid_argument("node_id is empty; send the provider's id of the machine"));
+    match NodeId::new(node_id) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Status::invalid_argument(format!("node_id: {error}"))),
     }
-    Ok(())
 }
 
 /// The error for a node that is not in the records.

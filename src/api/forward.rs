@@ -24,6 +24,7 @@ use super::{
     call::{APPLIED_INDEX, Api, CallContext, Consistency},
     errors::{EFFECT, EFFECT_NONE, EFFECT_UNKNOWN},
     frame,
+    gate::parse_timeout,
     hint::LeaderHint,
     routes::{self, Place, Route},
 };
@@ -40,6 +41,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 
 /// With no leader in sight the caller is told this long before it stops waiting, or a tenth of its time.
 const LAST_WORD: Duration = Duration::from_millis(100);
+/// How long a call that any replica can answer waits for the leader's better answer.
+const LEADER_IF_ANY_PATIENCE: Duration = Duration::from_secs(1);
+/// No call waits longer, whatever it asks for.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What came of one attempt.
 enum Attempt {
@@ -76,15 +81,25 @@ impl Forward {
     }
 
     async fn pass(self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        let path = request.uri().path().to_owned();
         let context = request.extensions().get::<CallContext>().cloned();
-        let route = routes::find(request.uri().path());
-        if let (Some(context), Some(route)) = (context, route)
-            && self.belongs_to_leader(route, &context)
-        {
-            let (parts, body) = request.into_parts();
-            let frame = frame::read_request(body).await?;
-            return self.carry(parts.uri.path(), frame, context).await;
+        let (Some(mut context), Some(route)) = (context, routes::find(&path)) else {
+            let Ok(response) = self.handlers.oneshot(request).await;
+            return Ok(response);
+        };
+        if let Some(timeout) = request.headers().get("grpc-timeout") {
+            let timeout = parse_timeout(timeout)?.min(LONGEST_TIMEOUT);
+            context.deadline = self.api.clock().now() + timeout;
         }
+        if self.belongs_to_leader(route, &context) {
+            let frame = frame::read_request(request.into_body()).await?;
+            return match route.place {
+                Place::LeaderIfAny => self.carry_or_answer(&path, frame, context).await,
+                Place::Leader | Place::Here => self.carry(&path, frame, context).await,
+            };
+        }
+        let mut request = request;
+        request.extensions_mut().insert(context);
         let Ok(response) = self.handlers.oneshot(request).await;
         Ok(response)
     }
@@ -97,6 +112,26 @@ impl Forward {
                 let led = self.api.replica().leadership().borrow().leader.is_some();
                 led && context.consistency == Consistency::Linearizable
             }
+        }
+    }
+
+    /// Asks the leader for a moment, and answers from here where it does not: status must not need a quorum.
+    async fn carry_or_answer(
+        &self,
+        path: &str,
+        frame: Bytes,
+        context: CallContext,
+    ) -> Result<Response<Body>, Status> {
+        let soon = self.api.clock().now() + LEADER_IF_ANY_PATIENCE;
+        let deadline = context.deadline.min(soon);
+        let patient = CallContext { deadline, ..context.clone() };
+        match self.carry(path, frame.clone(), patient).await {
+            Err(status) if status.code() != Code::ResourceExhausted => {
+                let request = frame::request(path, frame, context)?;
+                let Ok(response) = self.handlers.clone().oneshot(request).await;
+                Ok(response)
+            }
+            answered => answered,
         }
     }
 
@@ -115,7 +150,7 @@ impl Forward {
         &self,
         path: &str,
         frame: Bytes,
-        context: CallContext,
+        mut context: CallContext,
     ) -> Result<Response<Body>, Status> {
         let mut may_have_taken_effect = false;
         let mut last = String::new();
@@ -133,6 +168,7 @@ impl Forward {
                 Attempt::NotCarriedOut(reason) => last = reason,
                 Attempt::Unknown(reason) => {
                     may_have_taken_effect = true;
+                    context.may_be_retry = true;
                     last = reason;
                 }
             }
@@ -200,6 +236,7 @@ impl Forward {
             path: path.to_owned(),
             principal: context.principal.name().to_owned(),
             request_id: context.request_id.to_string(),
+            may_be_retry: context.may_be_retry,
             frame,
         };
         let body = Bytes::from(call.encode_to_vec());
@@ -283,6 +320,8 @@ fn unpack(answer: RelayedAnswer) -> Attempt {
         Code::Ok => frame::response(answer.frame),
         code => Status::with_details(code, answer.message, answer.details).into_http(),
     };
-    response.headers_mut().insert(APPLIED_INDEX, answer.applied_index.into());
+    if answer.applied_index > 0 {
+        response.headers_mut().insert(APPLIED_INDEX, answer.applied_index.into());
+    }
     Attempt::Answered(response)
 }

@@ -10,23 +10,37 @@ use super::call::CallContext;
 
 /// The largest message, in bytes, in either direction.
 pub(super) const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+/// The largest message, in bytes, of a call that the leader carries out: the log takes 6 MiB an entry.
+const MAX_LEADER_MESSAGE: usize = 8 * 1024 * 1024;
 /// A frame is a flag and a length before its message.
 const FRAME_PREFIX: usize = 5;
 
-/// Reads a request's only message, still framed.
+/// Reads a leader call's only message, still framed.
 pub(super) async fn read_request(body: Body) -> Result<Bytes, Status> {
-    let collected = Limited::new(body, MAX_MESSAGE + FRAME_PREFIX).collect().await;
-    collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
+    let collected = Limited::new(body, MAX_LEADER_MESSAGE + FRAME_PREFIX).collect().await;
+    let frame = collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
         if error.downcast_ref::<http_body_util::LengthLimitError>().is_some() {
-            Status::resource_exhausted(format!("the message is over the limit of {MAX_MESSAGE} bytes"))
+            Status::resource_exhausted(format!(
+                "the message is over the limit of {MAX_LEADER_MESSAGE} bytes"
+            ))
         } else {
             Status::cancelled(format!("the request broke off: {error}"))
         }
-    })
+    })?;
+    match frame.first() {
+        Some(0) | None => Ok(frame),
+        Some(_) => Err(Status::unimplemented(
+            "compressed gRPC messages are not taken; send them with `grpc-encoding: identity`",
+        )),
+    }
 }
 
 /// A request for the handlers, with the context that the gate, or the relaying replica, established.
-pub(super) fn request(path: &str, frame: Bytes, context: CallContext) -> Result<Request<Body>, Status> {
+pub(super) fn request(
+    path: &str,
+    frame: Bytes,
+    context: CallContext,
+) -> Result<Request<Body>, Status> {
     let mut request = Request::post(path)
         .header(header::CONTENT_TYPE, "application/grpc")
         .body(Body::new(Full::new(frame)))

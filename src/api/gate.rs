@@ -13,8 +13,6 @@ use super::{
 
 /// A call without a deadline of its own gets this one.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-/// No call waits longer, whatever it asks for.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
 /// Longest request id that is taken, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
 const REQUEST_ID: &str = "navarch-request-id";
@@ -43,15 +41,15 @@ impl TokenGate {
     }
 
     fn context(&self, headers: &HeaderMap, principal: Principal) -> Result<CallContext, Status> {
-        let clock = self.api.clock();
-        let timeout = match headers.get("grpc-timeout") {
-            Some(value) => parse_timeout(value)?.min(LONGEST_TIMEOUT),
-            None => DEFAULT_TIMEOUT,
-        };
-        let request_id = match headers.get(REQUEST_ID) {
+        // Connect clients have a header of their own for it: `forward` reads the gRPC form that both end in.
+        let deadline = self.api.clock().now() + DEFAULT_TIMEOUT;
+        let given = headers.get(REQUEST_ID);
+        let request_id = match given {
             Some(value) => accept_request_id(value)?,
             None => self.api.new_id().into(),
         };
+        // A client that names its request may have sent it before, here or elsewhere.
+        let may_be_retry = given.is_some();
         let consistency = match headers.get(CONSISTENCY).map(HeaderValue::as_bytes) {
             None | Some(b"linearizable") => Consistency::Linearizable,
             Some(b"stale") => Consistency::Stale,
@@ -62,9 +60,8 @@ impl TokenGate {
                 )));
             }
         };
-        Ok(CallContext { principal, request_id, deadline: clock.now() + timeout, consistency })
+        Ok(CallContext { principal, request_id, deadline, consistency, may_be_retry })
     }
-
 }
 
 impl Gate for TokenGate {
@@ -73,7 +70,7 @@ impl Gate for TokenGate {
         let path = parts.uri.path();
         // Reflection and health are not in the table: any token admits them.
         let Some(route) = routes::find(path) else { return Ok(()) };
-        if principal == Principal::Agent && !route.agents {
+        if !route.admits(principal) {
             return Err(Status::permission_denied(format!(
                 "the agent token does not admit {path}; use the operator's token"
             )));
@@ -100,7 +97,9 @@ impl Tokens {
         if self.agent.as_ref().is_some_and(|agent| same(agent, presented)) {
             return Ok(Principal::Agent);
         }
-        Err(Status::unauthenticated("the bearer token is not this cluster's; check NAVARCH_AUTH_TOKEN"))
+        Err(Status::unauthenticated(
+            "the bearer token is not this cluster's; check NAVARCH_AUTH_TOKEN",
+        ))
     }
 }
 
@@ -123,10 +122,11 @@ fn accept_request_id(value: &HeaderValue) -> Result<Arc<str>, Status> {
 }
 
 /// At most eight digits and a unit, as the gRPC specification says.
-fn parse_timeout(value: &HeaderValue) -> Result<Duration, Status> {
+pub(super) fn parse_timeout(value: &HeaderValue) -> Result<Duration, Status> {
     let parsed = value.to_str().ok().and_then(|text| {
         let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let well_formed = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        let well_formed =
+            (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         let count: u64 = digits.parse().ok().filter(|_| well_formed)?;
         match unit {
             "H" => Some(Duration::from_secs(count * 3_600)),

@@ -21,7 +21,8 @@ impl LeaderHint {
         }
         let status = replica.status();
         let info = status.replicas.into_iter().find(|replica| replica.id == leader)?;
-        let address = HeaderValue::try_from(info.public_address).ok().filter(|one| !one.is_empty())?;
+        let address =
+            HeaderValue::try_from(info.public_address).ok().filter(|one| !one.is_empty())?;
         *known = Some((leader, address.clone()));
         Some(address)
     }

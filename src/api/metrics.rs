@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::atomic::AtomicU64};
 
-use navarch_proto::api::{HealthStatus, NodeStatus};
+use navarch_proto::api::{HealthStatus, NodeStatus, PoolInfo};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{family::Family, gauge::Gauge},
@@ -40,6 +40,9 @@ struct ControllerLabels {
 }
 
 type Real = Gauge<f64, AtomicU64>;
+
+/// Name, help and value of a series with one sample a pool.
+type PoolSeries = (&'static str, &'static str, fn(&PoolInfo) -> u32);
 
 /// All series of this replica in the OpenMetrics text format.
 pub(super) fn expose(api: &Api) -> String {
@@ -119,7 +122,7 @@ fn fleet_series(registry: &mut Registry, view: &View) {
 }
 
 fn pool_series(registry: &mut Registry, view: &View) {
-    let families: [(&str, &str, fn(&navarch_proto::api::PoolInfo) -> u32); 5] = [
+    let families: [PoolSeries; 5] = [
         ("pool_target", "Desired instances of a pool", |pool| pool.target),
         ("pool_size", "Running, pending and provisioning instances", |pool| pool.size),
         ("pool_occupancy", "Instances not confirmed gone", |pool| pool.occupancy),

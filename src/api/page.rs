@@ -24,6 +24,9 @@ pub(super) fn page<T, M: Message>(
         let Some(item) = items.next() else { return Ok((page, String::new())) };
         let message = convert(&item);
         bytes += message.encoded_len() + PER_ITEM;
+        if bytes > MAX_BYTES && size > 0 && !page.is_empty() {
+            return Ok((page, last));
+        }
         if bytes > MAX_BYTES {
             return Err(Status::resource_exhausted(format!(
                 "the list is longer than {MAX_BYTES} bytes; ask for it in pages: set `page_size` and \

@@ -39,8 +39,10 @@ impl RelayedCalls {
         let Some((api, handlers)) = self.ready.get() else {
             return not_carried_out("this replica is starting");
         };
-        let allowed = routes::find(&call.path).is_some_and(|route| route.place != Place::Here);
-        let Some(principal) = Principal::from_name(&call.principal).filter(|_| allowed) else {
+        let route = routes::find(&call.path).filter(|route| route.place != Place::Here);
+        let principal = Principal::from_name(&call.principal)
+            .filter(|&principal| route.is_some_and(|route| route.admits(principal)));
+        let Some(principal) = principal else {
             return failed(&Status::internal(format!(
                 "{} from {:?} is not relayed",
                 call.path, call.principal
@@ -55,6 +57,7 @@ impl RelayedCalls {
             request_id: call.request_id.into(),
             deadline,
             consistency: Consistency::Linearizable,
+            may_be_retry: call.may_be_retry,
         };
         let request = match frame::request(&call.path, call.frame, context) {
             Ok(request) => request,
@@ -82,7 +85,14 @@ impl RelayHandler for RelayedCalls {
 /// Whether this replica leads, after waiting for a session that is just opening.
 async fn leads(api: &Api, timeout: Duration) -> bool {
     let mut standings = api.ledger.standings();
-    let settled = standings.wait_for(|standing| *standing != Standing::Opening);
+    let leadership = api.replica().leadership();
+    // Raft knows of a new leader a little before its session does.
+    let opening = |standing: &Standing| match standing {
+        Standing::Leading { .. } => false,
+        Standing::Opening => true,
+        Standing::Following => leadership.borrow().local,
+    };
+    let settled = standings.wait_for(|standing| !opening(standing));
     let settled = api.clock().timeout(timeout, settled).await;
     matches!(settled, Ok(Ok(standing)) if standing.session().is_some())
 }

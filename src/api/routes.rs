@@ -1,5 +1,7 @@
 //! The table of methods.
 
+use super::call::Principal;
+
 /// Where a call is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -21,6 +23,16 @@ pub(super) struct Route {
 
 const fn route(place: Place, agents: bool) -> Option<Route> {
     Some(Route { place, agents })
+}
+
+impl Route {
+    /// Whether `principal` may call it.
+    pub(super) fn admits(self, principal: Principal) -> bool {
+        match principal {
+            Principal::Operator => true,
+            Principal::Agent => self.agents,
+        }
+    }
 }
 
 /// The route of a gRPC path; none for what is not ours (reflection, health).

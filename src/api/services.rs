@@ -17,10 +17,15 @@ use super::{
 
 /// How often the health service learns whether this replica is ready.
 const HEALTH_PERIOD: Duration = Duration::from_millis(500);
+/// The names that the health service knows; the empty one is the replica as a whole.
+const HEALTH_SERVICES: [&str; 4] =
+    ["", "navarch.ControlPlaneService", "navarch.OperatorService", "navarch.ReplicaService"];
 
-/// All services, and the task that keeps the health service honest until `stop`.
+/// All services, whose streams end with `closing`, and the task that keeps the health service honest until
+/// `stop`.
 pub fn services(
     api: &Arc<Api>,
+    closing: &CancellationToken,
     stop: CancellationToken,
 ) -> Result<(Routes, impl Future<Output = ()> + Send + use<>), tonic_reflection::server::Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -30,7 +35,7 @@ pub fn services(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let control_plane = ControlPlaneServiceServer::new(AgentService::new(api));
-    let operator = OperatorServiceServer::new(OperatorService::new(api, stop.clone()));
+    let operator = OperatorServiceServer::new(OperatorService::new(api, closing.clone()));
     let replica = ReplicaServiceServer::new(ClusterService::new(api));
     let routes = Routes::default()
         .add_service(
@@ -55,7 +60,7 @@ pub fn services(
                     Ok(()) => ServingStatus::Serving,
                     Err(_) => ServingStatus::NotServing,
                 };
-                for service in ["", "navarch.ControlPlaneService", "navarch.OperatorService"] {
+                for service in HEALTH_SERVICES {
                     reporter.set_service_status(service, status).await;
                 }
                 api.clock().sleep(HEALTH_PERIOD).await;

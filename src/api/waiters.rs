@@ -53,7 +53,7 @@ impl Waiters {
             } else {
                 for event in fleet.events_since(seen, EVENTS_PER_LOOK) {
                     if event.kind == "command-queued" {
-                        self.wake(event.subject.trim_start_matches("node/"));
+                        self.wake(event.subject.strip_prefix("node/").unwrap_or_default());
                     }
                 }
             }

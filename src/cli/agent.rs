@@ -70,10 +70,7 @@ impl AgentArguments {
         let client = invocation.client_with(client_options(invocation))?;
         let config = self.into_config(invocation);
         let (clock, spawner) = (invocation.clock.clone(), Arc::clone(&invocation.spawner));
-        Agent::new(config, client, clock, spawner)
-            .run(stop)
-            .await
-            .map_err(|error| failure(&error))
+        Agent::new(config, client, clock, spawner).run(stop).await.map_err(|error| failure(&error))
     }
 
     fn into_config(self, invocation: &Invocation) -> AgentConfig {

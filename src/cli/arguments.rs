@@ -193,10 +193,7 @@ mod tests {
     #[test]
     fn wrong_command_lines_are_usage_errors_with_code_2() {
         let table = [
-            (
-                "navarch",
-                ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
-            ),
+            ("navarch", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
             ("navarch lst", ErrorKind::InvalidSubcommand),
             ("navarch list --status busy", ErrorKind::InvalidValue),
             ("navarch list --label novalue", ErrorKind::ValueValidation),
@@ -206,22 +203,10 @@ mod tests {
             ("navarch get", ErrorKind::MissingRequiredArgument),
             ("navarch server", ErrorKind::MissingRequiredArgument),
             ("navarch agent", ErrorKind::MissingRequiredArgument),
-            (
-                "navarch pool scale training",
-                ErrorKind::MissingRequiredArgument,
-            ),
-            (
-                "navarch pool scale training --nodes -1",
-                ErrorKind::UnknownArgument,
-            ),
-            (
-                "navarch bench writes --clients 0",
-                ErrorKind::ValueValidation,
-            ),
-            (
-                "navarch dev --config FILE --nodes 3",
-                ErrorKind::ArgumentConflict,
-            ),
+            ("navarch pool scale training", ErrorKind::MissingRequiredArgument),
+            ("navarch pool scale training --nodes -1", ErrorKind::UnknownArgument),
+            ("navarch bench writes --clients 0", ErrorKind::ValueValidation),
+            ("navarch dev --config FILE --nodes 3", ErrorKind::ArgumentConflict),
             ("navarch command send n-1 reboot", ErrorKind::InvalidValue),
         ];
         for (line, kind) in table {

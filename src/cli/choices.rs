@@ -103,9 +103,7 @@ pub(crate) fn pairs(pairs: &[(String, String)]) -> BTreeMap<String, String> {
 /// `NODE_STATUS_ACTIVE` without its prefix, as tables show it: `active`.
 pub(crate) fn short(full_name: &str, prefix: &str) -> String {
     let rest = full_name.strip_prefix(prefix).unwrap_or(full_name);
-    rest.trim_start_matches('_')
-        .to_lowercase()
-        .replace('_', "-")
+    rest.trim_start_matches('_').to_lowercase().replace('_', "-")
 }
 
 #[cfg(test)]
@@ -132,18 +130,12 @@ mod tests {
         for choice in InstanceStateChoice::value_variants() {
             let state = api::InstanceState::from(*choice);
             let value = choice.to_possible_value().unwrap();
-            assert_eq!(
-                value.get_name(),
-                short(state.as_str_name(), "INSTANCE_STATE")
-            );
+            assert_eq!(value.get_name(), short(state.as_str_name(), "INSTANCE_STATE"));
         }
         for choice in CommandTypeChoice::value_variants() {
             let kind = api::NodeCommandType::from(*choice);
             let value = choice.to_possible_value().unwrap();
-            assert_eq!(
-                value.get_name(),
-                short(kind.as_str_name(), "NODE_COMMAND_TYPE")
-            );
+            assert_eq!(value.get_name(), short(kind.as_str_name(), "NODE_COMMAND_TYPE"));
         }
     }
 }

@@ -13,14 +13,7 @@ pub(crate) struct CompletionArguments {
 impl CompletionArguments {
     pub(crate) fn run(self, invocation: &mut Invocation) -> Result<(), Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(
-            self.shell,
-            &mut Arguments::command(),
-            "navarch",
-            &mut script,
-        );
-        invocation
-            .printer
-            .line(String::from_utf8_lossy(&script).trim_end())
+        clap_complete::generate(self.shell, &mut Arguments::command(), "navarch", &mut script);
+        invocation.printer.line(String::from_utf8_lossy(&script).trim_end())
     }
 }

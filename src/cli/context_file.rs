@@ -29,10 +29,7 @@ pub(crate) struct ContextFile {
 impl ContextFile {
     /// Reads the file; a missing one is an empty one.
     pub(crate) fn load() -> Result<Self, Failure> {
-        match path(
-            env::var_os("XDG_CONFIG_HOME").map(PathBuf::from),
-            env::home_dir(),
-        ) {
+        match path(env::var_os("XDG_CONFIG_HOME").map(PathBuf::from), env::home_dir()) {
             Some(path) => Self::read(&path),
             None => Ok(Self::default()),
         }
@@ -48,11 +45,8 @@ impl ContextFile {
             }
         };
         Self::parse(&text).map_err(|reason| {
-            Failure::usage(format!(
-                "the context file {} is wrong: {reason}",
-                path.display()
-            ))
-            .help("its keys are server, token_env, ca_file, insecure, output and timeout")
+            Failure::usage(format!("the context file {} is wrong: {reason}", path.display()))
+                .help("its keys are server, token_env, ca_file, insecure, output and timeout")
         })
     }
 
@@ -85,11 +79,7 @@ mod tests {
         assert_eq!(file.token_env.as_deref(), Some("TOKEN"));
         assert_eq!(file.output, Some(Format::Json));
         assert_eq!(ContextFile::parse(" \n").unwrap(), ContextFile::default());
-        assert!(
-            ContextFile::parse("servers: a:1")
-                .unwrap_err()
-                .contains("servers")
-        );
+        assert!(ContextFile::parse("servers: a:1").unwrap_err().contains("servers"));
     }
 
     /// Without it the file would be looked for where nobody puts it.

@@ -49,17 +49,11 @@ impl DrainArguments {
             order.parameters.insert("deadline".to_owned(), deadline);
         }
         if !self.wait {
-            return order
-                .run(invocation, &format!("node {node} is draining"))
-                .await;
+            return order.run(invocation, &format!("node {node} is draining")).await;
         }
         let answer = order.send(invocation).await?;
-        message(&format!(
-            "node {node} is draining; waiting until it is drained"
-        ));
-        let ended = Watch::new(node, invocation)?
-            .until_ended(invocation)
-            .await?;
+        message(&format!("node {node} is draining; waiting until it is drained"));
+        let ended = Watch::new(node, invocation)?.until_ended(invocation).await?;
         match ended {
             Stage::Drained | Stage::Gone => {
                 let value = order.value(&answer)?;
@@ -67,10 +61,8 @@ impl DrainArguments {
                 invocation.printer.result(&text, node, &value)
             }
             Stage::Refused | Stage::TakenBack | Stage::Draining => {
-                let message = format!(
-                    "node {node} was not drained: the drain was {}",
-                    ended.name()
-                );
+                let message =
+                    format!("node {node} was not drained: the drain was {}", ended.name());
                 let help = format!("`navarch events --subject node/{node}` shows who did what");
                 Err(Failure::refused(message).help(help))
             }
@@ -164,17 +156,13 @@ impl Watch {
                 subject: format!("node/{}", self.node),
                 limit: PAGE,
             };
-            let answer = invocation
-                .call_on::<ListEvents>(&self.client, "read the journal", request)
-                .await?;
+            let answer =
+                invocation.call_on::<ListEvents>(&self.client, "read the journal", request).await?;
             let Some(last) = answer.events.last() else {
                 return Ok(());
             };
             self.since = last.index;
-            let mut stages = answer
-                .events
-                .iter()
-                .filter_map(|event| Stage::after(&event.kind));
+            let mut stages = answer.events.iter().filter_map(|event| Stage::after(&event.kind));
             self.stage = stages.next_back().unwrap_or(self.stage);
         }
     }
@@ -187,29 +175,13 @@ mod tests {
     /// Without it `--wait` could hang on a finished drain, or call a refused one done.
     #[test]
     fn the_journal_tells_how_a_drain_ended() {
-        let stage = |kinds: &[&str]| {
-            kinds
-                .iter()
-                .filter_map(|kind| Stage::after(kind))
-                .next_back()
-        };
+        let stage = |kinds: &[&str]| kinds.iter().filter_map(|kind| Stage::after(kind)).next_back();
         assert_eq!(stage(&["node-registered"]), None);
         assert_eq!(
-            stage(&[
-                "node-drained",
-                "node-uncordoned",
-                "node-draining",
-                "node-drain-accepted"
-            ]),
+            stage(&["node-drained", "node-uncordoned", "node-draining", "node-drain-accepted"]),
             Some(Stage::Draining)
         );
-        assert_eq!(
-            stage(&["node-draining", "node-drained", "node-lost"]),
-            Some(Stage::Drained)
-        );
-        assert_eq!(
-            stage(&["node-draining", "node-drain-refused"]),
-            Some(Stage::Refused)
-        );
+        assert_eq!(stage(&["node-draining", "node-drained", "node-lost"]), Some(Stage::Drained));
+        assert_eq!(stage(&["node-draining", "node-drain-refused"]), Some(Stage::Refused));
     }
 }

@@ -29,12 +29,9 @@ mod tests {
     /// one be taken for another.
     #[test]
     fn durations_are_those_of_configuration_files() {
-        for (text, expected) in [
-            ("0", 0),
-            ("30s", 30_000),
-            ("1h30m", 5_400_000),
-            ("1.5h", 5_400_000),
-        ] {
+        for (text, expected) in
+            [("0", 0), ("30s", 30_000), ("1h30m", 5_400_000), ("1.5h", 5_400_000)]
+        {
             assert_eq!(parse(text).map(millis), Ok(expected), "{text}");
         }
         for text in ["", "30", "1x", "-5s", "1 h"] {

@@ -37,11 +37,8 @@ pub(crate) struct EventsArguments {
 impl EventsArguments {
     pub(crate) async fn run(self, invocation: &mut Invocation) -> Result<(), Failure> {
         let client = invocation.client()?;
-        let mut journal = Journal {
-            client,
-            subject: self.subject.unwrap_or_default(),
-            since: self.since,
-        };
+        let mut journal =
+            Journal { client, subject: self.subject.unwrap_or_default(), since: self.since };
         if self.follow {
             return journal.follow(invocation).await;
         }
@@ -95,14 +92,8 @@ impl Journal {
         limit: u32,
         invocation: &Invocation,
     ) -> Result<api::ListEventsResponse, Failure> {
-        let request = api::ListEventsRequest {
-            since,
-            subject: self.subject.clone(),
-            limit,
-        };
-        invocation
-            .call_on::<ListEvents>(&self.client, "read the journal", request)
-            .await
+        let request = api::ListEventsRequest { since, subject: self.subject.clone(), limit };
+        invocation.call_on::<ListEvents>(&self.client, "read the journal", request).await
     }
 
     /// Prints events as they happen, over failures of replicas, until the person stops it.
@@ -133,10 +124,7 @@ impl Journal {
     /// Prints what one replica tells until the stream breaks.
     async fn follow_one_stream(&mut self, invocation: &mut Invocation) -> Result<(), Failure> {
         const WHAT: &str = "follow the journal";
-        let request = api::WatchEventsRequest {
-            since: self.since,
-            subject: self.subject.clone(),
-        };
+        let request = api::WatchEventsRequest { since: self.since, subject: self.subject.clone() };
         let opened = self.client.watch_events(request).await;
         let mut stream = opened.map_err(|error| Failure::from_call(WHAT, &error))?;
         loop {
@@ -187,10 +175,7 @@ fn print(event: &FleetEvent, invocation: &mut Invocation) -> Result<(), Failure>
 /// One event as one line: a stream has no widths to agree on.
 pub(crate) fn line(event: &FleetEvent) -> String {
     let cells = event.cells(0);
-    let changes = cells
-        .get(5)
-        .map(|cell| cell.text())
-        .filter(|text| *text != "-");
+    let changes = cells.get(5).map(|cell| cell.text()).filter(|text| *text != "-");
     let parts = [
         Some(event.index.to_string()),
         Some(age::rfc3339(event.time.as_ref())),

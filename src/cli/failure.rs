@@ -60,12 +60,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure that says `message`.
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            help: None,
-            cause: None,
-        }
+        Self { kind, message: message.into(), help: None, cause: None }
     }
 
     /// A wrong command line or file.
@@ -150,9 +145,7 @@ impl std::error::Error for Failure {}
 
 impl Diagnostic for Failure {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help
-            .as_ref()
-            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -250,10 +243,7 @@ mod tests {
             let failure = Failure::from_call("read node n-1", &error);
             assert_eq!(failure.kind(), kind, "{code:?}");
             let text = failure.to_string();
-            assert!(
-                text.contains("read node n-1") && text.contains("no such node"),
-                "{text}"
-            );
+            assert!(text.contains("read node n-1") && text.contains("no such node"), "{text}");
         }
     }
 

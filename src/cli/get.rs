@@ -20,12 +20,8 @@ impl GetArguments {
 
 /// Reads one node.
 pub(crate) async fn fetch(invocation: &Invocation, id: &str) -> Result<api::NodeInfo, Failure> {
-    let request = api::GetNodeRequest {
-        node_id: id.to_owned(),
-    };
-    let answer = invocation
-        .call::<GetNode>(&format!("read node {id}"), request)
-        .await?;
+    let request = api::GetNodeRequest { node_id: id.to_owned() };
+    let answer = invocation.call::<GetNode>(&format!("read node {id}"), request).await?;
     answer
         .node
         .ok_or_else(|| Failure::refused(format!("cannot read node {id}: the answer holds no node")))

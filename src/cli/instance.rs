@@ -47,10 +47,7 @@ impl InstanceCommand {
 
 async fn list(arguments: ListArguments, invocation: &mut Invocation) -> Result<(), Failure> {
     let client = invocation.client()?;
-    let state = arguments
-        .state
-        .map(api::InstanceState::from)
-        .unwrap_or_default();
+    let state = arguments.state.map(api::InstanceState::from).unwrap_or_default();
     let mut request = api::ListInstancesRequest {
         provider: arguments.provider.unwrap_or_default(),
         region: arguments.region.unwrap_or_default(),
@@ -74,9 +71,7 @@ async fn list(arguments: ListArguments, invocation: &mut Invocation) -> Result<(
 }
 
 async fn get(id: &str, invocation: &mut Invocation) -> Result<(), Failure> {
-    let request = api::GetInstanceRequest {
-        instance_id: id.to_owned(),
-    };
+    let request = api::GetInstanceRequest { instance_id: id.to_owned() };
     let what = format!("read instance {id}");
     let answer = invocation.call::<GetInstance>(&what, request).await?;
     let instance = answer

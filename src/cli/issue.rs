@@ -25,11 +25,7 @@ impl Order {
     /// An order with a reason, where one is given.
     pub(crate) fn new(node_id: &str, kind: CommandTypeChoice, reason: Option<String>) -> Self {
         let parameters = reason.map(|reason| ("reason".to_owned(), reason));
-        Self {
-            node_id: node_id.to_owned(),
-            kind,
-            parameters: parameters.into_iter().collect(),
-        }
+        Self { node_id: node_id.to_owned(), kind, parameters: parameters.into_iter().collect() }
     }
 
     /// `cordon`, `run-diagnostic`, ...

@@ -37,9 +37,8 @@ impl ListArguments {
         let mut request = self.into_request();
         let mut nodes = Vec::new();
         loop {
-            let answer = invocation
-                .call_on::<ListNodes>(&client, "list the nodes", request.clone())
-                .await?;
+            let answer =
+                invocation.call_on::<ListNodes>(&client, "list the nodes", request.clone()).await?;
             nodes.extend(answer.nodes);
             if answer.next_page_token.is_empty() {
                 break;

@@ -94,11 +94,7 @@ fn prepare(global: &GlobalArguments, command: &Command) -> Result<(Settings, Run
     let level = global.log_level.as_deref().unwrap_or(default_level);
     telemetry::start(level, global.log_format)
         .map_err(|error| Failure::usage(error.to_string()))?;
-    let file = if command.offline() {
-        ContextFile::default()
-    } else {
-        ContextFile::load()?
-    };
+    let file = if command.offline() { ContextFile::default() } else { ContextFile::load()? };
     let settings = Settings::resolve(global, file, |name| env::var(name).ok())?;
     let mut builder = if command.serves() {
         runtime::Builder::new_multi_thread()

@@ -18,14 +18,10 @@ pub(crate) enum NodeCommand {
 impl NodeCommand {
     pub(crate) async fn run(self, invocation: &mut Invocation) -> Result<(), Failure> {
         let Self::Forget { node_id } = self;
-        let request = api::ForgetNodeRequest {
-            node_id: node_id.clone(),
-        };
+        let request = api::ForgetNodeRequest { node_id: node_id.clone() };
         let what = format!("forget node {node_id}");
         invocation.call::<ForgetNode>(&what, request).await?;
         let text = format!("node {node_id} is forgotten");
-        invocation
-            .printer
-            .result(&text, &node_id, &json!({ "node_id": node_id }))
+        invocation.printer.result(&text, &node_id, &json!({ "node_id": node_id }))
     }
 }

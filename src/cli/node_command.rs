@@ -67,21 +67,13 @@ async fn send(arguments: SendArguments, invocation: &mut Invocation) -> Result<(
     let answer = order.send(invocation).await?;
     let id = answer.command_id.clone();
     if !arguments.wait {
-        let text = format!(
-            "command {id} ({}) is issued to node {}",
-            order.kind_name(),
-            order.node_id
-        );
-        return invocation
-            .printer
-            .result(&text, &id, &order.value(&answer)?);
+        let text =
+            format!("command {id} ({}) is issued to node {}", order.kind_name(), order.node_id);
+        return invocation.printer.result(&text, &id, &order.value(&answer)?);
     }
     let command = outcome(&id, invocation).await?;
     let state = short(command.state().as_str_name(), "COMMAND_STATE");
-    let text = format!(
-        "command {id} on node {}: {state}\n{}",
-        order.node_id, command.output
-    );
+    let text = format!("command {id} on node {}: {state}\n{}", order.node_id, command.output);
     let value = message_value(api::CommandInfo::MESSAGE, &command)?;
     invocation.printer.result(text.trim_end(), &id, &value)?;
     if command.state() == api::CommandState::Succeeded {
@@ -91,10 +83,7 @@ async fn send(arguments: SendArguments, invocation: &mut Invocation) -> Result<(
         "command {id} on node {} {state}: {}",
         order.node_id, command.error
     ))
-    .help(format!(
-        "`navarch command list {}` shows its history",
-        order.node_id
-    )))
+    .help(format!("`navarch command list {}` shows its history", order.node_id)))
 }
 
 /// Waits until the command is finished; without a limit of the person's, as long as it takes.
@@ -102,13 +91,9 @@ async fn outcome(id: &str, invocation: &Invocation) -> Result<api::CommandInfo, 
     let client = invocation.client()?;
     let started = invocation.clock.now();
     loop {
-        let request = api::GetCommandRequest {
-            command_id: id.to_owned(),
-        };
+        let request = api::GetCommandRequest { command_id: id.to_owned() };
         let what = format!("read command {id}");
-        let answer = invocation
-            .call_on::<GetCommand>(&client, &what, request)
-            .await?;
+        let answer = invocation.call_on::<GetCommand>(&client, &what, request).await?;
         let command = answer.command.unwrap_or_default();
         if finished(command.state()) {
             return Ok(command);
@@ -116,10 +101,7 @@ async fn outcome(id: &str, invocation: &Invocation) -> Result<api::CommandInfo, 
         let waited = invocation.clock.now().since(started);
         if invocation.settings.timeout_given && waited >= invocation.settings.timeout {
             let message = format!("command {id} is not finished after {waited:.1?}; it goes on");
-            let help = format!(
-                "`navarch command list {}` shows how it ends",
-                command.node_id
-            );
+            let help = format!("`navarch command list {}` shows how it ends", command.node_id);
             return Err(Failure::new(FailureKind::TimedOut, message).help(help));
         }
         invocation.clock.sleep(LOOK_EVERY).await;

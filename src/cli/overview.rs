@@ -10,9 +10,6 @@ use super::{
 /// A voter that the leader has not heard from for longer does not count as there.
 const HEARD_WITHIN_MS: u64 = 2_000;
 
-/// Characters of the state hash that are shown: enough to compare.
-const HASH_SHOWN: usize = 16;
-
 const CONTROLLER_COLUMNS: [Column; 6] = [
     Column::always("Controller"),
     Column::always("Finished"),
@@ -46,10 +43,7 @@ impl Overview {
     /// The replica that leads.
     pub(crate) fn leader(&self) -> Option<&ReplicaInfo> {
         let id = self.group.leader_id;
-        self.group
-            .replicas
-            .iter()
-            .find(|replica| id != 0 && replica.id == id)
+        self.group.replicas.iter().find(|replica| id != 0 && replica.id == id)
     }
 
     /// Its name.
@@ -59,17 +53,10 @@ impl Overview {
 
     /// How the voters are.
     pub(crate) fn quorum(&self) -> Quorum {
-        let voters: Vec<_> = self
-            .group
-            .replicas
-            .iter()
-            .filter(|replica| replica.voter)
-            .collect();
+        let voters: Vec<_> = self.group.replicas.iter().filter(|replica| replica.voter).collect();
         let there = |replica: &&&ReplicaInfo| {
             replica.id == self.group.leader_id
-                || replica
-                    .last_contact_ms
-                    .is_some_and(|ms| ms <= HEARD_WITHIN_MS)
+                || replica.last_contact_ms.is_some_and(|ms| ms <= HEARD_WITHIN_MS)
         };
         Quorum {
             voters: voters.len(),
@@ -93,24 +80,14 @@ impl Overview {
 
     fn summary(&self) -> Vec<(&'static str, Cell)> {
         let fleet = &self.fleet;
-        let hash: String = fleet.state_hash.chars().take(HASH_SHOWN).collect();
         vec![
             ("Leader", self.leader_line()),
             ("Voters", self.quorum_line()),
-            (
-                "Nodes",
-                counts(&fleet.nodes_by_status, "NODE_STATUS").into(),
-            ),
-            (
-                "Instances",
-                counts(&fleet.instances_by_state, "INSTANCE_STATE").into(),
-            ),
+            ("Nodes", counts(&fleet.nodes_by_status, "NODE_STATUS").into()),
+            ("Instances", counts(&fleet.instances_by_state, "INSTANCE_STATE").into()),
             ("Breakers", breakers(&fleet.breakers)),
             ("Cluster", fleet.cluster_id.as_str().into()),
-            (
-                "State",
-                format!("index {}, hash {hash}", fleet.applied_index).into(),
-            ),
+            ("State", format!("index {}", fleet.applied_index).into()),
         ]
     }
 
@@ -128,11 +105,7 @@ impl Overview {
     }
 
     fn quorum_line(&self) -> Cell {
-        let Quorum {
-            voters,
-            heard,
-            needed,
-        } = self.quorum();
+        let Quorum { voters, heard, needed } = self.quorum();
         let text = format!("{heard} of {voters} heard from, {needed} needed");
         let tone = match heard {
             heard if heard < needed => Tone::Bad,
@@ -185,16 +158,9 @@ fn controllers(
     let rows: Vec<Vec<Cell>> = reports
         .iter()
         .map(|report| {
-            let tone = if report.failed == 0 {
-                Tone::Plain
-            } else {
-                Tone::Bad
-            };
-            let summary = if report.last_error.is_empty() {
-                &report.summary
-            } else {
-                &report.last_error
-            };
+            let tone = if report.failed == 0 { Tone::Plain } else { Tone::Bad };
+            let summary =
+                if report.last_error.is_empty() { &report.summary } else { &report.last_error };
             vec![
                 report.controller.as_str().into(),
                 age::age(report.finished_at.as_ref(), now_ms).into(),
@@ -232,10 +198,7 @@ mod tests {
                     ("NODE_STATUS_UNHEALTHY".to_owned(), 1),
                 ]
                 .into(),
-                pools: vec![api::PoolInfo {
-                    name: "training".to_owned(),
-                    ..Default::default()
-                }],
+                pools: vec![api::PoolInfo { name: "training".to_owned(), ..Default::default() }],
                 session: 42,
                 ..Default::default()
             },
@@ -256,14 +219,7 @@ mod tests {
     #[test]
     fn voters_that_are_silent_or_learners_do_not_count() {
         let quorum = overview().quorum();
-        assert_eq!(
-            quorum,
-            Quorum {
-                voters: 3,
-                heard: 2,
-                needed: 2
-            }
-        );
+        assert_eq!(quorum, Quorum { voters: 3, heard: 2, needed: 2 });
     }
 
     /// Without it the one screen would miss what an operator looks for first.
@@ -281,9 +237,7 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         assert!(
-            Overview::default()
-                .render(0, false, Screen::default())
-                .contains("Leader:    none")
+            Overview::default().render(0, false, Screen::default()).contains("Leader:    none")
         );
     }
 }

@@ -43,16 +43,13 @@ impl PoolCommand {
         match self {
             Self::List => {
                 let request = api::ListPoolsRequest {};
-                let answer = invocation
-                    .call::<ListPools>("list the pools", request)
-                    .await?;
+                let answer = invocation.call::<ListPools>("list the pools", request).await?;
                 invocation.printer.list(&answer.pools, "no pools")
             }
             Self::Get { name } => {
                 let what = format!("read pool {name}");
-                let answer = invocation
-                    .call::<GetPool>(&what, api::GetPoolRequest { name })
-                    .await?;
+                let answer =
+                    invocation.call::<GetPool>(&what, api::GetPoolRequest { name }).await?;
                 let pool = present(answer.pool, &what)?;
                 invocation.printer.one(&pool)
             }
@@ -70,10 +67,7 @@ async fn scale(arguments: ScaleArguments, invocation: &mut Invocation) -> Result
     };
     let answer = invocation.call::<ScalePool>(&what, request).await?;
     let pool = present(answer.pool, &what)?;
-    let text = format!(
-        "pool {} has the target {} (size {})",
-        pool.name, pool.target, pool.size
-    );
+    let text = format!("pool {} has the target {} (size {})", pool.name, pool.target, pool.size);
     let value = message_value(api::PoolInfo::MESSAGE, &pool)?;
     invocation.printer.result(&text, &pool.name, &value)
 }

@@ -66,10 +66,7 @@ impl ReplicaCommand {
 
 /// What the group says of its replicas; the leader is asked first, for it knows most.
 pub(crate) async fn list(invocation: &Invocation) -> Result<api::ListReplicasResponse, Failure> {
-    let options = CallOptions {
-        prefer_leader: true,
-        ..invocation.call_options()
-    };
+    let options = CallOptions { prefer_leader: true, ..invocation.call_options() };
     let answer = invocation
         .client()?
         .call::<ListReplicas>(api::ListReplicasRequest {}, &options)
@@ -103,9 +100,7 @@ async fn remove(replica: &str, invocation: &mut Invocation) -> Result<(), Failur
     let request = api::RemoveReplicaRequest { id };
     invocation.call::<RemoveReplica>(&what, request).await?;
     let text = format!("replica {replica} (id {id}) is removed");
-    invocation
-        .printer
-        .result(&text, replica, &json!({ "id": id }))
+    invocation.printer.result(&text, replica, &json!({ "id": id }))
 }
 
 async fn transfer(to: Option<&str>, invocation: &mut Invocation) -> Result<(), Failure> {
@@ -114,9 +109,7 @@ async fn transfer(to: Option<&str>, invocation: &mut Invocation) -> Result<(), F
         None => 0,
     };
     let request = api::TransferLeaderRequest { to };
-    let answer = invocation
-        .call::<TransferLeader>("hand leadership over", request)
-        .await?;
+    let answer = invocation.call::<TransferLeader>("hand leadership over", request).await?;
     let id = answer.leader_id;
     let text = format!("replica {id} leads");
     let value = json!({ "leader_id": id });
@@ -129,17 +122,10 @@ fn changed(
     what: &str,
 ) -> Result<(), Failure> {
     let Some(replica) = replica else {
-        return Err(Failure::refused(format!(
-            "cannot {what}: the answer holds no replica"
-        )));
+        return Err(Failure::refused(format!("cannot {what}: the answer holds no replica")));
     };
     let value: Value = message_value(api::ReplicaInfo::MESSAGE, &replica)?;
-    let text = format!(
-        "replica {} (id {}) is a {}",
-        replica.name,
-        replica.id,
-        standing(&replica)
-    );
+    let text = format!("replica {} (id {}) is a {}", replica.name, replica.id, standing(&replica));
     invocation.printer.result(&text, &replica.name, &value)
 }
 
@@ -157,9 +143,6 @@ async fn find(replica: &str, invocation: &Invocation) -> Result<u64, Failure> {
         return Ok(found.id);
     }
     let names: Vec<_> = known.iter().map(|known| known.name.as_str()).collect();
-    let message = format!(
-        "no replica is called {replica}: there are {}",
-        names.join(", ")
-    );
+    let message = format!("no replica is called {replica}: there are {}", names.join(", "));
     Err(Failure::new(FailureKind::NotFound, message).help("`navarch replica list` shows them"))
 }

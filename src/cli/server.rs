@@ -32,11 +32,7 @@ impl ServerArguments {
         apply::warn(&config);
         let stop = signals::stop_on_signal(&invocation.spawner)?;
         self.parent.watch(&stop, invocation)?;
-        let options = Options {
-            config,
-            data_dir: self.data_dir,
-            bootstrap: self.bootstrap,
-        };
+        let options = Options { config, data_dir: self.data_dir, bootstrap: self.bootstrap };
         server::run(options, stop)
             .await
             .map_err(|error| Failure::refused(format!("this replica cannot go on: {error}")))

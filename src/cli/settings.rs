@@ -20,13 +20,7 @@ const TOKEN_VARIABLE: &str = "NAVARCH_AUTH_TOKEN";
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArguments {
     /// Replicas to call, comma-separated [default: localhost:50051]
-    #[arg(
-        short,
-        long,
-        global = true,
-        env = "NAVARCH_SERVER",
-        value_name = "HOST:PORT,..."
-    )]
+    #[arg(short, long, global = true, env = "NAVARCH_SERVER", value_name = "HOST:PORT,...")]
     pub(crate) server: Option<String>,
     /// How data is written [default: table]
     #[arg(short, long, global = true, value_enum)]
@@ -44,13 +38,7 @@ pub(crate) struct GlobalArguments {
     #[arg(long, global = true, env = "RUST_LOG", value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
     /// How logs are written
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT"
-    )]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
 }
 
@@ -93,11 +81,7 @@ impl Settings {
             })?),
             (None, None) => None,
         };
-        let from_file = file
-            .timeout
-            .as_deref()
-            .map(duration::parse_positive)
-            .transpose();
+        let from_file = file.timeout.as_deref().map(duration::parse_positive).transpose();
         let from_file = from_file.map_err(|reason| {
             Failure::usage(format!("the context file's timeout is wrong: {reason}"))
         })?;
@@ -116,11 +100,7 @@ impl Settings {
 
 /// Parts of a comma-separated list; blanks around them and empty ones do not count.
 pub(crate) fn split(list: &str) -> Vec<String> {
-    list.split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect()
+    list.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -146,20 +126,14 @@ mod tests {
         let bare =
             Settings::resolve(&GlobalArguments::default(), ContextFile::default(), none).unwrap();
         assert_eq!(bare.endpoints, ["localhost:50051"]);
-        assert_eq!(
-            (bare.timeout, bare.timeout_given),
-            (Duration::from_secs(30), false)
-        );
+        assert_eq!((bare.timeout, bare.timeout_given), (Duration::from_secs(30), false));
         assert_eq!(bare.output, Format::Table);
         assert!(bare.token.is_none());
 
         let variable = |name: &str| (name == "FILE_TOKEN").then(|| "from-file".to_owned());
         let filed = Settings::resolve(&GlobalArguments::default(), file(), variable).unwrap();
         assert_eq!(filed.endpoints, ["file:1"]);
-        assert_eq!(
-            (filed.timeout, filed.timeout_given),
-            (Duration::from_secs(7), true)
-        );
+        assert_eq!((filed.timeout, filed.timeout_given), (Duration::from_secs(7), true));
         assert_eq!(filed.output, Format::Yaml);
         assert_eq!(filed.token.unwrap().expose_secret(), "from-file");
 

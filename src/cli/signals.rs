@@ -69,11 +69,9 @@ impl ParentArguments {
             ended.cancel();
         };
         let spawner = &invocation.spawner;
-        spawner
-            .thread("parent-watch", Box::new(watch))
-            .map_err(|error| {
-                Failure::refused(format!("cannot watch the parent process: {error}"))
-            })?;
+        spawner.thread("parent-watch", Box::new(watch)).map_err(|error| {
+            Failure::refused(format!("cannot watch the parent process: {error}"))
+        })?;
         let (stop, clock) = (stop.clone(), invocation.clock.clone());
         spawner.spawn("orphan", async move {
             orphaned.cancelled().await;

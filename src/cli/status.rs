@@ -55,13 +55,10 @@ impl StatusArguments {
 pub(crate) async fn look(client: &Client, options: &CallOptions) -> Result<Overview, Failure> {
     let failed = |error| Failure::from_call("read the status", &error);
     let (fleet, replicas) = tokio::join!(
-        client.call::<GetFleetStatus>(api::GetFleetStatusRequest {}, options),
+        client.call::<GetFleetStatus>(api::GetFleetStatusRequest::default(), options),
         client.call::<ListReplicas>(api::ListReplicasRequest {}, options),
     );
-    Ok(Overview {
-        fleet: fleet.map_err(failed)?.message,
-        group: replicas.map_err(failed)?.message,
-    })
+    Ok(Overview { fleet: fleet.map_err(failed)?.message, group: replicas.map_err(failed)?.message })
 }
 
 /// Without a leader: shows what some replica last knew, and answers why that is all.
@@ -71,17 +68,10 @@ async fn last_known(
     failure: Failure,
     invocation: &mut Invocation,
 ) -> Failure {
-    if !matches!(
-        failure.kind(),
-        FailureKind::Unreachable | FailureKind::TimedOut
-    ) {
+    if !matches!(failure.kind(), FailureKind::Unreachable | FailureKind::TimedOut) {
         return failure;
     }
-    let stale = CallOptions {
-        stale: true,
-        prefer_leader: false,
-        ..options
-    };
+    let stale = CallOptions { stale: true, prefer_leader: false, ..options };
     let Ok(overview) = look(client, &stale).await else {
         return failure;
     };
@@ -106,10 +96,7 @@ async fn watch(
         match looked {
             Ok(overview) => print_again(&overview, invocation)?,
             Err(failure)
-                if matches!(
-                    failure.kind(),
-                    FailureKind::Unreachable | FailureKind::TimedOut
-                ) =>
+                if matches!(failure.kind(), FailureKind::Unreachable | FailureKind::TimedOut) =>
             {
                 message(&failure.to_string());
             }
@@ -141,9 +128,7 @@ fn print_again(overview: &Overview, invocation: &mut Invocation) -> Result<(), F
     match invocation.printer.format() {
         Format::Table | Format::Wide => {
             let on_terminal = invocation.printer.screen().width.is_some();
-            invocation
-                .printer
-                .text(if on_terminal { CLEAR } else { "" })?;
+            invocation.printer.text(if on_terminal { CLEAR } else { "" })?;
             print(overview, invocation)
         }
         Format::Name => print(overview, invocation),

@@ -52,12 +52,7 @@ impl TlsCommand {
             .iter()
             .map(|(host, files)| {
                 let text = |path: &PathBuf| path.display().to_string();
-                [
-                    host.clone(),
-                    text(&files.certificate),
-                    text(&files.key),
-                    text(&files.ca),
-                ]
+                [host.clone(), text(&files.certificate), text(&files.key), text(&files.ca)]
             })
             .collect();
         print(&rows, invocation)?;

@@ -19,14 +19,10 @@ pub(super) struct Address {
 impl Address {
     /// Reads `host:port`, `host`, `http://..` or `https://..`; without a scheme `tls_by_default` decides.
     pub(super) fn parse(given: &str, tls_by_default: bool) -> Result<Self, ClientError> {
-        let wrong = |problem: String| ClientError::BadEndpoint {
-            given: given.to_owned(),
-            problem,
-        };
+        let wrong = |problem: String| ClientError::BadEndpoint { given: given.to_owned(), problem };
         let text = given.trim();
-        let uri: Uri = text
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| wrong(error.to_string()))?;
+        let uri: Uri =
+            text.parse().map_err(|error: http::uri::InvalidUri| wrong(error.to_string()))?;
         let tls = match uri.scheme() {
             None => tls_by_default,
             Some(scheme) if *scheme == Scheme::HTTP => false,
@@ -35,9 +31,7 @@ impl Address {
                 return Err(wrong(format!("scheme {scheme} is neither http nor https")));
             }
         };
-        let authority = uri
-            .authority()
-            .ok_or_else(|| wrong("it names no host".to_owned()))?;
+        let authority = uri.authority().ok_or_else(|| wrong("it names no host".to_owned()))?;
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(wrong("it has a path".to_owned()));
         }
@@ -53,19 +47,12 @@ impl Address {
         let name = format!("{}:{port}", authority.host().to_lowercase());
         let authority =
             Authority::try_from(name.as_str()).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self {
-            name: name.into(),
-            authority,
-            tls,
-        })
+        Ok(Self { name: name.into(), authority, tls })
     }
 
     /// The host without brackets, as name lookup and certificates want it.
     pub(super) fn host(&self) -> &str {
-        self.authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']')
+        self.authority.host().trim_start_matches('[').trim_end_matches(']')
     }
 
     /// Whether `other`, `host:port`, is the same place; the names of this machine are all one.

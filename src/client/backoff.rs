@@ -16,10 +16,7 @@ pub(super) struct Backoff {
 impl Backoff {
     /// The bound doubles every `rounds_a_step` rounds, at least 1.
     pub(super) fn new(rounds_a_step: u32) -> Self {
-        Self {
-            rounds: 0,
-            rounds_a_step: rounds_a_step.max(1),
-        }
+        Self { rounds: 0, rounds_a_step: rounds_a_step.max(1) }
     }
 
     /// The next pause; `chance` is drawn evenly from 0 to 1.

@@ -75,9 +75,7 @@ impl Client {
             unreachable_after: options.unreachable_after,
             endpoints,
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Calls a method: `client.call::<rpc::GetNode>(request, &CallOptions::default())`.
@@ -91,22 +89,16 @@ impl Client {
         request: R::Request,
         options: &CallOptions,
     ) -> Result<Answer<R::Response>, CallError> {
-        let method = Method {
-            path: R::PATH,
-            writes: R::WRITES,
-            patient: R::PATIENT,
-            streaming: false,
-        };
+        let method =
+            Method { path: R::PATH, writes: R::WRITES, patient: R::PATIENT, streaming: false };
         let body = framed(&request)?;
         let (index, reply) = Call::new(&self.inner, method, options)?
             .run(|connection, request| exchange::unary(connection, request, body.clone()))
             .await?;
         let endpoint = self.endpoint(index);
         let reply = accepted(reply, &endpoint)?;
-        let message = frame::decode(reply.body).map_err(|problem| CallError::BadAnswer {
-            endpoint: Arc::clone(&endpoint),
-            problem,
-        })?;
+        let message = frame::decode(reply.body)
+            .map_err(|problem| CallError::BadAnswer { endpoint: Arc::clone(&endpoint), problem })?;
         Ok(Answer {
             message,
             applied_index: metadata::applied_index(&reply.headers),
@@ -135,18 +127,13 @@ impl Client {
         );
         let limit = Some(frame::MAX_MESSAGE);
         let status = http::StatusCode::OK;
-        Ok(Streaming::new_response(
-            decoder, reply.body, status, None, limit,
-        ))
+        Ok(Streaming::new_response(decoder, reply.body, status, None, limit))
     }
 
     /// The replicas of this client, `host:port`, in the order they were given.
     pub fn endpoints(&self) -> Vec<Arc<str>> {
         let replicas = self.inner.picker.replicas();
-        replicas
-            .iter()
-            .map(|replica| Arc::clone(&replica.address.name))
-            .collect()
+        replicas.iter().map(|replica| Arc::clone(&replica.address.name)).collect()
     }
 
     /// The replica that is believed to lead, `host:port`; none before an answer named one of this client's.
@@ -161,9 +148,7 @@ impl Client {
     /// `name` without a new allocation where it is one of this client's replicas.
     fn shared_name(&self, name: &str) -> Arc<str> {
         let replicas = self.inner.picker.replicas();
-        let known = replicas
-            .iter()
-            .find(|replica| *replica.address.name == *name);
+        let known = replicas.iter().find(|replica| *replica.address.name == *name);
         known.map_or_else(|| name.into(), |replica| Arc::clone(&replica.address.name))
     }
 }
@@ -179,22 +164,13 @@ fn addresses(endpoints: &[String], tls_by_default: bool) -> Result<Vec<Address>,
         return Err(ClientError::NoEndpoints);
     }
     if endpoints.len() > MAX_REPLICAS {
-        return Err(ClientError::TooManyEndpoints {
-            given: endpoints.len(),
-            limit: MAX_REPLICAS,
-        });
+        return Err(ClientError::TooManyEndpoints { given: endpoints.len(), limit: MAX_REPLICAS });
     }
-    endpoints
-        .iter()
-        .map(|endpoint| Address::parse(endpoint, tls_by_default))
-        .collect()
+    endpoints.iter().map(|endpoint| Address::parse(endpoint, tls_by_default)).collect()
 }
 
 fn framed<M: prost::Message>(request: &M) -> Result<bytes::Bytes, CallError> {
-    frame::encode(request).map_err(|size| CallError::TooLarge {
-        size,
-        limit: frame::MAX_MESSAGE,
-    })
+    frame::encode(request).map_err(|size| CallError::TooLarge { size, limit: frame::MAX_MESSAGE })
 }
 
 fn accepted<B>(reply: Reply<B>, endpoint: &Arc<str>) -> Result<Reply<B>, CallError> {

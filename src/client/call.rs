@@ -154,9 +154,7 @@ impl<'a> Call<'a> {
     /// The limit of one try. It doubles with each round: work that takes longer than one limit would otherwise
     /// be begun for ever and never finished.
     fn patience(&self) -> Duration {
-        self.options
-            .attempt_timeout
-            .saturating_mul(1 << self.rounds.min(8))
+        self.options.attempt_timeout.saturating_mul(1 << self.rounds.min(8))
     }
 
     /// Tells an answer that stands from one that another replica, or another moment, may better.
@@ -196,11 +194,8 @@ impl<'a> Call<'a> {
         self.unknown |= matches!(error, TryError::Broken(_) | TryError::Silent);
         self.last = Some((index, error));
         let waited = now.since(self.started);
-        let hopeless = !self.connected
-            && self
-                .inner
-                .unreachable_after
-                .is_some_and(|limit| waited >= limit);
+        let hopeless =
+            !self.connected && self.inner.unreachable_after.is_some_and(|limit| waited >= limit);
         if hopeless || now >= self.deadline {
             return Err(self.give_up(waited));
         }
@@ -211,9 +206,7 @@ impl<'a> Call<'a> {
         self.rounds = self.rounds.saturating_add(1);
         let clock = &self.inner.dialler.clock;
         let pause = self.backoff.next(rand::random());
-        clock
-            .sleep_until(self.deadline.min(clock.now() + pause))
-            .await;
+        clock.sleep_until(self.deadline.min(clock.now() + pause)).await;
         let now = clock.now();
         if now >= self.deadline {
             return Err(self.give_up(now.since(self.started)));
@@ -232,28 +225,17 @@ impl<'a> Call<'a> {
         let last = self.last.take();
         let last_words = match &last {
             Some((index, error)) => {
-                format!(
-                    "{}: {error}",
-                    self.inner.picker.replicas()[*index].address.name
-                )
+                format!("{}: {error}", self.inner.picker.replicas()[*index].address.name)
             }
             None => "no try was made".to_owned(),
         };
         match last {
-            Some((_, TryError::Connect(_) | TryError::Unavailable(_))) => CallError::Unreachable {
-                waited,
-                endpoints,
-                attempts,
-                last: last_words,
-                repeat_as,
-            },
-            Some((_, TryError::Broken(_) | TryError::Silent)) | None => CallError::TimedOut {
-                waited,
-                endpoints,
-                attempts,
-                last: last_words,
-                repeat_as,
-            },
+            Some((_, TryError::Connect(_) | TryError::Unavailable(_))) => {
+                CallError::Unreachable { waited, endpoints, attempts, last: last_words, repeat_as }
+            }
+            Some((_, TryError::Broken(_) | TryError::Silent)) | None => {
+                CallError::TimedOut { waited, endpoints, attempts, last: last_words, repeat_as }
+            }
         }
     }
 }

@@ -126,10 +126,7 @@ impl Connection {
 
     /// A witness from now on.
     pub(super) fn witness(&self) -> Witness {
-        Witness {
-            heard: self.state.heard.load(Ordering::Relaxed),
-            state: Arc::clone(&self.state),
-        }
+        Witness { heard: self.state.heard.load(Ordering::Relaxed), state: Arc::clone(&self.state) }
     }
 
     /// What sends one request; the call counts as in flight until the second half is dropped.
@@ -173,10 +170,7 @@ async fn keep_alive(
         if !silent || state.in_flight.load(Ordering::Relaxed) == 0 {
             continue;
         }
-        match clock
-            .timeout(keepalive.patience, ping_pong.ping(Ping::opaque()))
-            .await
-        {
+        match clock.timeout(keepalive.patience, ping_pong.ping(Ping::opaque())).await {
             Ok(Ok(_)) => {}
             // The driver reports what broke.
             Ok(Err(_)) => return std::future::pending().await,

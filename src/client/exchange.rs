@@ -45,11 +45,7 @@ pub(super) async fn streaming(
     } else {
         None
     };
-    Ok(Reply {
-        headers: head.headers,
-        body: Incoming::new(incoming, in_flight),
-        refusal,
-    })
+    Ok(Reply { headers: head.headers, body: Incoming::new(incoming, in_flight), refusal })
 }
 
 fn broken(in_flight: &InFlight, error: &h2::Error) -> TryError {
@@ -99,19 +95,14 @@ async fn gather(
     let body = gathered.finish();
     let trailers = incoming.trailers().await?;
     let refusal = refusal(trailers.as_ref(), &head, &body);
-    Ok(Reply {
-        headers: head.headers,
-        body,
-        refusal,
-    })
+    Ok(Reply { headers: head.headers, body, refusal })
 }
 
 /// The status that ended an answer, unless all is well. A good status is looked at only, because tonic would
 /// copy all trailers to build one.
 fn refusal(trailers: Option<&HeaderMap>, head: &response::Parts, body: &[u8]) -> Option<Status> {
-    let bearer = trailers
-        .filter(|trailers| trailers.contains_key(GRPC_STATUS))
-        .unwrap_or(&head.headers);
+    let bearer =
+        trailers.filter(|trailers| trailers.contains_key(GRPC_STATUS)).unwrap_or(&head.headers);
     match bearer.get(GRPC_STATUS) {
         Some(status) if status == "0" => None,
         Some(_) => Status::from_header_map(bearer),
@@ -141,11 +132,7 @@ impl Gathered {
     }
 
     fn finish(self) -> Bytes {
-        if self.all.is_empty() {
-            self.first
-        } else {
-            self.all.freeze()
-        }
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
     }
 }
 
@@ -163,8 +150,5 @@ fn without_grpc(status: StatusCode, body: &[u8]) -> Status {
         _ => Code::Unknown,
     };
     let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
-    Status::new(
-        code,
-        format!("HTTP status {status} without a gRPC status: {text}"),
-    )
+    Status::new(code, format!("HTTP status {status} without a gRPC status: {text}"))
 }

@@ -27,20 +27,14 @@ pub(super) fn encode<M: Message>(message: &M) -> Result<Bytes, usize> {
 /// The one message in `body`, a unary answer. `Err` says what is wrong.
 pub(super) fn decode<M: Message + Default>(mut body: impl Buf) -> Result<M, String> {
     if body.remaining() < PREFIX {
-        return Err(format!(
-            "{} bytes where a message was due",
-            body.remaining()
-        ));
+        return Err(format!("{} bytes where a message was due", body.remaining()));
     }
     if body.get_u8() != 0 {
         return Err("a compressed message, which was not asked for".to_owned());
     }
     let length = body.get_u32();
     if usize::try_from(length) != Ok(body.remaining()) {
-        return Err(format!(
-            "a message of {length} bytes in {}",
-            body.remaining()
-        ));
+        return Err(format!("a message of {length} bytes in {}", body.remaining()));
     }
     M::decode(body).map_err(|error| error.to_string())
 }

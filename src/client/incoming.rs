@@ -18,11 +18,7 @@ pub(super) struct Incoming {
 
 impl Incoming {
     pub(super) fn new(stream: h2::RecvStream, in_flight: InFlight) -> Self {
-        Self {
-            stream,
-            in_flight,
-            data_ended: false,
-        }
+        Self { stream, in_flight, data_ended: false }
     }
 }
 

@@ -28,9 +28,7 @@ pub(super) fn bearer(token: &SecretString) -> Result<HeaderValue, ClientError> {
 /// A new request id: a UUID of version 7, whose time is the clock's.
 pub(super) fn mint_request_id(clock: &Clock) -> String {
     let random: [u8; 10] = rand::random();
-    uuid::Builder::from_unix_timestamp_millis(clock.wall_ms(), &random)
-        .into_uuid()
-        .to_string()
+    uuid::Builder::from_unix_timestamp_millis(clock.wall_ms(), &random).into_uuid().to_string()
 }
 
 /// What a try says beside its message.
@@ -44,11 +42,7 @@ pub(super) struct Metadata<'a> {
 /// The head of a request for `path` at `address`.
 pub(super) fn request(address: &Address, path: &'static str, metadata: &Metadata) -> Request<()> {
     let mut parts = uri::Parts::default();
-    parts.scheme = Some(if address.tls {
-        uri::Scheme::HTTPS
-    } else {
-        uri::Scheme::HTTP
-    });
+    parts.scheme = Some(if address.tls { uri::Scheme::HTTPS } else { uri::Scheme::HTTP });
     parts.authority = Some(address.authority.clone());
     parts.path_and_query = Some(uri::PathAndQuery::from_static(path));
     let mut request = Request::new(());
@@ -59,10 +53,7 @@ pub(super) fn request(address: &Address, path: &'static str, metadata: &Metadata
     let headers = request.headers_mut();
     headers.reserve(7);
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/grpc"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     if let Some(authorization) = metadata.authorization {
         headers.insert(header::AUTHORIZATION, authorization.clone());
@@ -97,11 +88,7 @@ pub(super) fn applied_index(headers: &HeaderMap) -> Option<u64> {
 
 /// `navarch-leader` of an answer.
 pub(super) fn leader(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get(LEADER)?
-        .to_str()
-        .ok()
-        .filter(|leader| !leader.is_empty())
+    headers.get(LEADER)?.to_str().ok().filter(|leader| !leader.is_empty())
 }
 
 #[cfg(test)]

@@ -108,9 +108,6 @@ impl Default for CallOptions {
 impl CallOptions {
     /// The usual values with this limit of the whole call.
     pub fn within(timeout: Duration) -> Self {
-        Self {
-            timeout,
-            ..Self::default()
-        }
+        Self { timeout, ..Self::default() }
     }
 }

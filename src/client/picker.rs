@@ -33,11 +33,7 @@ impl Picker {
     /// `chance` is any random number.
     pub(super) fn new(replicas: Box<[Replica]>, balance: Balance, chance: usize) -> Self {
         let count = replicas.len();
-        let stride = if (chance / count).is_multiple_of(2) {
-            1
-        } else {
-            count - 1
-        };
+        let stride = if (chance / count).is_multiple_of(2) { 1 } else { count - 1 };
         Self {
             balance,
             start: AtomicUsize::new(chance % count),
@@ -82,9 +78,7 @@ impl Picker {
                 .map(|step| (round.start + step * self.stride) % count)
                 .filter(|index| untried(*index))
         };
-        let leader = self
-            .leader()
-            .filter(|leader| round.leader_first && untried(*leader));
+        let leader = self.leader().filter(|leader| round.leader_first && untried(*leader));
         leader
             .into_iter()
             .chain(in_order())
@@ -113,20 +107,14 @@ impl Picker {
         if known.is_some_and(|leader| *self.replicas[leader].address.name == *address) {
             return;
         }
-        let index = self
-            .replicas
-            .iter()
-            .position(|replica| replica.address.matches(address));
-        self.leader
-            .store(index.unwrap_or(NOBODY), Ordering::Relaxed);
+        let index = self.replicas.iter().position(|replica| replica.address.matches(address));
+        self.leader.store(index.unwrap_or(NOBODY), Ordering::Relaxed);
     }
 
     /// Notes that `index` cannot be the leader any more.
     pub(super) fn not_leader(&self, index: usize) {
         // Somebody may have learnt of a new one meanwhile: only this one is forgotten.
-        let _ = self
-            .leader
-            .compare_exchange(index, NOBODY, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.leader.compare_exchange(index, NOBODY, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
@@ -196,9 +184,8 @@ mod tests {
         for _ in 0..4 {
             assert_eq!(order(&picker, picker.round(true, false), clock.now())[0], 2);
         }
-        let firsts: Vec<_> = (0..3)
-            .map(|_| order(&picker, picker.round(false, false), clock.now())[0])
-            .collect();
+        let firsts: Vec<_> =
+            (0..3).map(|_| order(&picker, picker.round(false, false), clock.now())[0]).collect();
         assert_eq!(firsts, [1, 2, 0]);
         assert_eq!(order(&picker, picker.round(false, true), clock.now())[0], 2);
     }
@@ -225,10 +212,7 @@ mod tests {
         for chance in 0..6 {
             let picker = picker(3, Balance::Sticky, chance, &clock);
             let first = order(&picker, picker.round(true, false), clock.now())[0];
-            assert_eq!(
-                first,
-                order(&picker, picker.round(false, false), clock.now())[0]
-            );
+            assert_eq!(first, order(&picker, picker.round(false, false), clock.now())[0]);
             picker.replicas()[first].failed(clock.now());
             let second = order(&picker, picker.round(false, false), clock.now())[0];
             seconds.insert((first, second));

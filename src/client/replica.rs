@@ -63,7 +63,8 @@ impl Replica {
         let slot = &self.slots[turn];
         match slot.live() {
             Some(connection) => Ok(connection),
-            None => slot.connect(&self.address, dialler).await,
+            // In a box of its own: it is rare and large, and would be a part of every call's future.
+            None => Box::pin(slot.connect(&self.address, dialler)).await,
         }
     }
 
@@ -109,10 +110,7 @@ impl Health {
         if self.is_suspect(now) {
             return;
         }
-        let doublings = self
-            .failures
-            .fetch_add(1, Ordering::Relaxed)
-            .min(MAX_DOUBLINGS);
+        let doublings = self.failures.fetch_add(1, Ordering::Relaxed).min(MAX_DOUBLINGS);
         let until = self.ms(now + SUSPICION * (1 << doublings));
         self.suspect_until_ms.store(until, Ordering::Relaxed);
     }
@@ -138,23 +136,16 @@ struct Slot {
 impl Slot {
     fn live(&self) -> Option<Connection> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.as_ref()
-            .filter(|connection| !connection.is_closed())
-            .cloned()
+        live.as_ref().filter(|connection| !connection.is_closed()).cloned()
     }
 
     /// What the connection to be opened gets, by what became of the one before.
     fn keepalive(&self, period: Duration) -> Keepalive {
-        let before = self
-            .live
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let before = self.live.lock().unwrap_or_else(PoisonError::into_inner).take();
         let unanswered = match before {
-            Some(before) if before.is_unanswered() => self
-                .unanswered
-                .fetch_add(1, Ordering::Relaxed)
-                .saturating_add(1),
+            Some(before) if before.is_unanswered() => {
+                self.unanswered.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+            }
             Some(_) => {
                 self.unanswered.store(0, Ordering::Relaxed);
                 0
@@ -164,9 +155,7 @@ impl Slot {
         };
         Keepalive {
             period,
-            patience: period
-                .saturating_mul(1 << unanswered.min(8))
-                .min(MAX_PATIENCE.max(period)),
+            patience: period.saturating_mul(1 << unanswered.min(8)).min(MAX_PATIENCE.max(period)),
         }
     }
 
@@ -178,10 +167,7 @@ impl Slot {
         }
         if self.failures.load(Ordering::Acquire) != seen {
             // Somebody else tried while this caller waited: its result is as good as a second one.
-            let last = self
-                .last_failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(failure) = last.as_ref() {
                 return Err(failure.clone());
             }
@@ -191,9 +177,7 @@ impl Slot {
         let dialled = dial(address, dialler, keepalive);
         let result = match dialler.clock.timeout(limit, dialled).await {
             Ok(result) => result,
-            Err(_) => Err(TryError::Connect(
-                format!("no connection within {limit:?}").into(),
-            )),
+            Err(_) => Err(TryError::Connect(format!("no connection within {limit:?}").into())),
         };
         match &result {
             Ok(connection) => {
@@ -201,10 +185,8 @@ impl Slot {
                     Some(connection.clone());
             }
             Err(failure) => {
-                *self
-                    .last_failure
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
+                *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(failure.clone());
                 self.failures.fetch_add(1, Ordering::Release);
             }
         }
@@ -249,8 +231,7 @@ mod tests {
         for seconds in [1, 2, 4, 8, 8] {
             replica.failed(clock.now());
             replica.failed(clock.now());
-            fake.advance(Duration::from_secs(seconds) - Duration::from_millis(1))
-                .await;
+            fake.advance(Duration::from_secs(seconds) - Duration::from_millis(1)).await;
             assert!(replica.is_suspect(clock.now()), "within {seconds} s");
             fake.advance(Duration::from_millis(1)).await;
             assert!(!replica.is_suspect(clock.now()), "after {seconds} s");

@@ -87,17 +87,9 @@ mod tests {
     fn every_unary_method_of_the_public_services_is_here() {
         let descriptors = FileDescriptorSet::decode(navarch_proto::DESCRIPTORS).unwrap();
         let mut declared = BTreeSet::new();
-        for file in descriptors
-            .file
-            .iter()
-            .filter(|file| file.package() == "navarch")
-        {
+        for file in descriptors.file.iter().filter(|file| file.package() == "navarch") {
             for service in &file.service {
-                for method in service
-                    .method
-                    .iter()
-                    .filter(|method| !method.server_streaming())
-                {
+                for method in service.method.iter().filter(|method| !method.server_streaming()) {
                     declared.insert(format!("/navarch.{}/{}", service.name(), method.name()));
                 }
             }

@@ -10,11 +10,8 @@ use rustls::{
 use super::{ClientError, ClientOptions};
 
 /// Where Linux distributions keep the authorities that they trust.
-const SYSTEM_AUTHORITIES: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
+const SYSTEM_AUTHORITIES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// The TLS configuration for the `https` endpoints of a client, `endpoint` being one of them.
 pub(super) fn client_config(
@@ -31,37 +28,26 @@ pub(super) fn client_config(
             .with_no_client_auth()
     } else {
         let file = options.ca_file.clone().or_else(system_authorities);
-        let file = file.ok_or_else(|| ClientError::NoAuthorities {
-            endpoint: endpoint.to_owned(),
-        })?;
-        builder
-            .with_root_certificates(authorities(&file)?)
-            .with_no_client_auth()
+        let file =
+            file.ok_or_else(|| ClientError::NoAuthorities { endpoint: endpoint.to_owned() })?;
+        builder.with_root_certificates(authorities(&file)?).with_no_client_auth()
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(Arc::new(config))
 }
 
 fn system_authorities() -> Option<PathBuf> {
-    SYSTEM_AUTHORITIES
-        .iter()
-        .map(PathBuf::from)
-        .find(|path| path.is_file())
+    SYSTEM_AUTHORITIES.iter().map(PathBuf::from).find(|path| path.is_file())
 }
 
 fn authorities(path: &Path) -> Result<RootCertStore, ClientError> {
-    let wrong = |problem: String| ClientError::CaFile {
-        path: path.to_owned(),
-        problem,
-    };
+    let wrong = |problem: String| ClientError::CaFile { path: path.to_owned(), problem };
     let mut store = RootCertStore::empty();
     for certificate in
         CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?
     {
         let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        store
-            .add(certificate)
-            .map_err(|error| wrong(error.to_string()))?;
+        store.add(certificate).map_err(|error| wrong(error.to_string()))?;
     }
     if store.is_empty() {
         return Err(wrong("it holds no certificate".to_owned()));

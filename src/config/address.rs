@@ -18,9 +18,7 @@ impl Address {
         let port = port.parse::<u16>().map_err(|_| {
             format!("`{text}` is not an address: the port `{port}` is not a number from 0 to 65535")
         })?;
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let host = match bare {
             Some(ip) => {
                 ip.parse::<std::net::Ipv6Addr>().map_err(|_| shape())?;
@@ -32,10 +30,7 @@ impl Address {
         if bare.is_none() && !host.chars().all(named) {
             return Err(shape());
         }
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-        })
+        Ok(Self { host: host.to_owned(), port })
     }
 
     /// Whether only this machine can be meant.
@@ -53,14 +48,11 @@ impl Address {
 
 /// Checks an `http://` or `https://` URL.
 pub(crate) fn check_url(text: &str) -> Result<(), String> {
-    let uri = text
-        .parse::<http::Uri>()
-        .map_err(|error| format!("`{text}` is not a URL: {error}"))?;
+    let uri =
+        text.parse::<http::Uri>().map_err(|error| format!("`{text}` is not a URL: {error}"))?;
     let scheme = uri.scheme_str();
     if !matches!(scheme, Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
-        return Err(format!(
-            "`{text}` is not a URL: write `http://HOST:PORT` or `https://HOST`"
-        ));
+        return Err(format!("`{text}` is not a URL: write `http://HOST:PORT` or `https://HOST`"));
     }
     Ok(())
 }
@@ -75,17 +67,10 @@ mod tests {
         for (text, host, port) in [
             (":50051", "", 50051),
             ("127.0.0.1:1", "127.0.0.1", 1),
-            (
-                "replica-1.example.org:50052",
-                "replica-1.example.org",
-                50052,
-            ),
+            ("replica-1.example.org:50052", "replica-1.example.org", 50052),
             ("[::1]:80", "::1", 80),
         ] {
-            let expected = Address {
-                host: host.to_owned(),
-                port,
-            };
+            let expected = Address { host: host.to_owned(), port };
             assert_eq!(Address::parse(text), Ok(expected), "{text}");
         }
         for text in [
@@ -129,21 +114,12 @@ mod tests {
     /// Without it a mistyped URL would be found only when a machine is to be bought or drained.
     #[test]
     fn urls() {
-        for text in [
-            "http://127.0.0.1:8080",
-            "https://cloud.example.org/api",
-            "http://[::1]:1/x?y=z",
-        ] {
+        for text in
+            ["http://127.0.0.1:8080", "https://cloud.example.org/api", "http://[::1]:1/x?y=z"]
+        {
             assert_eq!(check_url(text), Ok(()), "{text}");
         }
-        for text in [
-            "",
-            "cloud",
-            "ftp://x",
-            "http://",
-            "https:///x",
-            "http://a b",
-        ] {
+        for text in ["", "cloud", "ftp://x", "http://", "https:///x", "http://a b"] {
             assert!(check_url(text).is_err(), "{text}");
         }
     }

@@ -22,22 +22,12 @@ const BY_TYPE: [(&str, &[&str]); 5] = [
     ("reactive", &["scale_up_at", "scale_down_at"]),
     ("queue", &["jobs_per_node"]),
     ("scheduled", &["schedule", "time_zone", "fallback"]),
-    (
-        "predictive",
-        &["lookback_window", "growth_factor", "fallback"],
-    ),
+    ("predictive", &["lookback_window", "growth_factor", "fallback"]),
     ("composite", &["mode", "autoscalers", "strategies"]),
 ];
 const WINDOW_KEYS: [&str; 5] = ["days", "start", "end", "min_nodes", "max_nodes"];
-const DAYS: [&str; 7] = [
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-];
+const DAYS: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// Nodes of one window.
 const MAX_NODES: u32 = 1_000_000;
@@ -59,9 +49,7 @@ pub(crate) fn read(parent: &Section<'_>, key: &str, limits: Limits) -> Option<Au
 fn read_nested(section: Section<'_>, limits: Limits, depth: usize) -> Option<Autoscaling> {
     if depth >= MAX_DEPTH {
         let message = format!("strategies are nested more than {MAX_DEPTH} levels deep");
-        section
-            .report
-            .problem(&section.path, section.at.clone(), message);
+        section.report.problem(&section.path, section.at.clone(), message);
         return None;
     }
     if !section.has("type") {
@@ -77,9 +65,7 @@ fn read_nested(section: Section<'_>, limits: Limits, depth: usize) -> Option<Aut
         "predictive" => Strategy::Predictive(Box::new(predictive(&section, limits, depth))),
         _ => Strategy::Composite(composite(&section, limits, depth)),
     };
-    Some(Autoscaling {
-        strategy: Some(strategy),
-    })
+    Some(Autoscaling { strategy: Some(strategy) })
 }
 
 fn warn_unused(section: &Section<'_>, kind: &str) {
@@ -100,21 +86,12 @@ fn reactive(section: &Section<'_>) -> Reactive {
         scale_down_at: percent("scale_down_at", 20.0),
     };
     let (up, down) = (reactive.scale_up_at, reactive.scale_down_at);
-    let key = if section.has("scale_down_at") {
-        "scale_down_at"
-    } else {
-        "scale_up_at"
-    };
+    let key = if section.has("scale_down_at") { "scale_down_at" } else { "scale_up_at" };
     if down > up {
-        section.problem(
-            key,
-            format!("`scale_down_at` ({down}) is above `scale_up_at` ({up})"),
-        );
+        section.problem(key, format!("`scale_down_at` ({down}) is above `scale_up_at` ({up})"));
     } else if section.has(key) && down.total_cmp(&up).is_eq() {
-        section.warning(
-            key,
-            "`scale_down_at` equals `scale_up_at`: the pool will never be at rest",
-        );
+        section
+            .warning(key, "`scale_down_at` equals `scale_up_at`: the pool will never be at rest");
     }
     reactive
 }
@@ -142,10 +119,7 @@ fn scheduled(section: &Section<'_>, limits: Limits, depth: usize) -> Scheduled {
         section.problem("time_zone", message);
     }
     Scheduled {
-        schedule: windows
-            .iter()
-            .map(|window| read_window(window, limits))
-            .collect(),
+        schedule: windows.iter().map(|window| read_window(window, limits)).collect(),
         fallback: fallback(section, limits, depth),
         time_zone,
     }
@@ -171,22 +145,11 @@ fn read_window(window: &Section<'_>, limits: Limits) -> Window {
         );
         window.problem("end", message);
     }
-    let min = window
-        .whole("min_nodes", 0..=MAX_NODES)
-        .unwrap_or(limits.min);
-    let max = window
-        .whole("max_nodes", 0..=MAX_NODES)
-        .unwrap_or(limits.max);
+    let min = window.whole("min_nodes", 0..=MAX_NODES).unwrap_or(limits.min);
+    let max = window.whole("max_nodes", 0..=MAX_NODES).unwrap_or(limits.max);
     if min > max {
-        let key = if window.has("min_nodes") {
-            "min_nodes"
-        } else {
-            "max_nodes"
-        };
-        window.problem(
-            key,
-            format!("the window's minimum {min} is more than its maximum {max}"),
-        );
+        let key = if window.has("min_nodes") { "min_nodes" } else { "max_nodes" };
+        window.problem(key, format!("the window's minimum {min} is more than its maximum {max}"));
     }
     Window {
         days: read_days(window),
@@ -227,16 +190,10 @@ fn predictive(section: &Section<'_>, limits: Limits, depth: usize) -> Predictive
 }
 
 fn composite(section: &Section<'_>, limits: Limits, depth: usize) -> Composite {
-    let key = if section.has("autoscalers") {
-        "autoscalers"
-    } else {
-        "strategies"
-    };
+    let key = if section.has("autoscalers") { "autoscalers" } else { "strategies" };
     if key == "autoscalers" && section.has("strategies") {
-        section.problem(
-            "strategies",
-            "given beside `autoscalers`, its other name; keep one of them",
-        );
+        section
+            .problem("strategies", "given beside `autoscalers`, its other name; keep one of them");
     }
     let members = section.sections(key, &KEYS);
     if members.is_empty() {
@@ -244,9 +201,7 @@ fn composite(section: &Section<'_>, limits: Limits, depth: usize) -> Composite {
     }
     let read = |member| read_nested(member, limits, depth + 1);
     Composite {
-        mode: section
-            .choice("mode", &["max", "min", "avg"])
-            .unwrap_or_else(|| "max".to_owned()),
+        mode: section.choice("mode", &["max", "min", "avg"]).unwrap_or_else(|| "max".to_owned()),
         autoscalers: members.into_iter().filter_map(read).collect(),
     }
 }

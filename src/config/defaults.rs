@@ -10,10 +10,7 @@ pub(crate) struct PoolHealth {
 
 impl PoolHealth {
     /// What holds where neither a pool nor the defaults have a `health` block.
-    const UNSAID: Self = Self {
-        unhealthy_after: 2,
-        auto_replace: true,
-    };
+    const UNSAID: Self = Self { unhealthy_after: 2, auto_replace: true };
 
     /// Reads a `health` block: in one that does not say it, `auto_replace` is off.
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {

@@ -103,11 +103,7 @@ fn fleet_leaves(spec: &FleetSpec) -> Leaves {
         0 => "built-in".to_owned(),
         bytes => format!("a policy of {bytes} bytes"),
     };
-    leaves.put_shown_as(
-        "server.health_policy".to_owned(),
-        &spec.policy_yaml,
-        &policy,
-    );
+    leaves.put_shown_as("server.health_policy".to_owned(), &spec.policy_yaml, &policy);
     leaves
 }
 
@@ -115,40 +111,19 @@ fn settings_leaves(leaves: &mut Leaves, settings: &Settings) {
     for (key, millis) in [
         ("server.heartbeat_interval", settings.heartbeat_interval_ms),
         ("server.heartbeat_timeout", settings.heartbeat_timeout_ms),
-        (
-            "server.health_check_interval",
-            settings.health_check_interval_ms,
-        ),
+        ("server.health_check_interval", settings.health_check_interval_ms),
         ("server.autoscale_interval", settings.autoscale_interval_ms),
-        (
-            "instance_manager.registration_timeout",
-            settings.registration_timeout_ms,
-        ),
-        (
-            "instance_manager.stale_check_interval",
-            settings.stale_check_interval_ms,
-        ),
-        (
-            "instance_manager.retain_terminated",
-            settings.retain_terminated_ms,
-        ),
-        (
-            "instance_manager.launch_timeout",
-            settings.launch_timeout_ms,
-        ),
+        ("instance_manager.registration_timeout", settings.registration_timeout_ms),
+        ("instance_manager.stale_check_interval", settings.stale_check_interval_ms),
+        ("instance_manager.retain_terminated", settings.retain_terminated_ms),
+        ("instance_manager.launch_timeout", settings.launch_timeout_ms),
     ] {
         leaves.put(key.to_owned(), format_millis(millis));
     }
     let checks = list(&settings.enabled_health_checks);
     leaves.put("server.enabled_health_checks".to_owned(), checks);
-    leaves.put(
-        "server.max_registered_nodes".to_owned(),
-        settings.max_registered_nodes,
-    );
-    leaves.put(
-        "server.max_heartbeats_per_second".to_owned(),
-        settings.max_heartbeats_per_second,
-    );
+    leaves.put("server.max_registered_nodes".to_owned(), settings.max_registered_nodes);
+    leaves.put("server.max_heartbeats_per_second".to_owned(), settings.max_heartbeats_per_second);
 }
 
 fn notifier_leaves(leaves: &mut Leaves, notifier: &NotifierSpec) {
@@ -223,10 +198,7 @@ fn bootstrap_leaves(leaves: &mut Leaves, path: &str, bootstrap: &Bootstrap) {
     let shown = format!("{} commands", bootstrap.setup_commands.len());
     leaves.put_shown_as(format!("{path}.setup_commands"), &commands, &shown);
     leaves.put(format!("{path}.ssh_user"), &bootstrap.ssh_user);
-    leaves.put(
-        format!("{path}.ssh_private_key_path"),
-        &bootstrap.ssh_private_key_path,
-    );
+    leaves.put(format!("{path}.ssh_private_key_path"), &bootstrap.ssh_private_key_path);
     for (key, millis) in [
         ("ip_wait_timeout", bootstrap.ip_wait_timeout_ms),
         ("ssh_timeout", bootstrap.ssh_timeout_ms),
@@ -268,10 +240,7 @@ fn autoscaling_leaves(leaves: &mut Leaves, path: &str, autoscaling: &Autoscaling
             "scheduled"
         }
         Strategy::Predictive(predictive) => {
-            leaves.put(
-                format!("{path}.lookback_window"),
-                predictive.lookback_window,
-            );
+            leaves.put(format!("{path}.lookback_window"), predictive.lookback_window);
             leaves.put(format!("{path}.growth_factor"), predictive.growth_factor);
             fallback = predictive.fallback.as_deref();
             "predictive"

@@ -75,31 +75,16 @@ pools:
 fn equal_is_empty_and_a_policy_counts() {
     let old = fleet(OLD);
     assert_eq!(diff(&old, &old), Vec::<String>::new());
-    let with = |policy: &str| FleetSpec {
-        policy_yaml: policy.to_owned(),
-        ..old.clone()
-    };
+    let with = |policy: &str| FleetSpec { policy_yaml: policy.to_owned(), ..old.clone() };
     let key = "server.health_policy";
-    assert_eq!(
-        diff(&old, &with("abc")),
-        [format!("{key}: built-in -> a policy of 3 bytes")]
-    );
-    assert_eq!(
-        diff(&with("abc"), &with("abd")),
-        [format!("{key}: changed (a policy of 3 bytes)")]
-    );
+    assert_eq!(diff(&old, &with("abc")), [format!("{key}: built-in -> a policy of 3 bytes")]);
+    assert_eq!(diff(&with("abc"), &with("abd")), [format!("{key}: changed (a policy of 3 bytes)")]);
 }
 
 /// Without it the first `apply` of a fleet could fail on a specification without settings.
 #[test]
 fn from_nothing() {
     let lines = diff(&FleetSpec::default(), &fleet(OLD));
-    assert!(
-        lines.contains(&"pools.training: added".to_owned()),
-        "{lines:#?}"
-    );
-    assert!(
-        lines.contains(&"server.heartbeat_interval: unset -> 30s".to_owned()),
-        "{lines:#?}"
-    );
+    assert!(lines.contains(&"pools.training: added".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"server.heartbeat_interval: unset -> 30s".to_owned()), "{lines:#?}");
 }

@@ -55,9 +55,7 @@ pub(crate) fn parse(report: &Report, text: &str) -> Option<Node> {
     match serde_saphyr::from_str_with_options::<Raw>(text, options()) {
         Ok(raw) => Some(raw.finish(report)),
         Err(error) => {
-            let span = error
-                .location()
-                .map_or(0..0, |place| span_of(&place, text.len()));
+            let span = error.location().map_or(0..0, |place| span_of(&place, text.len()));
             let message = DefaultMessageFormatter.format_message(&error).into_owned();
             report.problem("", span, format!("not usable as YAML: {message}"));
             None
@@ -106,11 +104,7 @@ enum RawValue {
 
 impl Raw {
     fn finish(self, report: &Report) -> Node {
-        let Spanned {
-            value,
-            referenced,
-            defined,
-        } = self.0;
+        let Spanned { value, referenced, defined } = self.0;
         let length = report.length();
         let value = match value {
             RawValue::Null => Value::Null,
@@ -118,10 +112,7 @@ impl Raw {
                 kind,
                 text: report.slice(&span_of(&defined, length)).trim().to_owned(),
             },
-            RawValue::Text(text) => Value::Scalar {
-                kind: Kind::Text,
-                text,
-            },
+            RawValue::Text(text) => Value::Scalar { kind: Kind::Text, text },
             RawValue::List(items) => {
                 Value::List(items.into_iter().map(|item| item.finish(report)).collect())
             }
@@ -284,13 +275,7 @@ mod tests {
         }
         let deep = format!("a: {}{}", "[".repeat(200), "]".repeat(200));
         let documents = "a: 1\n---\nb: 2\n".to_owned();
-        for text in [
-            bomb,
-            deep,
-            documents,
-            "a: [1\nb: }".to_owned(),
-            "a: *nope\n".to_owned(),
-        ] {
+        for text in [bomb, deep, documents, "a: [1\nb: }".to_owned(), "a: *nope\n".to_owned()] {
             let report = Report::new("t.yaml", &text);
             assert!(parse(&report, &text).is_none(), "{text}");
             let problems = report.finish().expect_err("a problem");

@@ -66,9 +66,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     if total > 0 && millis == 0 {
         return Err(DurationError::TooShort(owned()));
     }
-    u64::try_from(millis)
-        .map(Duration::from_millis)
-        .map_err(|_| DurationError::TooLong(owned()))
+    u64::try_from(millis).map(Duration::from_millis).map_err(|_| DurationError::TooLong(owned()))
 }
 
 /// Writes milliseconds as Go would, without the zero parts: `1h30m`, `1.5s`, `0s`.
@@ -127,9 +125,7 @@ fn digits(text: &str) -> &str {
 
 fn scaled(digits: &str, scale: u128) -> u128 {
     let add = |number: u128, digit: u8| {
-        number
-            .saturating_mul(10)
-            .saturating_add(u128::from(digit - b'0'))
+        number.saturating_mul(10).saturating_add(u128::from(digit - b'0'))
     };
     digits.bytes().fold(0, add).saturating_mul(scale)
 }
@@ -168,11 +164,7 @@ mod tests {
             ("1s1s", 2_000),
             ("87600h", 315_360_000_000),
         ] {
-            assert_eq!(
-                parse_duration(text),
-                Ok(Duration::from_millis(millis)),
-                "{text}"
-            );
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
     }
 
@@ -192,9 +184,7 @@ mod tests {
             ("30", E::NoUnit),
             ("-5s", E::Negative),
             ("87601h", E::TooLong),
-            ("99999999999999999999999999999999999999999999h", |_| {
-                E::TooLong("9".repeat(40))
-            }),
+            ("99999999999999999999999999999999999999999999h", |_| E::TooLong("9".repeat(40))),
             ("5us", E::TooShort),
         ] {
             assert_eq!(parse_duration(text), Err(error(text.to_owned())), "{text}");

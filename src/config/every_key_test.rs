@@ -80,75 +80,38 @@ fn every_key_arrives() {
     let config = everything();
     assert_eq!(config.warnings, Vec::<String>::new());
     let settings = config.fleet.settings.clone().expect("settings");
-    assert_eq!(
-        (
-            settings.heartbeat_interval_ms,
-            settings.heartbeat_timeout_ms
-        ),
-        (90_000, 300_000)
-    );
-    assert_eq!(
-        (
-            settings.health_check_interval_ms,
-            settings.autoscale_interval_ms
-        ),
-        (90_000, 500)
-    );
-    assert_eq!(
-        (settings.launch_timeout_ms, settings.max_registered_nodes),
-        (120_000, 1_000)
-    );
+    assert_eq!((settings.heartbeat_interval_ms, settings.heartbeat_timeout_ms), (90_000, 300_000));
+    assert_eq!((settings.health_check_interval_ms, settings.autoscale_interval_ms), (90_000, 500));
+    assert_eq!((settings.launch_timeout_ms, settings.max_registered_nodes), (120_000, 1_000));
     let notifier = settings.notifier.expect("a notifier");
-    assert_eq!(
-        (notifier.r#type.as_str(), notifier.timeout_ms),
-        ("webhook", 5_000)
-    );
+    assert_eq!((notifier.r#type.as_str(), notifier.timeout_ms), ("webhook", 5_000));
     assert_eq!(notifier.headers["Authorization"], "Bearer ${SLURM_TOKEN}");
     assert_eq!(notifier.headers["X-Team"], "7");
-    assert_eq!(
-        config.health_policy.as_deref(),
-        Some(Path::new("policies/ours.yaml"))
-    );
+    assert_eq!(config.health_policy.as_deref(), Some(Path::new("policies/ours.yaml")));
 }
 
 /// Without it a provider's or a pool's key could be read and lost.
 #[test]
 fn every_key_of_providers_and_pools_arrives() {
     let config = everything();
-    let names: Vec<_> = config
-        .fleet
-        .providers
-        .iter()
-        .map(|provider| provider.name.as_str())
-        .collect();
+    let names: Vec<_> =
+        config.fleet.providers.iter().map(|provider| provider.name.as_str()).collect();
     assert_eq!(names, ["alpha", "mid", "own", "zeta"]);
     assert_eq!(config.fleet.providers[0].project, "12345");
     assert_eq!(config.fleet.providers[2].url, "https://cloud.example");
     let pool = many(&config);
-    let priorities: Vec<_> = pool
-        .providers
-        .iter()
-        .map(|choice| (choice.priority, choice.weight))
-        .collect();
+    let priorities: Vec<_> =
+        pool.providers.iter().map(|choice| (choice.priority, choice.weight)).collect();
     assert_eq!(priorities, [(1, 1), (2, 3)]);
-    assert_eq!(
-        (pool.strategy.as_str(), pool.cooldown_ms),
-        ("round-robin", 0)
-    );
+    assert_eq!((pool.strategy.as_str(), pool.cooldown_ms), ("round-robin", 0));
     assert_eq!(
         (pool.zones.join(","), pool.ssh_keys.join(",")),
         ("a,b".to_owned(), "mine".to_owned())
     );
     let bootstrap = pool.bootstrap.expect("a bootstrap");
+    assert_eq!(bootstrap.setup_commands, ["echo one", "echo two\necho three\n"]);
     assert_eq!(
-        bootstrap.setup_commands,
-        ["echo one", "echo two\necho three\n"]
-    );
-    assert_eq!(
-        (
-            bootstrap.ssh_user.as_str(),
-            bootstrap.ssh_private_key_path.as_str()
-        ),
+        (bootstrap.ssh_user.as_str(), bootstrap.ssh_private_key_path.as_str()),
         ("root", "keys/id")
     );
     assert_eq!(
@@ -169,10 +132,7 @@ fn nested_strategies() {
     let Some(Strategy::Composite(composite)) = autoscaling.strategy else {
         panic!("not composite");
     };
-    assert_eq!(
-        (composite.mode.as_str(), composite.autoscalers.len()),
-        ("avg", 2)
-    );
+    assert_eq!((composite.mode.as_str(), composite.autoscalers.len()), ("avg", 2));
     let Some(Strategy::Queue(queue)) = &composite.autoscalers[0].strategy else {
         panic!("not a queue");
     };
@@ -184,17 +144,11 @@ fn nested_strategies() {
     assert_eq!(window.days, ["monday", "friday"]);
     assert_eq!((window.start_hour, window.end_hour), (22, 6));
     assert_eq!((window.min_nodes, window.max_nodes), (1, 4));
-    let fallback = scheduled
-        .fallback
-        .as_ref()
-        .and_then(|fallback| fallback.strategy.clone());
+    let fallback = scheduled.fallback.as_ref().and_then(|fallback| fallback.strategy.clone());
     let Some(Strategy::Predictive(predictive)) = fallback else {
         panic!("not predictive");
     };
-    assert_eq!(
-        (predictive.lookback_window, predictive.growth_factor),
-        (5, 1.2)
-    );
+    assert_eq!((predictive.lookback_window, predictive.growth_factor), (5, 1.2));
     let fallback = predictive.fallback.and_then(|fallback| fallback.strategy);
     let Some(Strategy::Reactive(reactive)) = fallback else {
         panic!("not reactive");

@@ -23,14 +23,7 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// Bytes of a health policy file, as the policy's own reader allows.
 const MAX_POLICY: u64 = 64 * 1024;
 
-const KEYS: [&str; 6] = [
-    "server",
-    "instance_manager",
-    "providers",
-    "pools",
-    "defaults",
-    "cluster",
-];
+const KEYS: [&str; 6] = ["server", "instance_manager", "providers", "pools", "defaults", "cluster"];
 
 /// A configuration file, checked and with its defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,12 +71,7 @@ pub fn parse(text: &str, file_name: &str) -> Result<Config, ConfigError> {
         return Err(report.refuse().into());
     };
     let warnings = report.finish()?;
-    Ok(Config {
-        replica,
-        fleet,
-        health_policy,
-        warnings,
-    })
+    Ok(Config { replica, fleet, health_policy, warnings })
 }
 
 /// Checks a configuration that came over the wire with the health policy it names.
@@ -97,10 +85,8 @@ pub fn parse_fleet(yaml: &str, policy_yaml: &str) -> Result<FleetSpec, ConfigErr
     let config = parse(yaml, NAME)?;
     if let Some(path) = config.health_policy.filter(|_| policy_yaml.is_empty()) {
         let report = Report::new(NAME, yaml);
-        let message = format!(
-            "the text of {} did not come along; send it as `policy_yaml`",
-            path.display()
-        );
+        let message =
+            format!("the text of {} did not come along; send it as `policy_yaml`", path.display());
         report.problem("server.health_policy", 0..0, message);
         report.finish()?;
     }
@@ -113,20 +99,14 @@ type Parts = (ReplicaConfig, FleetSpec, Option<PathBuf>);
 
 fn read_file(report: &Report, document: &Node, folder: &Path) -> Option<Parts> {
     if matches!(document.value, Value::Null) {
-        report.problem(
-            "",
-            0..0,
-            "the file is empty; start from `deploy/examples/two-pools.yaml`",
-        );
+        report.problem("", 0..0, "the file is empty; start from `deploy/examples/two-pools.yaml`");
         return None;
     }
     let file = Section::open(report, String::new(), (0..0, document), &KEYS)?;
     let server = file.section("server", &settings::SERVER_KEYS);
     let manager = file.section("instance_manager", &settings::MANAGER_KEYS);
     let settings = settings::read(server.as_ref(), manager.as_ref());
-    let health_policy = server
-        .as_ref()
-        .and_then(|server| server.text("health_policy"));
+    let health_policy = server.as_ref().and_then(|server| server.text("health_policy"));
     let replica = replica::read(&file, server.as_ref(), folder);
     let providers = providers::read(&file);
     let defaults = Defaults::read(&file);
@@ -144,26 +124,17 @@ fn read_file(report: &Report, document: &Node, folder: &Path) -> Option<Parts> {
 fn check_length(report: &Report, text: &str) -> Option<()> {
     let bytes = text.len() as u64;
     if bytes > MAX_FILE {
-        report.problem(
-            "",
-            0..0,
-            format!("{bytes} bytes, and at most {MAX_FILE} are allowed"),
-        );
+        report.problem("", 0..0, format!("{bytes} bytes, and at most {MAX_FILE} are allowed"));
         return None;
     }
     Some(())
 }
 
 fn read(path: &Path, limit: u64) -> Result<String, ConfigError> {
-    let failed = |source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(ConfigError::TooLarge {
             path: path.to_owned(),

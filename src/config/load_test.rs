@@ -8,9 +8,7 @@ use rstest::rstest;
 use super::{Config, ConfigError, InitialReplica, TlsFiles, dev_file, load, parse, parse_fleet};
 
 fn example(name: &str) -> Config {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("deploy/examples")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples").join(name);
     load(path).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -28,33 +26,20 @@ fn pool(config: &Config, name: &str) -> PoolSpec {
 fn the_two_pool_example() {
     let config = example("two-pools.yaml");
     assert_eq!(config.warnings, Vec::<String>::new());
-    let names: Vec<_> = config
-        .fleet
-        .pools
-        .iter()
-        .map(|pool| pool.name.as_str())
-        .collect();
+    let names: Vec<_> = config.fleet.pools.iter().map(|pool| pool.name.as_str()).collect();
     assert_eq!(names, ["inference", "training"]);
     let training = pool(&config, "training");
-    assert_eq!(
-        (training.min_nodes, training.max_nodes, training.cooldown_ms),
-        (2, 8, 300_000)
-    );
+    assert_eq!((training.min_nodes, training.max_nodes, training.cooldown_ms), (2, 8, 300_000));
     assert_eq!(training.providers[0].name, "fake");
     assert_eq!(training.ssh_keys, ["ops-team"]);
     assert_eq!(training.labels["workload"], "training");
-    let strategy = training
-        .autoscaling
-        .and_then(|autoscaling| autoscaling.strategy);
+    let strategy = training.autoscaling.and_then(|autoscaling| autoscaling.strategy);
     let Some(Strategy::Reactive(reactive)) = strategy else {
         panic!("not reactive: {strategy:?}");
     };
     assert_eq!((reactive.scale_up_at, reactive.scale_down_at), (75.0, 25.0));
     let inference = pool(&config, "inference");
-    assert_eq!(
-        (inference.unhealthy_after, inference.auto_replace),
-        (2, true)
-    );
+    assert_eq!((inference.unhealthy_after, inference.auto_replace), (2, true));
 }
 
 /// Without it a default could differ from the contract, on one replica or on all.
@@ -74,29 +59,17 @@ fn defaults_are_the_contracts() {
         (30_000, 90_000, 60_000)
     );
     assert_eq!(
-        (
-            settings.autoscale_interval_ms,
-            settings.registration_timeout_ms
-        ),
+        (settings.autoscale_interval_ms, settings.registration_timeout_ms),
         (30_000, 600_000)
     );
     assert_eq!(
-        (
-            settings.stale_check_interval_ms,
-            settings.retain_terminated_ms
-        ),
+        (settings.stale_check_interval_ms, settings.retain_terminated_ms),
         (60_000, 86_400_000)
     );
-    assert_eq!(
-        (settings.launch_timeout_ms, settings.max_registered_nodes),
-        (300_000, 200_000)
-    );
+    assert_eq!((settings.launch_timeout_ms, settings.max_registered_nodes), (300_000, 200_000));
     assert_eq!(settings.max_heartbeats_per_second, 20_000);
     assert_eq!(settings.enabled_health_checks, ["boot", "nvml", "xid"]);
-    assert_eq!(
-        (notifier.r#type.as_str(), notifier.timeout_ms),
-        ("noop", 30_000)
-    );
+    assert_eq!((notifier.r#type.as_str(), notifier.timeout_ms), ("noop", 30_000));
     let pool = pool(&config, "p");
     assert_eq!(
         (pool.strategy.as_str(), pool.min_nodes, pool.cooldown_ms),
@@ -109,23 +82,14 @@ fn defaults_are_the_contracts() {
     assert_eq!(config.replica.external_address, ":50051");
     assert_eq!(config.replica.advertise_address, "127.0.0.1:50051");
     assert_eq!(config.replica.peer_address, "127.0.0.1:50052");
-    assert_eq!(
-        (config.replica.name.as_str(), config.replica.tls),
-        ("r1", None)
-    );
-    assert_eq!(
-        (config.health_policy, config.fleet.policy_yaml.as_str()),
-        (None, "")
-    );
+    assert_eq!((config.replica.name.as_str(), config.replica.tls), ("r1", None));
+    assert_eq!((config.health_policy, config.fleet.policy_yaml.as_str()), (None, ""));
 }
 
 /// Without it three heartbeats would not be three of the configured ones.
 #[test]
 fn the_heartbeat_timeout_follows_the_interval() {
-    let settings = read("server: {heartbeat_interval: 10s}\n")
-        .fleet
-        .settings
-        .expect("settings");
+    let settings = read("server: {heartbeat_interval: 10s}\n").fleet.settings.expect("settings");
     assert_eq!(settings.heartbeat_timeout_ms, 30_000);
 }
 
@@ -154,21 +118,13 @@ fn the_replica_example() {
     assert_eq!(replica.name, "r1");
     assert_eq!(replica.data_dir, Path::new("/var/lib/navarch"));
     assert_eq!(replica.external_address, "https://navarch.example:50051");
+    assert_eq!(replica.advertise_address, "https://r1.navarch.example:50051");
     assert_eq!(
-        replica.advertise_address,
-        "https://r1.navarch.example:50051"
-    );
-    assert_eq!(
-        (
-            replica.peer_address.as_str(),
-            replica.advertise_peer_address.as_str()
-        ),
+        (replica.peer_address.as_str(), replica.advertise_peer_address.as_str()),
         (":50052", "r1.navarch.example:50052")
     );
-    let third = InitialReplica {
-        name: "r3".to_owned(),
-        address: "r3.navarch.example:50052".to_owned(),
-    };
+    let third =
+        InitialReplica { name: "r3".to_owned(), address: "r3.navarch.example:50052".to_owned() };
     assert_eq!(replica.initial_replicas[2], third);
     assert_eq!(replica.timings.election_max, Duration::from_millis(600));
     let tls = TlsFiles {
@@ -210,10 +166,7 @@ pools:
     let warnings = read(text).warnings;
     assert_eq!(warnings.len(), 4, "{warnings:#?}");
     assert!(warnings[0].starts_with("navarch.yaml:2:"), "{warnings:#?}");
-    assert!(
-        warnings[0].contains("enters the replicated log"),
-        "{warnings:#?}"
-    );
+    assert!(warnings[0].contains("enters the replicated log"), "{warnings:#?}");
     assert!(
         warnings[1].contains("providers.f.project: not used by a provider of type `fake`"),
         "{warnings:#?}"
@@ -232,24 +185,12 @@ fn the_health_policy_is_read_beside_the_file() {
         "{missing}"
     );
     std::fs::write(folder.path().join("policy.yaml"), "version: v1\n").expect("writes");
-    assert_eq!(
-        load(&file).expect("loads").fleet.policy_yaml,
-        "version: v1\n"
-    );
+    assert_eq!(load(&file).expect("loads").fleet.policy_yaml, "version: v1\n");
     std::fs::write(folder.path().join("policy.yaml"), vec![b' '; 70_000]).expect("writes");
-    assert!(matches!(
-        load(&file),
-        Err(ConfigError::TooLarge { limit: 65_536, .. })
-    ));
+    assert!(matches!(load(&file), Err(ConfigError::TooLarge { limit: 65_536, .. })));
     std::fs::write(&file, b"pools: \xff").expect("writes");
-    assert!(matches!(
-        load(&file),
-        Err(ConfigError::NotText { offset: 7, .. })
-    ));
-    assert!(matches!(
-        load(folder.path().join("none.yaml")),
-        Err(ConfigError::Read { .. })
-    ));
+    assert!(matches!(load(&file), Err(ConfigError::NotText { offset: 7, .. })));
+    assert!(matches!(load(folder.path().join("none.yaml")), Err(ConfigError::Read { .. })));
 }
 
 /// Without it an `apply` over the wire would drop the policy that its file names.
@@ -257,18 +198,7 @@ fn the_health_policy_is_read_beside_the_file() {
 fn a_policy_that_did_not_come_along_is_refused() {
     let text = "server: {health_policy: p.yaml}\n";
     let refused = parse_fleet(text, "").expect_err("no policy");
-    assert!(
-        refused.to_string().contains("did not come along"),
-        "{refused}"
-    );
-    assert_eq!(
-        parse_fleet(text, "version: v1")
-            .expect("parses")
-            .policy_yaml,
-        "version: v1"
-    );
-    assert_eq!(
-        parse_fleet("server: {}\n", "").expect("parses").policy_yaml,
-        ""
-    );
+    assert!(refused.to_string().contains("did not come along"), "{refused}");
+    assert_eq!(parse_fleet(text, "version: v1").expect("parses").policy_yaml, "version: v1");
+    assert_eq!(parse_fleet("server: {}\n", "").expect("parses").policy_yaml, "");
 }

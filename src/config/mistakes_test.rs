@@ -23,20 +23,14 @@ pub(super) const BASE: &str = "provider: f\ninstance_type: t\nmax_nodes: 8\n";
 /// Without it a slip anywhere in a file could be ignored, as the original did, or be told without
 /// its line.
 #[rstest]
-#[case::unknown_key(
-    "serve: {}",
-    "f.yaml:1:1: serve: unknown key `serve`; did you mean `server`?"
-)]
+#[case::unknown_key("serve: {}", "f.yaml:1:1: serve: unknown key `serve`; did you mean `server`?")]
 #[case::unknown_inner(
     "server:\n  heartbeat_intervall: 5s",
     "f.yaml:2:3: server.heartbeat_intervall: unknown key `heartbeat_intervall`; did you mean `heartbeat_interval`?"
 )]
 #[case::nothing_near("server:\n  zzz: 5s", "known here: address, external_address,")]
 #[case::not_a_map("server: 5", "f.yaml:1:9: server: expected a map of keys, found `5`")]
-#[case::a_list_for_a_map(
-    "pools: [a]",
-    "f.yaml:1:8: pools: expected a map of keys, found a list"
-)]
+#[case::a_list_for_a_map("pools: [a]", "f.yaml:1:8: pools: expected a map of keys, found a list")]
 #[case::twice(
     "server: {}\nserver: {}",
     "f.yaml:2:1: server: the key is given twice (first in line 1)"
@@ -51,10 +45,7 @@ pub(super) const BASE: &str = "provider: f\ninstance_type: t\nmax_nodes: 8\n";
 )]
 #[case::negative("server: {heartbeat_interval: -5s}", "`-5s` is negative")]
 #[case::zero("server: {autoscale_interval: 0s}", "zero makes no sense here")]
-#[case::absurd(
-    "server: {heartbeat_timeout: 90000h}",
-    "`90000h` is more than ten years"
-)]
+#[case::absurd("server: {heartbeat_timeout: 90000h}", "`90000h` is more than ten years")]
 #[case::no_duration("instance_manager: {launch_timeout: soon}", "`soon` is not a duration")]
 #[case::duration_list(
     "server: {heartbeat_interval: [5s]}",
@@ -77,10 +68,7 @@ pub(super) const BASE: &str = "provider: f\ninstance_type: t\nmax_nodes: 8\n";
     "server: {notifier: {type: webhok}}",
     "unknown value `webhok`; did you mean `webhook`?"
 )]
-#[case::notifier_block(
-    "server: {notifier: {type: webhook}}",
-    "server.notifier.webhook: missing"
-)]
+#[case::notifier_block("server: {notifier: {type: webhook}}", "server.notifier.webhook: missing")]
 #[case::notifier_url(
     "server: {notifier: {type: webhook, webhook: {drain_url: nowhere}}}",
     "`nowhere` is not a URL"
@@ -127,10 +115,7 @@ fn the_file(#[case] text: &str, #[case] expected: &str) {
     "peer_address: ':50052'",
     "f.yaml:2:17: cluster.peer_address: `:50052` is not on loopback, so the peer port needs certificates"
 )]
-#[case::open_peers(
-    "initial_replicas: [{name: r1, address: 'h:1'}]",
-    "`h:1` is not on loopback"
-)]
+#[case::open_peers("initial_replicas: [{name: r1, address: 'h:1'}]", "`h:1` is not on loopback")]
 #[case::unreachable("advertise_peer_address: '0.0.0.0:1'", "`0.0.0.0:1` reaches nobody")]
 #[case::no_address(
     "initial_replicas: [{name: r1}]",
@@ -172,20 +157,11 @@ fn all_mistakes_are_told_at_once_and_in_order() {
     let text = in_pool("provider: g\nmax_nods: 8\nmin_nodes: x\nstrategy: dear");
     let refused = refusal(&text);
     let lines: Vec<_> = refused.lines().collect();
-    let keys = [
-        "max_nodes: ",
-        "instance_type: ",
-        "provider: ",
-        "max_nods: ",
-        "min_nodes: ",
-        "strategy: ",
-    ];
+    let keys =
+        ["max_nodes: ", "instance_type: ", "provider: ", "max_nods: ", "min_nodes: ", "strategy: "];
     assert_eq!(lines.len(), keys.len(), "{refused}");
     for (line, key) in lines.iter().zip(keys) {
-        assert!(
-            line.contains(&format!("pools.p.{key}")),
-            "{line} {key}\n{refused}"
-        );
+        assert!(line.contains(&format!("pools.p.{key}")), "{line} {key}\n{refused}");
     }
 }
 
@@ -205,16 +181,10 @@ fn the_diagnostic_points_at_the_key() {
 /// Without it a file with thousands of mistakes would be answered with megabytes.
 #[test]
 fn what_is_told_is_bounded() {
-    let keys: String = (0..5_000)
-        .map(|key| format!("unknown_key_{key}: 1\n"))
-        .collect();
+    let keys: String = (0..5_000).map(|key| format!("unknown_key_{key}: 1\n")).collect();
     let refused = refusal(&in_pool(&keys));
     assert_eq!(refused.lines().count(), 51);
-    assert!(
-        refused.ends_with("f.yaml: and 4953 more"),
-        "{}",
-        refused.lines().last().unwrap()
-    );
+    assert!(refused.ends_with("f.yaml: and 4953 more"), "{}", refused.lines().last().unwrap());
     let long = refusal(&format!("{}: 1", "k".repeat(500)));
     assert!(long.len() < 1_000, "{}", long.len());
     let huge = refusal(&format!("a: {}", "x".repeat(5 << 20)));
@@ -229,10 +199,7 @@ fn strategies_are_nested_so_deep_and_no_deeper() {
         nested = format!("{{type: predictive, fallback: {nested}}}");
     }
     let refused = refusal(&in_pool(&format!("{BASE}autoscaling: {nested}")));
-    assert!(
-        refused.contains("nested more than 8 levels deep"),
-        "{refused}"
-    );
+    assert!(refused.contains("nested more than 8 levels deep"), "{refused}");
 }
 
 /// Without it a mistake in a shared block would be told without the file it is in.
@@ -243,9 +210,6 @@ fn the_error_knows_its_problems() {
         panic!("{error}");
     };
     let problem = problems.iter().next().expect("a problem");
-    assert_eq!(
-        (problem.key.as_str(), problem.line, problem.column),
-        ("serve", 1, 1)
-    );
+    assert_eq!((problem.key.as_str(), problem.line, problem.column), ("serve", 1, 1));
     assert_eq!(problems.file_name(), "f.yaml");
 }

@@ -40,14 +40,7 @@ mod tests {
     /// Without it a typing slip would be answered with a list of thirty keys.
     #[test]
     fn finds_the_key_that_was_meant() {
-        let keys = [
-            "min_nodes",
-            "max_nodes",
-            "cooldown",
-            "instance_type",
-            "ssh_keys",
-            "region",
-        ];
+        let keys = ["min_nodes", "max_nodes", "cooldown", "instance_type", "ssh_keys", "region"];
         for (word, expected) in [
             ("max_nods", Some("max_nodes")),
             ("maxnodes", Some("max_nodes")),

@@ -2,20 +2,9 @@ use navarch_proto::fleet::NotifierSpec;
 
 use super::{address::check_url, section::Section, values::Zero};
 
-const URLS: [&str; 4] = [
-    "cordon_url",
-    "uncordon_url",
-    "drain_url",
-    "drain_status_url",
-];
-const WEBHOOK_KEYS: [&str; 6] = [
-    "cordon_url",
-    "uncordon_url",
-    "drain_url",
-    "drain_status_url",
-    "timeout",
-    "headers",
-];
+const URLS: [&str; 4] = ["cordon_url", "uncordon_url", "drain_url", "drain_status_url"];
+const WEBHOOK_KEYS: [&str; 6] =
+    ["cordon_url", "uncordon_url", "drain_url", "drain_status_url", "timeout", "headers"];
 const TIMEOUT_MS: u64 = 30_000;
 
 /// Reads `server.notifier`; without it the workload system is told nothing.
@@ -29,9 +18,7 @@ pub(crate) fn read(server: Option<&Section<'_>>) -> NotifierSpec {
     else {
         return spec;
     };
-    spec.r#type = block
-        .choice("type", &["noop", "webhook"])
-        .unwrap_or(spec.r#type);
+    spec.r#type = block.choice("type", &["noop", "webhook"]).unwrap_or(spec.r#type);
     let webhook = block.section("webhook", &WEBHOOK_KEYS);
     match (spec.r#type.as_str(), webhook) {
         ("webhook", Some(webhook)) => read_webhook(&webhook, &mut spec),
@@ -55,18 +42,13 @@ fn read_webhook(webhook: &Section<'_>, spec: &mut NotifierSpec) {
     };
     let [cordon, uncordon, drain, drain_status] = URLS.map(|key| url(key).unwrap_or_default());
     if drain.is_empty() && !drain_status.is_empty() {
-        webhook.problem(
-            "drain_status_url",
-            "needs `drain_url`: nothing else starts a drain",
-        );
+        webhook.problem("drain_status_url", "needs `drain_url`: nothing else starts a drain");
     }
     spec.cordon_url = cordon;
     spec.uncordon_url = uncordon;
     spec.drain_url = drain;
     spec.drain_status_url = drain_status;
-    spec.timeout_ms = webhook
-        .duration_ms("timeout", Zero::Refused)
-        .unwrap_or(TIMEOUT_MS);
+    spec.timeout_ms = webhook.duration_ms("timeout", Zero::Refused).unwrap_or(TIMEOUT_MS);
     for (name, value) in webhook.text_map("headers") {
         if let Err(message) = check_header(&name, &value) {
             webhook.problem("headers", message);
@@ -87,9 +69,7 @@ fn check_header(name: &str, value: &str) -> Result<(), String> {
     let mut rest = value;
     while let Some((_, after)) = rest.split_once("${") {
         let Some((variable, next)) = after.split_once('}') else {
-            return Err(format!(
-                "`{name}`: `${{` is not closed; write `${{VARIABLE}}`"
-            ));
+            return Err(format!("`{name}`: `${{` is not closed; write `${{VARIABLE}}`"));
         };
         if !is_variable_name(variable) {
             return Err(format!(
@@ -104,8 +84,6 @@ fn check_header(name: &str, value: &str) -> Result<(), String> {
 /// Whether a text can be the name of an environment variable.
 pub(crate) fn is_variable_name(text: &str) -> bool {
     let letter = |byte: u8| byte == b'_' || byte.is_ascii_alphabetic();
-    let all = text
-        .bytes()
-        .all(|byte| letter(byte) || byte.is_ascii_digit());
+    let all = text.bytes().all(|byte| letter(byte) || byte.is_ascii_digit());
     all && text.len() <= 128 && text.bytes().next().is_some_and(letter)
 }

@@ -10,18 +10,12 @@ use super::mistakes_test::{BASE, in_pool, refusal};
     "instance_type: t\nmax_nodes: 8\nprovider: g",
     "f.yaml:6:15: pools.p.provider: `g` is not one of `providers`; known here: f"
 )]
-#[case::no_provider(
-    "instance_type: t\nmax_nodes: 8",
-    "f.yaml:3:3: pools.p.provider: missing"
-)]
+#[case::no_provider("instance_type: t\nmax_nodes: 8", "f.yaml:3:3: pools.p.provider: missing")]
 #[case::both(
     "provider: f\nproviders: [{name: f}]\ninstance_type: t\nmax_nodes: 8",
     "f.yaml:5:5: pools.p.providers: given beside `provider`; keep one"
 )]
-#[case::none(
-    "providers: []\ninstance_type: t\nmax_nodes: 8",
-    "pools.p.provider: missing"
-)]
+#[case::none("providers: []\ninstance_type: t\nmax_nodes: 8", "pools.p.provider: missing")]
 #[case::twice(
     "providers: [{name: f}, {name: f}]\ninstance_type: t\nmax_nodes: 8",
     "pools.p.providers[1].name: `f` is listed twice"
@@ -34,10 +28,7 @@ use super::mistakes_test::{BASE, in_pool, refusal};
     "provider: f\nmax_nodes: 8",
     "f.yaml:3:3: pools.p.instance_type: missing; write for example `instance_type: h100-8x`"
 )]
-#[case::type_empty(
-    "provider: f\nmax_nodes: 8\ninstance_type: ''",
-    "pools.p.instance_type: empty"
-)]
+#[case::type_empty("provider: f\nmax_nodes: 8\ninstance_type: ''", "pools.p.instance_type: empty")]
 #[case::no_max("provider: f\ninstance_type: t", "pools.p.max_nodes: missing")]
 #[case::max_zero(
     "provider: f\ninstance_type: t\nmax_nodes: 0",
@@ -84,10 +75,7 @@ fn limits_and_providers(#[case] keys: &str, #[case] expected: &str) {
     "expected `true` or `false`, found the text `sometimes`"
 )]
 #[case::health_zero("health: {unhealthy_after: 0}", "`0` is out of range: 1 to 1000")]
-#[case::no_key(
-    "setup_commands: [ls]",
-    "need `ssh_private_key_path` here or in `defaults`"
-)]
+#[case::no_key("setup_commands: [ls]", "need `ssh_private_key_path` here or in `defaults`")]
 #[case::command_map(
     "setup_commands: [{a: b}]\nssh_private_key_path: k",
     "pools.p.setup_commands[0]: expected text, found a map"
@@ -104,10 +92,7 @@ fn limits_and_providers(#[case] keys: &str, #[case] expected: &str) {
     "autoscaling: {type: reactive, scale_up_at: 101}",
     "`101` is out of range: 0 to 100"
 )]
-#[case::not_a_number(
-    "autoscaling: {type: reactive, scale_up_at: .nan}",
-    "out of range: 0 to 100"
-)]
+#[case::not_a_number("autoscaling: {type: reactive, scale_up_at: .nan}", "out of range: 0 to 100")]
 #[case::crossed(
     "autoscaling: {type: reactive, scale_up_at: 20, scale_down_at: 80}",
     "`scale_down_at` (80) is above `scale_up_at` (20)"
@@ -116,10 +101,7 @@ fn limits_and_providers(#[case] keys: &str, #[case] expected: &str) {
     "autoscaling: {type: reactive, scale_up_at: 10}",
     "pools.p.autoscaling.scale_up_at: `scale_down_at` (20) is above"
 )]
-#[case::no_windows(
-    "autoscaling: {type: scheduled}",
-    "pools.p.autoscaling.schedule: missing"
-)]
+#[case::no_windows("autoscaling: {type: scheduled}", "pools.p.autoscaling.schedule: missing")]
 #[case::hour(
     "autoscaling: {type: scheduled, schedule: [{start: 9, end: 25}]}",
     "schedule[0].end: `25` is out of range: 0 to 24"
@@ -160,10 +142,7 @@ fn limits_and_providers(#[case] keys: &str, #[case] expected: &str) {
     "autoscaling: {type: predictive, fallback: {type: x}}",
     "pools.p.autoscaling.fallback.type: unknown value `x`"
 )]
-#[case::no_members(
-    "autoscaling: {type: composite}",
-    "pools.p.autoscaling.autoscalers: missing"
-)]
+#[case::no_members("autoscaling: {type: composite}", "pools.p.autoscaling.autoscalers: missing")]
 #[case::two_names(
     "autoscaling: {type: composite, autoscalers: [{type: queue}], strategies: [{type: queue}]}",
     "given beside `autoscalers`"

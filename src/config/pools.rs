@@ -56,9 +56,7 @@ pub(crate) fn read(
     let mut pools = Vec::new();
     for entry in block.entries() {
         if let Err(message) = check_name(&entry.key) {
-            block
-                .report
-                .problem(&block.key(&entry.key), entry.key_span.clone(), message);
+            block.report.problem(&block.key(&entry.key), entry.key_span.clone(), message);
         }
         let place = (entry.key_span.clone(), &entry.node);
         let section = Section::open(block.report, block.key(&entry.key), place, &KEYS);
@@ -80,21 +78,15 @@ fn read_one(
     PoolSpec {
         name: name.to_owned(),
         providers: choices(section, providers),
-        strategy: section
-            .choice("strategy", &STRATEGIES)
-            .unwrap_or_else(|| "priority".to_owned()),
-        instance_type: section
-            .required_text("instance_type", "h100-8x")
-            .unwrap_or_default(),
+        strategy: section.choice("strategy", &STRATEGIES).unwrap_or_else(|| "priority".to_owned()),
+        instance_type: section.required_text("instance_type", "h100-8x").unwrap_or_default(),
         region: section.text("region").unwrap_or_default(),
         zones: section.texts("zones").unwrap_or_default(),
         ssh_keys: ssh_keys.unwrap_or_else(|| defaults.ssh_keys.clone()),
         labels: labels(section).into_iter().collect(),
         min_nodes: limits.min,
         max_nodes: limits.max,
-        cooldown_ms: section
-            .duration_ms("cooldown", Zero::Allowed)
-            .unwrap_or(5 * MINUTE_MS),
+        cooldown_ms: section.duration_ms("cooldown", Zero::Allowed).unwrap_or(5 * MINUTE_MS),
         autoscaling: autoscaling::read(section, "autoscaling", limits),
         unhealthy_after: health.unhealthy_after,
         auto_replace: health.auto_replace,
@@ -111,15 +103,9 @@ fn limits(section: &Section<'_>) -> Limits {
     if let (Some(min), Some(max)) = (min, max)
         && min > max
     {
-        section.problem(
-            "min_nodes",
-            format!("{min} is more than `max_nodes`, which is {max}"),
-        );
+        section.problem("min_nodes", format!("{min} is more than `max_nodes`, which is {max}"));
     }
-    Limits {
-        min: min.unwrap_or(0),
-        max: max.unwrap_or(MAX_NODES),
-    }
+    Limits { min: min.unwrap_or(0), max: max.unwrap_or(MAX_NODES) }
 }
 
 fn choices(section: &Section<'_>, known: &Providers) -> Vec<PoolProvider> {
@@ -129,16 +115,10 @@ fn choices(section: &Section<'_>, known: &Providers) -> Vec<PoolProvider> {
         return Vec::new();
     }
     if single {
-        let name = section
-            .required_text("provider", "NAME")
-            .unwrap_or_default();
+        let name = section.required_text("provider", "NAME").unwrap_or_default();
         check_known(section, "provider", &name, known);
         let weight = 1;
-        return vec![PoolProvider {
-            name,
-            weight,
-            ..PoolProvider::default()
-        }];
+        return vec![PoolProvider { name, weight, ..PoolProvider::default() }];
     }
     let entries = section.sections("providers", &PROVIDER_KEYS);
     if entries.is_empty() {
@@ -165,9 +145,7 @@ fn choices(section: &Section<'_>, known: &Providers) -> Vec<PoolProvider> {
 fn choice(entry: &Section<'_>, known: &Providers) -> PoolProvider {
     let name = entry.required_text("name", "NAME").unwrap_or_default();
     check_known(entry, "name", &name, known);
-    let priority = entry
-        .integer("priority", -1_000_000..=1_000_000)
-        .unwrap_or(0);
+    let priority = entry.integer("priority", -1_000_000..=1_000_000).unwrap_or(0);
     // The original takes an absent weight and a zero alike.
     let weight = entry.whole("weight", 0..=1_000_000).unwrap_or(0).max(1);
     PoolProvider {
@@ -195,10 +173,7 @@ fn check_known(section: &Section<'_>, key: &str, name: &str, known: &Providers) 
 fn labels(section: &Section<'_>) -> Vec<(String, String)> {
     let labels = section.text_map("labels");
     if labels.len() > MAX_LABELS {
-        let message = format!(
-            "{} labels, and at most {MAX_LABELS} are allowed",
-            labels.len()
-        );
+        let message = format!("{} labels, and at most {MAX_LABELS} are allowed", labels.len());
         section.problem("labels", message);
     }
     for (key, _) in &labels {

@@ -127,11 +127,7 @@ impl Report {
         let more = found.len().saturating_sub(MAX_LISTED);
         found.truncate(MAX_LISTED);
         let source = NamedSource::new(self.name, self.text).with_language("yaml");
-        Box::new(Problems {
-            source,
-            found,
-            more,
-        })
+        Box::new(Problems { source, found, more })
     }
 
     /// Bytes of the file.
@@ -155,12 +151,6 @@ impl Report {
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = self.line_of(&span);
         let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-        Problem {
-            key: key.to_owned(),
-            message,
-            span,
-            line,
-            column,
-        }
+        Problem { key: key.to_owned(), message, span, line, column }
     }
 }

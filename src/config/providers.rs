@@ -16,10 +16,7 @@ const KEYS: [&str; 9] = [
 
 /// The keys, `type` apart, that a provider type reads.
 const BY_TYPE: [(&str, &[&str]); 5] = [
-    (
-        "fake",
-        &["gpu_count", "url", "token_env", "ca_file", "region", "zone"],
-    ),
+    ("fake", &["gpu_count", "url", "token_env", "ca_file", "region", "zone"]),
     ("http", &["url", "token_env", "ca_file", "region", "zone"]),
     ("lambda", &["api_key_env", "region"]),
     ("gcp", &["project", "zone", "region"]),
@@ -42,29 +39,20 @@ pub(crate) struct Providers {
 
 /// Reads the `providers` block.
 pub(crate) fn read(file: &Section<'_>) -> Providers {
-    let mut providers = Providers {
-        specs: Vec::new(),
-        names: Vec::new(),
-    };
+    let mut providers = Providers { specs: Vec::new(), names: Vec::new() };
     let Some(block) = file.free_section("providers") else {
         return providers;
     };
     for entry in block.entries() {
         providers.names.push(entry.key.clone());
         if let Err(message) = check_name(&entry.key) {
-            block
-                .report
-                .problem(&block.key(&entry.key), entry.key_span.clone(), message);
+            block.report.problem(&block.key(&entry.key), entry.key_span.clone(), message);
         }
         let place = (entry.key_span.clone(), &entry.node);
         let section = Section::open(block.report, block.key(&entry.key), place, &KEYS);
-        providers
-            .specs
-            .extend(section.and_then(|section| read_one(&section, &entry.key)));
+        providers.specs.extend(section.and_then(|section| read_one(&section, &entry.key)));
     }
-    providers
-        .specs
-        .sort_by(|left, right| left.name.cmp(&right.name));
+    providers.specs.sort_by(|left, right| left.name.cmp(&right.name));
     providers
 }
 
@@ -89,15 +77,9 @@ fn read_one(section: &Section<'_>, name: &str) -> Option<ProviderSpec> {
     let kind = kind?;
     let known = BY_TYPE.iter().find(|(name, _)| *name == kind);
     let reads = known.map(|(_, keys)| *keys).unwrap_or_default();
-    for entry in section
-        .entries()
-        .filter(|entry| KEYS.contains(&entry.key.as_str()))
-    {
+    for entry in section.entries().filter(|entry| KEYS.contains(&entry.key.as_str())) {
         if entry.key != "type" && !reads.contains(&entry.key.as_str()) {
-            section.warning(
-                &entry.key,
-                format!("not used by a provider of type `{kind}`"),
-            );
+            section.warning(&entry.key, format!("not used by a provider of type `{kind}`"));
         }
     }
     if !spec.url.is_empty()
@@ -132,14 +114,9 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     }
     if name.len() > MAX_NAME {
         let length = name.len();
-        return Err(format!(
-            "the name has {length} bytes, and at most {MAX_NAME} are allowed"
-        ));
+        return Err(format!("the name has {length} bytes, and at most {MAX_NAME} are allowed"));
     }
-    if name
-        .chars()
-        .any(|letter| letter.is_control() || letter.is_whitespace())
-    {
+    if name.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
         return Err("a name has no blanks or control characters".to_owned());
     }
     Ok(())

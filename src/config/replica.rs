@@ -227,41 +227,24 @@ fn read_timings(cluster: &Section<'_>) -> Timings {
     timings.election_min = read("election_min", timings.election_min);
     timings.election_max = read("election_max", timings.election_max);
     if timings.election_min < 2 * timings.heartbeat {
-        block.problem(
-            "election_min",
-            "must be at least twice `heartbeat`; three times is usual",
-        );
+        block.problem("election_min", "must be at least twice `heartbeat`; three times is usual");
     }
     if timings.election_max <= timings.election_min {
-        block.problem(
-            "election_max",
-            "must be longer than `election_min`; twice as long is usual",
-        );
+        block.problem("election_max", "must be longer than `election_min`; twice as long is usual");
     }
     timings
 }
 
 fn read_tls(cluster: &Section<'_>, folder: &Path) -> Option<TlsFiles> {
     let block = cluster.section("tls", &["ca", "cert", "key"])?;
-    let file = |key, example| {
-        block
-            .required_text(key, example)
-            .map(|path| folder.join(path))
-    };
+    let file = |key, example| block.required_text(key, example).map(|path| folder.join(path));
     let (ca, cert) = (file("ca", "ca.pem"), file("cert", "r1.pem"));
     let key = file("key", "r1.key");
-    Some(TlsFiles {
-        ca: ca?,
-        cert: cert?,
-        key: key?,
-    })
+    Some(TlsFiles { ca: ca?, cert: cert?, key: key? })
 }
 
 fn check(cluster: &Section<'_>, config: &ReplicaConfig) {
-    let listed = config
-        .initial_replicas
-        .iter()
-        .find(|replica| replica.name == config.name);
+    let listed = config.initial_replicas.iter().find(|replica| replica.name == config.name);
     if let Some(listed) = listed.filter(|_| cluster.has("advertise_peer_address"))
         && listed.address != config.advertise_peer_address
     {
@@ -274,10 +257,8 @@ fn check(cluster: &Section<'_>, config: &ReplicaConfig) {
     if cluster.has("tls") {
         return;
     }
-    let others = config
-        .initial_replicas
-        .iter()
-        .map(|replica| ("initial_replicas", &replica.address));
+    let others =
+        config.initial_replicas.iter().map(|replica| ("initial_replicas", &replica.address));
     let own = [
         ("peer_address", &config.peer_address),
         ("advertise_peer_address", &config.advertise_peer_address),

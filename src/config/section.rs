@@ -56,12 +56,7 @@ impl<'a> Section<'a> {
                 return None;
             }
         };
-        let mut section = Self {
-            report,
-            path,
-            at,
-            entries: Vec::with_capacity(all.len()),
-        };
+        let mut section = Self { report, path, at, entries: Vec::with_capacity(all.len()) };
         if all.len() > MAX_ENTRIES {
             let message = format!("{} keys, and at most {MAX_ENTRIES} are allowed", all.len());
             report.problem(&section.path, section.at.clone(), message);
@@ -83,15 +78,13 @@ impl<'a> Section<'a> {
             None => format!("known here: {}", known.join(", ")),
         };
         let message = format!("unknown key `{}`; {hint}", shown(&entry.key));
-        self.report
-            .problem(&self.key(&entry.key), entry.key_span.clone(), message);
+        self.report.problem(&self.key(&entry.key), entry.key_span.clone(), message);
     }
 
     fn duplicate(&self, first: &Entry, second: &Entry) {
         let line = self.report.line_of(&first.key_span);
         let message = format!("the key is given twice (first in line {line}); keep one");
-        self.report
-            .problem(&self.key(&second.key), second.key_span.clone(), message);
+        self.report.problem(&self.key(&second.key), second.key_span.clone(), message);
     }
 
     /// The full name of a key here.
@@ -115,21 +108,17 @@ impl<'a> Section<'a> {
     /// The entry of a key that has a value.
     pub(crate) fn entry(&self, key: &str) -> Option<&'a Entry> {
         let found = self.entries.iter().find(|entry| entry.key == key);
-        found
-            .copied()
-            .filter(|entry| !matches!(entry.node.value, Value::Null))
+        found.copied().filter(|entry| !matches!(entry.node.value, Value::Null))
     }
 
     /// Reports a problem with the key's value, or with the section where the key is absent.
     pub(crate) fn problem(&self, key: &str, message: impl Into<String>) {
-        self.report
-            .problem(&self.key(key), self.span_of(key), message);
+        self.report.problem(&self.key(key), self.span_of(key), message);
     }
 
     /// Reports what loads but is probably not meant.
     pub(crate) fn warning(&self, key: &str, message: impl Into<String>) {
-        self.report
-            .warning(&self.key(key), self.span_of(key), message);
+        self.report.warning(&self.key(key), self.span_of(key), message);
     }
 
     fn span_of(&self, key: &str) -> Range<usize> {
@@ -143,16 +132,12 @@ impl<'a> Section<'a> {
     /// Reports that a key must be given.
     pub(crate) fn missing(&self, key: &str, example: &str) {
         let message = format!("missing; write for example `{key}: {example}`");
-        self.report
-            .problem(&self.key(key), self.at.clone(), message);
+        self.report.problem(&self.key(key), self.at.clone(), message);
     }
 
     /// Reports a value of the wrong type.
     pub(super) fn wrong(&self, key: &str, expected: &str) {
-        let found = self
-            .entry(key)
-            .map(|entry| describe(&entry.node))
-            .unwrap_or_default();
+        let found = self.entry(key).map(|entry| describe(&entry.node)).unwrap_or_default();
         self.problem(key, format!("expected {expected}, found {found}"));
     }
 
@@ -166,11 +151,7 @@ impl<'a> Section<'a> {
     /// The map under a key, its keys free.
     pub(crate) fn free_section(&self, key: &str) -> Option<Section<'a>> {
         let entry = self.entry(key)?;
-        Section::open_free(
-            self.report,
-            self.key(key),
-            (entry.key_span.clone(), &entry.node),
-        )
+        Section::open_free(self.report, self.key(key), (entry.key_span.clone(), &entry.node))
     }
 
     /// The maps in the list under a key.
@@ -200,10 +181,7 @@ impl<'a> Section<'a> {
             return Vec::new();
         };
         if items.len() > MAX_ENTRIES {
-            let message = format!(
-                "{} items, and at most {MAX_ENTRIES} are allowed",
-                items.len()
-            );
+            let message = format!("{} items, and at most {MAX_ENTRIES} are allowed", items.len());
             self.problem(key, message);
             return Vec::new();
         }
@@ -219,10 +197,7 @@ pub(super) fn describe(node: &Node) -> String {
         Value::Null => "nothing".to_owned(),
         Value::List(_) => "a list".to_owned(),
         Value::Map(_) => "a map".to_owned(),
-        Value::Scalar {
-            kind: Kind::Text,
-            text,
-        } => format!("the text `{}`", shown(text)),
+        Value::Scalar { kind: Kind::Text, text } => format!("the text `{}`", shown(text)),
         Value::Scalar { text, .. } => format!("`{}`", shown(text)),
     }
 }
@@ -231,11 +206,7 @@ pub(super) fn describe(node: &Node) -> String {
 /// characters.
 pub(super) fn shown(text: &str) -> String {
     let clean = |letter: char| {
-        if letter.is_control() {
-            '\u{fffd}'
-        } else {
-            letter
-        }
+        if letter.is_control() { '\u{fffd}' } else { letter }
     };
     let mut short: String = text.chars().take(60).map(clean).collect();
     if text.chars().nth(60).is_some() {

@@ -16,12 +16,8 @@ pub(crate) const SERVER_KEYS: [&str; 11] = [
     "max_heartbeats_per_second",
 ];
 
-pub(crate) const MANAGER_KEYS: [&str; 4] = [
-    "registration_timeout",
-    "stale_check_interval",
-    "retain_terminated",
-    "launch_timeout",
-];
+pub(crate) const MANAGER_KEYS: [&str; 4] =
+    ["registration_timeout", "stale_check_interval", "retain_terminated", "launch_timeout"];
 
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;

@@ -65,10 +65,7 @@ impl<'a> Section<'a> {
             return None;
         };
         if text.len() > MAX_TEXT {
-            let message = format!(
-                "{} bytes long, and at most {MAX_TEXT} are allowed",
-                text.len()
-            );
+            let message = format!("{} bytes long, and at most {MAX_TEXT} are allowed", text.len());
             self.report.problem(path, node.span.clone(), message);
             return None;
         }
@@ -90,14 +87,8 @@ impl<'a> Section<'a> {
     pub(crate) fn integer(&self, key: &str, range: RangeInclusive<i64>) -> Option<i64> {
         let entry = self.entry(key)?;
         let number = match entry.node.value {
-            Value::Scalar {
-                kind: Kind::Whole(number),
-                ..
-            } => i64::try_from(number).ok(),
-            Value::Scalar {
-                kind: Kind::Number(number),
-                ..
-            } if number.fract() == 0.0 =>
+            Value::Scalar { kind: Kind::Whole(number), .. } => i64::try_from(number).ok(),
+            Value::Scalar { kind: Kind::Number(number), .. } if number.fract() == 0.0 =>
             {
                 #[allow(
                     clippy::cast_possible_truncation,
@@ -113,11 +104,8 @@ impl<'a> Section<'a> {
         let within = number.filter(|number| range.contains(number));
         if within.is_none() {
             let written = describe(&entry.node);
-            let message = format!(
-                "{written} is out of range: {} to {}",
-                range.start(),
-                range.end()
-            );
+            let message =
+                format!("{written} is out of range: {} to {}", range.start(), range.end());
             self.problem(key, message);
         }
         within
@@ -128,14 +116,8 @@ impl<'a> Section<'a> {
         let entry = self.entry(key)?;
         let number = match entry.node.value {
             #[allow(clippy::cast_precision_loss, reason = "the range is far below 2^52")]
-            Value::Scalar {
-                kind: Kind::Whole(number),
-                ..
-            } => number as f64,
-            Value::Scalar {
-                kind: Kind::Number(number),
-                ..
-            } => number,
+            Value::Scalar { kind: Kind::Whole(number), .. } => number as f64,
+            Value::Scalar { kind: Kind::Number(number), .. } => number,
             _ => {
                 self.wrong(key, "a number");
                 return None;
@@ -145,11 +127,7 @@ impl<'a> Section<'a> {
             return Some(number);
         }
         let written = describe(&entry.node);
-        let message = format!(
-            "{written} is out of range: {} to {}",
-            range.start(),
-            range.end()
-        );
+        let message = format!("{written} is out of range: {} to {}", range.start(), range.end());
         self.problem(key, message);
         None
     }
@@ -157,11 +135,7 @@ impl<'a> Section<'a> {
     /// `true` or `false`.
     pub(crate) fn flag(&self, key: &str) -> Option<bool> {
         let entry = self.entry(key)?;
-        if let Value::Scalar {
-            kind: Kind::Flag(flag),
-            ..
-        } = entry.node.value
-        {
+        if let Value::Scalar { kind: Kind::Flag(flag), .. } = entry.node.value {
             return Some(flag);
         }
         self.wrong(key, "`true` or `false`");
@@ -177,10 +151,7 @@ impl<'a> Section<'a> {
         };
         match parse_duration(text) {
             Ok(duration) if duration.is_zero() && zero == Zero::Refused => {
-                self.problem(
-                    key,
-                    "zero makes no sense here; leave the key out for the default",
-                );
+                self.problem(key, "zero makes no sense here; leave the key out for the default");
                 None
             }
             Ok(duration) => u64::try_from(duration.as_millis()).ok(),
@@ -195,9 +166,7 @@ impl<'a> Section<'a> {
     pub(crate) fn texts(&self, key: &str) -> Option<Vec<String>> {
         self.entry(key)?;
         let items = self.items(key);
-        let texts = items
-            .iter()
-            .filter_map(|(path, node)| self.text_of(path, node));
+        let texts = items.iter().filter_map(|(path, node)| self.text_of(path, node));
         Some(texts.map(str::to_owned).collect())
     }
 

@@ -78,7 +78,7 @@ impl Autoscaler {
     /// is no capacity, and what was heard too long ago says nothing about now.
     fn look(&self, fleet: &FleetState, node: &Node, now_ms: u64, figures: &mut Figures) {
         let instance = node.instance_id.as_ref().and_then(|id| fleet.instance(id.as_str()));
-        if !instance.is_some_and(|instance| instance.state == InstanceState::Running) {
+        if instance.is_none_or(|instance| instance.state != InstanceState::Running) {
             return;
         }
         if replacer::case(fleet, node, now_ms).is_some() {

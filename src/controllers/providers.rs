@@ -20,8 +20,11 @@ pub struct Providers {
     build: Build,
     /// The cluster id, with which every machine is labelled.
     cluster_id: String,
-    built: Mutex<BTreeMap<String, (ProviderSpec, Arc<dyn Provider>)>>,
+    built: Mutex<BTreeMap<String, Built>>,
 }
+
+/// A cloud, and the part of the configuration that it was built from.
+type Built = (ProviderSpec, Arc<dyn Provider>);
 
 impl Providers {
     /// No clouds yet; the registry builds them as they are asked for.

@@ -30,10 +30,8 @@ impl Estate {
             }
         }
         self.record(asked, |inner, now_ms| {
-            let delayed = Delayed {
-                body: body.to_owned(),
-                due_ms: now_ms.saturating_add(millis(delay)),
-            };
+            let delayed =
+                Delayed { body: body.to_owned(), due_ms: now_ms.saturating_add(millis(delay)) };
             let note = Note {
                 change: Some(Change::Delayed {
                     key: key.clone(),

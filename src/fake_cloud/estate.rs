@@ -121,10 +121,7 @@ impl Estate {
         asked: &Asked,
         body: &[u8],
     ) -> Result<Result<Ordered, Refusal>, LedgerClosed> {
-        self.record(asked, |inner, now_ms| {
-            self.order_now(inner, asked, body, now_ms)
-        })
-        .await
+        self.record(asked, |inner, now_ms| self.order_now(inner, asked, body, now_ms)).await
     }
 
     fn order_now(
@@ -148,10 +145,7 @@ impl Estate {
                     note.change = inner
                         .cloud
                         .record(id)
-                        .map(|(machine, body)| Change::Bought {
-                            machine: Box::new(machine),
-                            body,
-                        });
+                        .map(|(machine, body)| Change::Bought { machine: Box::new(machine), body });
                 }
             }
             Err(_) if was_delayed => note.change = Some(Change::Dropped { key }),
@@ -166,10 +160,7 @@ impl Estate {
         asked: &Asked,
         id: &str,
     ) -> Result<Terminated, LedgerClosed> {
-        self.record(asked, |inner, now_ms| {
-            self.end_now(inner, id, now_ms, false)
-        })
-        .await
+        self.record(asked, |inner, now_ms| self.end_now(inner, id, now_ms, false)).await
     }
 
     fn end_now(
@@ -179,11 +170,8 @@ impl Estate {
         now_ms: u64,
         vanish: bool,
     ) -> (Terminated, Note) {
-        let ended = if vanish {
-            inner.cloud.vanish(id, now_ms)
-        } else {
-            inner.cloud.terminate(id, now_ms)
-        };
+        let ended =
+            if vanish { inner.cloud.vanish(id, now_ms) } else { inner.cloud.terminate(id, now_ms) };
         let mut note = Note::default();
         match &ended {
             Terminated::Now(machine) | Terminated::Before(machine) => {
@@ -194,10 +182,7 @@ impl Estate {
                     note.effect = Effect::Terminated;
                 }
                 if ends || vanish {
-                    note.change = Some(Change::Ended {
-                        id: id.to_owned(),
-                        vanished: vanish,
-                    });
+                    note.change = Some(Change::Ended { id: id.to_owned(), vanished: vanish });
                 }
             }
             Terminated::Unknown => {}
@@ -238,9 +223,7 @@ impl Estate {
     ) -> Result<Option<Machine>, LedgerClosed> {
         self.record(asked, |inner, now_ms| {
             let machine = inner.cloud.get(id, now_ms);
-            let live = machine
-                .as_ref()
-                .is_some_and(|machine| machine.state.is_live());
+            let live = machine.as_ref().is_some_and(|machine| machine.state.is_live());
             if live {
                 self.power_on(&inner.cloud, id, now_ms);
             }
@@ -258,9 +241,7 @@ impl Estate {
         self.record(asked, |inner, now_ms| {
             let machine = inner.cloud.get(id, now_ms);
             let note = Note {
-                key: machine
-                    .as_ref()
-                    .map(|machine| machine.idempotency_key.clone()),
+                key: machine.as_ref().map(|machine| machine.idempotency_key.clone()),
                 ..Note::default()
             };
             (machine, note)
@@ -284,8 +265,7 @@ impl Estate {
 
     /// What can be rented; a type whose capacity is rented out is not available.
     pub(super) async fn types(&self, asked: &Asked) -> Result<Vec<InstanceType>, LedgerClosed> {
-        self.record(asked, |inner, _| (inner.cloud.types(), Note::default()))
-            .await
+        self.record(asked, |inner, _| (inner.cloud.types(), Note::default())).await
     }
 
     /// Records a request that did nothing.

@@ -167,10 +167,7 @@ impl FaultPlan {
 }
 
 /// A number in 0..1 that looks random and depends on nothing but the arguments, on any version of anything.
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "53 bits fit a double without loss"
-)]
+#[allow(clippy::cast_precision_loss, reason = "53 bits fit a double without loss")]
 fn chance(seed: u64, request: u64, place: u64) -> f64 {
     let mut hasher = blake3::Hasher::new();
     for part in [seed, request, place] {
@@ -193,9 +190,7 @@ pub struct Hit {
 impl Hit {
     /// The delay of the fault of that kind, if that is what hits.
     pub fn of(&self, kind: FaultKind) -> Option<Duration> {
-        self.fault
-            .filter(|(hit, _)| *hit == kind)
-            .map(|(_, delay)| delay)
+        self.fault.filter(|(hit, _)| *hit == kind).map(|(_, delay)| delay)
     }
 }
 
@@ -230,24 +225,15 @@ impl Faults {
 mod tests {
     use super::*;
 
-    const OPERATIONS: [Operation; 5] = [
-        Operation::Order,
-        Operation::List,
-        Operation::Get,
-        Operation::Terminate,
-        Operation::Types,
-    ];
+    const OPERATIONS: [Operation; 5] =
+        [Operation::Order, Operation::List, Operation::Get, Operation::Terminate, Operation::Types];
 
     fn plan(seed: u64, rate: f64) -> FaultPlan {
         FaultPlan {
             seed,
             faults: FaultKind::ALL
                 .into_iter()
-                .map(|kind| Fault {
-                    kind,
-                    rate,
-                    delay_ms: 1,
-                })
+                .map(|kind| Fault { kind, rate, delay_ms: 1 })
                 .collect(),
         }
     }
@@ -255,9 +241,7 @@ mod tests {
     fn run(seed: u64, rate: f64) -> Vec<Hit> {
         let mut faults = Faults::default();
         faults.set(plan(seed, rate));
-        (0..1_000)
-            .map(|request| faults.next(OPERATIONS[request % OPERATIONS.len()]))
-            .collect()
+        (0..1_000).map(|request| faults.next(OPERATIONS[request % OPERATIONS.len()])).collect()
     }
 
     /// Without it a failing seed could not be run again.
@@ -271,11 +255,7 @@ mod tests {
     /// Without it a rate would be something else than a share.
     #[test]
     fn rates_are_shares() {
-        let faults = vec![Fault {
-            kind: FaultKind::Slow,
-            rate: 0.2,
-            delay_ms: 1,
-        }];
+        let faults = vec![Fault { kind: FaultKind::Slow, rate: 0.2, delay_ms: 1 }];
         let plan = FaultPlan { seed: 7, faults };
         let hits = (0..10_000)
             .filter(|&request| !plan.draw(request, Operation::Get).slow.is_zero())
@@ -296,10 +276,7 @@ mod tests {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(matches!(plan(0, 1.1).check(), Err(PlanRefused::Rate(_))));
-        assert!(matches!(
-            plan(0, f64::NAN).check(),
-            Err(PlanRefused::Rate(_))
-        ));
+        assert!(matches!(plan(0, f64::NAN).check(), Err(PlanRefused::Rate(_))));
         assert_eq!(plan(0, 1.0).check(), Ok(()));
     }
 
@@ -308,13 +285,7 @@ mod tests {
     fn kinds_have_the_contracts_names() {
         let names: Vec<String> = FaultKind::ALL
             .into_iter()
-            .map(|kind| {
-                serde_json::to_value(kind)
-                    .unwrap()
-                    .as_str()
-                    .unwrap()
-                    .to_owned()
-            })
+            .map(|kind| serde_json::to_value(kind).unwrap().as_str().unwrap().to_owned())
             .collect();
         let contract = "success_then_timeout delayed_commit rate_limited error_before error_after \
                         no_capacity stale_list spurious_404 slow";

@@ -116,11 +116,5 @@ impl Inner {
 
 /// The note of an agent that was switched, if it was.
 pub(super) fn agent_note(id: &str, changed: bool, on: bool) -> Note {
-    Note {
-        change: changed.then(|| Change::Agent {
-            id: id.to_owned(),
-            on,
-        }),
-        ..Note::default()
-    }
+    Note { change: changed.then(|| Change::Agent { id: id.to_owned(), on }), ..Note::default() }
 }

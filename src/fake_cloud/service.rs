@@ -64,25 +64,10 @@ impl FakeCloud {
             )?),
             None => Arc::new(NoAgents),
         };
-        let estate = Estate::open(
-            &options,
-            clock.clone(),
-            Arc::clone(&spawner),
-            booter,
-            stop.clone(),
-        )?;
-        let service = Service {
-            estate,
-            receipts,
-            token: options.token,
-        };
-        Ok(Self {
-            listener,
-            service,
-            clock,
-            spawner,
-            stop,
-        })
+        let estate =
+            Estate::open(&options, clock.clone(), Arc::clone(&spawner), booter, stop.clone())?;
+        let service = Service { estate, receipts, token: options.token };
+        Ok(Self { listener, service, clock, spawner, stop })
     }
 
     /// Where it listens.
@@ -116,12 +101,7 @@ impl FakeCloud {
         let (result, ()) = tokio::join!(ended, serving);
         estate.power_off_all();
         drop(estate);
-        if self
-            .clock
-            .timeout(CLOSE_LIMIT, writer.closed())
-            .await
-            .is_err()
-        {
+        if self.clock.timeout(CLOSE_LIMIT, writer.closed()).await.is_err() {
             tracing::warn!("the ledger's thread has not ended yet");
         }
         result

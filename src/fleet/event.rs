@@ -183,11 +183,7 @@ impl Event {
     pub(crate) fn change(mut self, field: &str, before: impl Display, after: impl Display) -> Self {
         let (before, after) = (before.to_string(), after.to_string());
         if before != after {
-            self.0.changes.push(FieldChange {
-                field: field.to_owned(),
-                before,
-                after,
-            });
+            self.0.changes.push(FieldChange { field: field.to_owned(), before, after });
         }
         self
     }
@@ -218,13 +214,7 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(crate) fn new(index: u64, now: LogTime, actor: &'a str, request_id: &'a str) -> Self {
-        Self {
-            index,
-            now,
-            actor,
-            request_id,
-            events: Vec::new(),
-        }
+        Self { index, now, actor, request_id, events: Vec::new() }
     }
 
     /// Tells of a change.

@@ -34,20 +34,12 @@ pub enum IdError {
 /// Checks a text that may be empty: at most [`MAX_ID_BYTES`] bytes, no control characters.
 pub(crate) fn check_text(word: &'static str, text: &str) -> Result<(), IdError> {
     if text.len() > MAX_ID_BYTES {
-        return Err(IdError::TooLong {
-            word,
-            length: text.len(),
-        });
+        return Err(IdError::TooLong { word, length: text.len() });
     }
-    match text
-        .char_indices()
-        .find(|(_, character)| character.is_control())
-    {
-        Some((position, character)) => Err(IdError::ControlCharacter {
-            word,
-            character: character.into(),
-            position,
-        }),
+    match text.char_indices().find(|(_, character)| character.is_control()) {
+        Some((position, character)) => {
+            Err(IdError::ControlCharacter { word, character: character.into(), position })
+        }
         None => Ok(()),
     }
 }
@@ -204,9 +196,6 @@ mod tests {
     #[test]
     fn errors_name_value_and_limit() {
         let message = CommandId::new(&"x".repeat(300)).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "command id is 300 bytes long; the limit is 256, give a shorter one"
-        );
+        assert_eq!(message, "command id is 300 bytes long; the limit is 256, give a shorter one");
     }
 }

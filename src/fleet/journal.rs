@@ -15,11 +15,7 @@ pub(crate) struct Journal {
 
 impl Default for Journal {
     fn default() -> Self {
-        Self {
-            events: Vector::new(),
-            next_index: 1,
-            bytes: 0,
-        }
+        Self { events: Vector::new(), next_index: 1, bytes: 0 }
     }
 }
 
@@ -49,9 +45,7 @@ impl Journal {
     /// The events after an index that are still kept, at most `limit`.
     pub(crate) fn since(&self, index: u64, limit: usize) -> impl Iterator<Item = &Arc<FleetEvent>> {
         let skipped = index.saturating_add(1).saturating_sub(self.first_index());
-        let start = usize::try_from(skipped)
-            .unwrap_or(usize::MAX)
-            .min(self.events.len());
+        let start = usize::try_from(skipped).unwrap_or(usize::MAX).min(self.events.len());
         let end = start.saturating_add(limit).min(self.events.len());
         self.events.focus().narrow(start..end).into_iter()
     }
@@ -79,13 +73,7 @@ impl Journal {
 fn weight(event: &FleetEvent) -> usize {
     const FIXED: usize = 320;
     const CHANGE: usize = 120;
-    let texts = [
-        &event.actor,
-        &event.request_id,
-        &event.subject,
-        &event.kind,
-        &event.reason,
-    ];
+    let texts = [&event.actor, &event.request_id, &event.subject, &event.kind, &event.reason];
     let changes = event
         .changes
         .iter()
@@ -98,10 +86,7 @@ mod tests {
     use super::*;
 
     fn event(reason: usize) -> FleetEvent {
-        FleetEvent {
-            reason: "x".repeat(reason),
-            ..FleetEvent::default()
-        }
+        FleetEvent { reason: "x".repeat(reason), ..FleetEvent::default() }
     }
 
     fn indexes<'a>(events: impl Iterator<Item = &'a Arc<FleetEvent>>) -> Vec<u64> {
@@ -130,19 +115,13 @@ mod tests {
         for _ in 0..MAX_EVENTS + 10 {
             journal.append(event(0));
         }
-        assert_eq!(
-            (journal.first_index(), journal.events.len()),
-            (11, MAX_EVENTS)
-        );
+        assert_eq!((journal.first_index(), journal.events.len()), (11, MAX_EVENTS));
         let mut journal = Journal::default();
         for _ in 0..70 {
             journal.append(event(1024 * 1024));
         }
         assert_eq!(journal.events.len(), 63);
-        assert_eq!(
-            journal.bytes,
-            journal.iter().map(|event| weight(event)).sum::<usize>()
-        );
+        assert_eq!(journal.bytes, journal.iter().map(|event| weight(event)).sum::<usize>());
         assert_eq!(indexes(journal.since(0, 1)), [8]);
     }
 }

@@ -62,13 +62,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn new(code: RejectionCode, message: impl Into<String>) -> Self {
-        Self {
-            rejection: Rejection {
-                code: code.into(),
-                message: message.into(),
-            },
-            event: None,
-        }
+        Self { rejection: Rejection { code: code.into(), message: message.into() }, event: None }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -109,10 +103,7 @@ impl Refusal {
 
     /// A refusal that a person should read of.
     pub(crate) fn journalled(self, event: Event) -> Self {
-        Self {
-            event: Some(Box::new(event)),
-            ..self
-        }
+        Self { event: Some(Box::new(event)), ..self }
     }
 }
 

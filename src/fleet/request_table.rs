@@ -56,16 +56,12 @@ impl RequestTable {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&RequestId, &Remembered)> {
-        self.by_id
-            .iter()
-            .map(|(id, remembered)| (id, &**remembered))
+        self.by_id.iter().map(|(id, remembered)| (id, &**remembered))
     }
 
     /// When the oldest outcome is due to be forgotten.
     pub(crate) fn next_expiry(&self) -> Option<LogTime> {
-        self.by_time
-            .get_min()
-            .map(|(at, _)| at.plus_ms(RETAIN_REQUESTS_MS))
+        self.by_time.get_min().map(|(at, _)| at.plus_ms(RETAIN_REQUESTS_MS))
     }
 
     pub(crate) fn lookup(&self, id: &RequestId, payload_hash: &[u8], now: LogTime) -> Lookup<'_> {

@@ -39,14 +39,8 @@ pub(crate) fn effective(given: &Settings) -> Settings {
         ),
         autoscale_interval_ms: or(given.autoscale_interval_ms, default.autoscale_interval_ms),
         enabled_health_checks: given.enabled_health_checks.clone(),
-        registration_timeout_ms: or(
-            given.registration_timeout_ms,
-            default.registration_timeout_ms,
-        ),
-        stale_check_interval_ms: or(
-            given.stale_check_interval_ms,
-            default.stale_check_interval_ms,
-        ),
+        registration_timeout_ms: or(given.registration_timeout_ms, default.registration_timeout_ms),
+        stale_check_interval_ms: or(given.stale_check_interval_ms, default.stale_check_interval_ms),
         retain_terminated_ms: or(given.retain_terminated_ms, default.retain_terminated_ms),
         launch_timeout_ms: or(given.launch_timeout_ms, default.launch_timeout_ms),
         notifier: given.notifier.clone().or(default.notifier),
@@ -68,10 +62,8 @@ mod tests {
     /// A time-out of 0 would declare every node lost at once.
     #[test]
     fn zero_means_the_default() {
-        let effective_zero = effective(&Settings {
-            heartbeat_interval_ms: 10_000,
-            ..Settings::default()
-        });
+        let effective_zero =
+            effective(&Settings { heartbeat_interval_ms: 10_000, ..Settings::default() });
         assert_eq!(effective_zero.heartbeat_timeout_ms, 30_000);
         assert_eq!(effective_zero.max_registered_nodes, 200_000);
         assert_eq!(effective(&default_settings()), default_settings());

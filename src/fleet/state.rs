@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use imbl::OrdMap;
 use navarch_proto::{
@@ -40,7 +40,7 @@ pub struct Session {
 
 /// Everything that the replicas agree on. A clone shares all of it and costs next to nothing, so that
 /// readers and snapshots never hold up writes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FleetState {
     pub(crate) log_time: LogTime,
     pub(crate) session: Session,
@@ -81,6 +81,21 @@ impl Default for FleetState {
     }
 }
 
+impl fmt::Debug for FleetState {
+    /// The figures only: the records of a fleet do not belong into a log line.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("FleetState")
+            .field("log_time", &self.log_time)
+            .field("session", &self.session)
+            .field("spec_revision", &self.spec_revision)
+            .field("nodes", &self.nodes.len())
+            .field("instances", &self.instances.len())
+            .field("next_event", &self.journal.next_index())
+            .finish_non_exhaustive()
+    }
+}
+
 impl FleetState {
     /// Applies the log entry at `index`, whose payload is an encoded `Envelope`.
     ///
@@ -103,10 +118,7 @@ impl FleetState {
             Err(refusal) => self.refuse(refusal, &mut context),
         };
         let events = context.take_events();
-        Ok(Applied {
-            outcome,
-            events: self.journal_all(events),
-        })
+        Ok(Applied { outcome, events: self.journal_all(events) })
     }
 
     /// The checks that come before every verb: not too late, not fenced, not answered before.
@@ -133,8 +145,7 @@ impl FleetState {
                 )));
             }
         }
-        self.requests
-            .drop_expired(self.log_time, EXPIRED_PER_INSERT);
+        self.requests.drop_expired(self.log_time, EXPIRED_PER_INSERT);
         if self.requests.is_full() {
             return Err(Refusal::exhausted(format!(
                 "{} outcomes of the last 5 minutes are remembered, which is the limit; try again \
@@ -148,14 +159,7 @@ impl FleetState {
             Err(refusal) => return Err(refusal),
         };
         let encoded: Arc<[u8]> = Arc::from(outcome.encode_to_vec());
-        self.requests.insert(
-            id,
-            Remembered {
-                payload_hash,
-                at: self.log_time,
-                outcome: encoded,
-            },
-        );
+        self.requests.insert(id, Remembered { payload_hash, at: self.log_time, outcome: encoded });
         Ok(outcome)
     }
 
@@ -189,9 +193,7 @@ impl FleetState {
             crate::ids::check_text(word, text).map_err(Refusal::from)?;
         }
         if key.request_id.is_empty() {
-            return Err(Refusal::invalid(
-                "request id is empty; give one or no key at all",
-            ));
+            return Err(Refusal::invalid("request id is empty; give one or no key at all"));
         }
         let payload_hash = <[u8; 32]>::try_from(&*key.payload_hash).map_err(|_| {
             Refusal::invalid(format!(
@@ -208,13 +210,8 @@ impl FleetState {
     }
 
     fn accept(&self, accepted: Accepted) -> Outcome {
-        let accepted = Accepted {
-            log_time_ms: self.log_time.as_ms(),
-            ..accepted
-        };
-        Outcome {
-            result: Some(outcome::Result::Accepted(accepted)),
-        }
+        let accepted = Accepted { log_time_ms: self.log_time.as_ms(), ..accepted };
+        Outcome { result: Some(outcome::Result::Accepted(accepted)) }
     }
 
     /// A refusal is journalled where it asks for that, but not again and again.
@@ -225,16 +222,11 @@ impl FleetState {
         {
             context.emit(*event);
         }
-        Outcome {
-            result: Some(outcome::Result::Rejection(refusal.rejection)),
-        }
+        Outcome { result: Some(outcome::Result::Rejection(refusal.rejection)) }
     }
 
     fn journal_all(&mut self, events: Vec<FleetEvent>) -> Vec<Arc<FleetEvent>> {
-        events
-            .into_iter()
-            .map(|event| self.journal.append(event))
-            .collect()
+        events.into_iter().map(|event| self.journal.append(event)).collect()
     }
 
     /// A command id that no command bears.

@@ -35,11 +35,7 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
 
 /// A text as its record holds it; empty ones take no memory.
 pub(crate) fn stored(text: &str, limit: usize) -> Arc<str> {
-    if text.is_empty() {
-        Arc::default()
-    } else {
-        Arc::from(cut(text, limit))
-    }
+    if text.is_empty() { Arc::default() } else { Arc::from(cut(text, limit)) }
 }
 
 #[cfg(test)]

@@ -64,10 +64,7 @@ mod tests {
     fn is_held_to_what_a_timestamp_can_say() {
         let last = LogTime::from_ms(u64::MAX).to_timestamp();
         assert_eq!((last.seconds, last.nanos), (253_402_300_799, 999_000_000));
-        assert_eq!(
-            LogTime::from_ms(u64::MAX).plus_ms(u64::MAX),
-            LogTime::from_ms(LAST_MS)
-        );
+        assert_eq!(LogTime::from_ms(u64::MAX).plus_ms(u64::MAX), LogTime::from_ms(LAST_MS));
         assert_eq!(LogTime::from_ms(5).minus_ms(6), LogTime::from_ms(0));
         assert_eq!(LogTime::optional(0), None);
     }

@@ -62,21 +62,13 @@ impl FleetState {
     /// A pool's configuration.
     pub fn pool_spec(&self, name: &str) -> Option<&PoolSpec> {
         let pools = &self.spec.as_ref()?.pools;
-        pools.get(
-            pools
-                .binary_search_by(|pool| pool.name.as_str().cmp(name))
-                .ok()?,
-        )
+        pools.get(pools.binary_search_by(|pool| pool.name.as_str().cmp(name)).ok()?)
     }
 
     /// A provider's configuration.
     pub fn provider_spec(&self, name: &str) -> Option<&ProviderSpec> {
         let providers = &self.spec.as_ref()?.providers;
-        providers.get(
-            providers
-                .binary_search_by(|known| known.name.as_str().cmp(name))
-                .ok()?,
-        )
+        providers.get(providers.binary_search_by(|known| known.name.as_str().cmp(name)).ok()?)
     }
 }
 
@@ -157,9 +149,7 @@ impl FleetState {
 
     /// An instance by our id or by the provider's, whichever it is.
     pub fn find_instance(&self, either_id: &str) -> Option<&Arc<Instance>> {
-        self.instances
-            .get(either_id)
-            .or_else(|| self.instances.by_any_ref(either_id))
+        self.instances.get(either_id).or_else(|| self.instances.by_any_ref(either_id))
     }
 
     /// All instances, by id.
@@ -233,12 +223,8 @@ impl FleetState {
 
     /// A node's commands, in the order they were issued in; at most 200.
     pub fn commands_of(&self, node: &str) -> Vec<Arc<NodeCommand>> {
-        let mut commands: Vec<Arc<NodeCommand>> = self
-            .commands
-            .open(node)
-            .chain(self.commands.finished(node))
-            .cloned()
-            .collect();
+        let mut commands: Vec<Arc<NodeCommand>> =
+            self.commands.open(node).chain(self.commands.finished(node)).cloned().collect();
         commands.sort_by_key(|command| command.sequence);
         commands
     }
@@ -274,35 +260,18 @@ impl FleetState {
 impl FleetState {
     /// When `ExpireCommands` next has something to do.
     pub fn next_command_deadline(&self) -> Option<LogTime> {
-        self.commands
-            .deadlines()
-            .next()
-            .map(|(deadline, _)| deadline)
+        self.commands.deadlines().next().map(|(deadline, _)| deadline)
     }
 
     /// When `DropExpired` next has something to do.
     pub fn next_drop(&self) -> Option<LogTime> {
         let retain_ms = self.settings.retain_terminated_ms;
-        let instance = self
-            .instances
-            .finished()
-            .next()
-            .map(|(at, _)| at.plus_ms(retain_ms));
-        let command = self
-            .commands
-            .ends()
-            .next()
-            .map(|(at, _)| at.plus_ms(RETAIN_COMMANDS_MS));
-        let backoff = self
-            .backoffs
-            .values()
-            .map(|backoff| backoff.until.plus_ms(LONGEST_BACKOFF_MS))
-            .min();
+        let instance = self.instances.finished().next().map(|(at, _)| at.plus_ms(retain_ms));
+        let command = self.commands.ends().next().map(|(at, _)| at.plus_ms(RETAIN_COMMANDS_MS));
+        let backoff =
+            self.backoffs.values().map(|backoff| backoff.until.plus_ms(LONGEST_BACKOFF_MS)).min();
         let request = self.requests.next_expiry();
-        [instance, command, backoff, request]
-            .into_iter()
-            .flatten()
-            .min()
+        [instance, command, backoff, request].into_iter().flatten().min()
     }
 
     /// How many outcomes are remembered under their request ids.

@@ -28,16 +28,8 @@ impl Node {
             last_heartbeat: last_seen.map(|seen| seen.at.to_timestamp()),
             gpus: inventory.gpus,
             metadata: inventory.metadata,
-            pool: self
-                .pool
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            instance_id: self
-                .instance_id
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
+            pool: self.pool.as_ref().map(ToString::to_string).unwrap_or_default(),
+            instance_id: self.instance_id.as_ref().map(ToString::to_string).unwrap_or_default(),
             incarnation: self.incarnation,
             revision: self.revision.0,
             lost: self.is_lost(),
@@ -74,17 +66,9 @@ impl Instance {
             created_at: Some(self.created_at.to_timestamp()),
             ready_at: self.ready_at.map(LogTime::to_timestamp),
             terminated_at: self.terminated_at.map(LogTime::to_timestamp),
-            node_id: self
-                .node_id
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
+            node_id: self.node_id.as_ref().map(ToString::to_string).unwrap_or_default(),
             status_message: self.status_message.to_string(),
-            provider_ref: self
-                .provider_ref
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
+            provider_ref: self.provider_ref.as_ref().map(ToString::to_string).unwrap_or_default(),
             revision: self.revision.0,
             price_per_hour: self.price_per_hour,
             ..api::InstanceInfo::default()
@@ -152,9 +136,7 @@ impl FleetState {
 
     /// An instance as clients see it, with its pool's labels.
     pub fn instance_info(&self, instance: &Instance) -> api::InstanceInfo {
-        let labels = self
-            .pool_spec(instance.pool.as_str())
-            .map(|spec| spec.labels.clone());
+        let labels = self.pool_spec(instance.pool.as_str()).map(|spec| spec.labels.clone());
         api::InstanceInfo {
             labels: labels.unwrap_or_default().into_iter().collect(),
             ..instance.to_info()
@@ -188,11 +170,7 @@ impl FleetState {
             nodes: u32::try_from(self.node_count_in_pool(name)).unwrap_or(u32::MAX),
             healthy_nodes: u32::try_from(healthy).unwrap_or(u32::MAX),
             instance_type: spec.instance_type,
-            providers: spec
-                .providers
-                .into_iter()
-                .map(|provider| provider.name)
-                .collect(),
+            providers: spec.providers.into_iter().map(|provider| provider.name).collect(),
             autoscaler: strategy_name(spec.autoscaling.as_ref()).to_owned(),
             reason: pool.reason.to_string(),
             held_reason: pool.held_reason.to_string(),

@@ -39,10 +39,7 @@ pub(super) fn compile(
     for (id, message) in refusals.iter().take(MAX_TOLD) {
         let offset = program.source_info().offset_for(*id);
         let offset = offset.and_then(|(start, _)| usize::try_from(start).ok());
-        refuse(
-            place::of_character(&rule.condition, offset.unwrap_or(0)),
-            message,
-        );
+        refuse(place::of_character(&rule.condition, offset.unwrap_or(0)), message);
     }
     refusals.is_empty().then_some(program)
 }

@@ -7,41 +7,25 @@ use cel::common::{
 use navarch_proto::api::{HealthEvent, HealthEventType, HealthWatchSystem};
 
 /// The fields of `event`.
-pub(super) const FIELDS: [&str; 7] = [
-    "event_type",
-    "system",
-    "gpu_index",
-    "gpu_uuid",
-    "metrics",
-    "message",
-    "timestamp",
-];
+pub(super) const FIELDS: [&str; 7] =
+    ["event_type", "system", "gpu_index", "gpu_uuid", "metrics", "message", "timestamp"];
 
 type Fields<'a> = HashMap<CelMapKey<'a>, Box<dyn Val + 'a>>;
 
 /// An event as the map that rules know as `event`; its texts are borrowed.
 pub(super) fn to_map(event: &HealthEvent) -> Box<dyn Val + '_> {
-    let metrics: Fields<'_> = event
-        .metrics
-        .iter()
-        .map(|(name, value)| (key(name), typed(value)))
-        .collect();
+    let metrics: Fields<'_> =
+        event.metrics.iter().map(|(name, value)| (key(name), typed(value))).collect();
     let fields: [(&str, Box<dyn Val + '_>); 7] = [
         ("event_type", text(type_name(event.event_type()))),
         ("system", text(system_name(event.system()))),
-        (
-            "gpu_index",
-            Box::new(CelInt::from(i64::from(event.gpu_index))),
-        ),
+        ("gpu_index", Box::new(CelInt::from(i64::from(event.gpu_index)))),
         ("gpu_uuid", text(&event.gpu_uuid)),
         ("metrics", Box::new(CelMap::from(metrics))),
         ("message", text(&event.message)),
         ("timestamp", Box::new(CelString::from(timestamp(event)))),
     ];
-    let fields: Fields<'_> = fields
-        .into_iter()
-        .map(|(name, value)| (key(name), value))
-        .collect();
+    let fields: Fields<'_> = fields.into_iter().map(|(name, value)| (key(name), value)).collect();
     Box::new(CelMap::from(fields))
 }
 

@@ -51,10 +51,7 @@ pub(super) fn read(report: &Report, text: &str) -> Option<PolicyFile> {
         metadata.text("description");
         metadata.text("name")
     });
-    Some(PolicyFile {
-        name: name.unwrap_or_default(),
-        rules: read_rules(&file),
-    })
+    Some(PolicyFile { name: name.unwrap_or_default(), rules: read_rules(&file) })
 }
 
 fn read_rules(file: &Section<'_>) -> Vec<RuleText> {
@@ -66,10 +63,7 @@ fn read_rules(file: &Section<'_>) -> Vec<RuleText> {
     }
     if sections.len() > MAX_RULES {
         let count = sections.len();
-        file.problem(
-            "rules",
-            format!("{count} rules, and at most {MAX_RULES} are allowed"),
-        );
+        file.problem("rules", format!("{count} rules, and at most {MAX_RULES} are allowed"));
         return Vec::new();
     }
     let mut rules: Vec<RuleText> = Vec::new();
@@ -91,10 +85,7 @@ fn read_rules(file: &Section<'_>) -> Vec<RuleText> {
 fn read_rule(section: &Section<'_>) -> Option<RuleText> {
     let name = section.required_text("name", "any-xid");
     if let Some(name) = name.as_ref().filter(|name| name.len() > MAX_NAME) {
-        let message = format!(
-            "{} bytes, and a rule's name has at most {MAX_NAME}",
-            name.len()
-        );
+        let message = format!("{} bytes, and a rule's name has at most {MAX_NAME}", name.len());
         section.problem("name", message);
     }
     section.long_text("description", MAX_CONDITION);

@@ -26,9 +26,7 @@ impl Patterns {
             return Ok(());
         }
         let mut builder = RegexBuilder::new(pattern);
-        let limited = builder
-            .size_limit(MAX_COMPILED)
-            .dfa_size_limit(MAX_COMPILED);
+        let limited = builder.size_limit(MAX_COMPILED).dfa_size_limit(MAX_COMPILED);
         let compiled = limited.build().map_err(|error| match error {
             regex::Error::CompiledTooBig(limit) => {
                 format!(
@@ -51,9 +49,7 @@ impl Patterns {
             let compiled = patterns.0.get(pattern.as_str());
             // Conditions with a pattern that is not written out have been refused.
             let unknown = || ExecutionError::function_error("matches", "an unknown pattern");
-            compiled
-                .map(|compiled| compiled.is_match(&text))
-                .ok_or_else(unknown)
+            compiled.map(|compiled| compiled.is_match(&text)).ok_or_else(unknown)
         };
         let provided = context.add_function("matches", matches);
         provided.map_err(|error| error.to_string())

@@ -15,10 +15,7 @@ pub(super) fn in_file(
     let slice = report.slice(span);
     let mut cursor = 0;
     for (position, content) in condition.split('\n').enumerate() {
-        let Some(found) = slice
-            .get(cursor..)
-            .and_then(|rest| rest.find(content.trim_end()))
-        else {
+        let Some(found) = slice.get(cursor..).and_then(|rest| rest.find(content.trim_end())) else {
             return whole;
         };
         let start = cursor + found;

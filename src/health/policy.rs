@@ -48,10 +48,7 @@ struct Rule {
 impl fmt::Debug for Policy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, revision, rules) = (&self.name, self.revision, self.rules.len());
-        write!(
-            formatter,
-            "Policy({name}, revision {revision}, {rules} rules)"
-        )
+        write!(formatter, "Policy({name}, revision {revision}, {rules} rules)")
     }
 }
 
@@ -90,11 +87,7 @@ impl Policy {
         let mut patterns = Patterns::default();
         let rules = file.rules.into_iter().filter_map(|rule| {
             let program = condition::compile(&environment, &report, &rule, &mut patterns)?;
-            Some(Rule {
-                name: rule.name,
-                program,
-                result: rule.result,
-            })
+            Some(Rule { name: rule.name, program, result: rule.result })
         });
         let rules = rules.collect();
         report.finish()?;
@@ -133,12 +126,8 @@ impl Policy {
         let check = worst_check(&report.results);
         let mut failures = Failures::default();
         let event = self.worst_event(&report.events, &mut failures);
-        let checks = check
-            .as_ref()
-            .map_or(HealthStatus::Unknown, |check| check.status);
-        let events = event
-            .as_ref()
-            .map_or(HealthStatus::Unknown, |event| event.status);
+        let checks = check.as_ref().map_or(HealthStatus::Unknown, |check| check.status);
+        let events = event.as_ref().map_or(HealthStatus::Unknown, |event| event.status);
         let overall = worse(checks, events);
         let decider = match severity(events) >= severity(checks) {
             true => event.as_ref(),
@@ -149,12 +138,8 @@ impl Policy {
             overall,
             checks,
             events,
-            rule: decider
-                .map(|decider| decider.name.clone())
-                .unwrap_or_default(),
-            reason: decider
-                .map(|decider| decider.reason.clone())
-                .unwrap_or_default(),
+            rule: decider.map(|decider| decider.name.clone()).unwrap_or_default(),
+            reason: decider.map(|decider| decider.reason.clone()).unwrap_or_default(),
             policy_result: event.map(|event| event.into_result(&report.events)),
             failures: failures.0,
             policy_revision: self.revision,
@@ -165,10 +150,7 @@ impl Policy {
         let mut worst: Option<Decider> = None;
         for event in events {
             let (status, rule) = self.evaluate(event, failures);
-            if worst
-                .as_ref()
-                .is_none_or(|worst| severity(status) > severity(worst.status))
-            {
+            if worst.as_ref().is_none_or(|worst| severity(status) > severity(worst.status)) {
                 worst = Some(Decider {
                     status,
                     name: rule.map(str::to_owned).unwrap_or_default(),
@@ -197,9 +179,8 @@ impl Policy {
                 Ok(Value::Bool(false)) => evaluated = true,
                 Ok(other) => {
                     let kind = other.type_of();
-                    failures.add(&rule.name, || {
-                        format!("the condition is a {kind}, not a boolean")
-                    });
+                    failures
+                        .add(&rule.name, || format!("the condition is a {kind}, not a boolean"));
                 }
                 Err(error) => failures.add(&rule.name, || error.to_string()),
             }
@@ -303,24 +284,13 @@ fn check_bounds(report: &ReportHealthRequest) -> Result<(), JudgeError> {
         let count = event.metrics.len();
         if count > MAX_METRICS {
             let limit = MAX_METRICS;
-            return Err(JudgeError::TooManyMetrics {
-                position,
-                count,
-                limit,
-            });
+            return Err(JudgeError::TooManyMetrics { position, count, limit });
         }
-        let metrics = event
-            .metrics
-            .iter()
-            .map(|(name, value)| name.len() + value.len());
+        let metrics = event.metrics.iter().map(|(name, value)| name.len() + value.len());
         let bytes = event.message.len() + event.gpu_uuid.len() + metrics.sum::<usize>();
         if bytes > MAX_EVENT {
             let limit = MAX_EVENT;
-            return Err(JudgeError::EventTooLarge {
-                position,
-                bytes,
-                limit,
-            });
+            return Err(JudgeError::EventTooLarge { position, bytes, limit });
         }
     }
     Ok(())

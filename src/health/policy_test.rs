@@ -39,26 +39,18 @@ fn sample() -> HealthEvent {
         ("empty", ""),
     ];
     HealthEvent {
-        timestamp: Some(prost_types::Timestamp {
-            seconds: 1_700_000_000,
-            nanos: 0,
-        }),
+        timestamp: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 0 }),
         gpu_index: 3,
         gpu_uuid: "GPU-1".to_owned(),
         system: HealthWatchSystem::Mem.into(),
         event_type: HealthEventType::EccSbe.into(),
-        metrics: metrics
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into(),
+        metrics: metrics.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         message: "something".to_owned(),
     }
 }
 
 fn report(events: Vec<HealthEvent>) -> ReportHealthRequest {
-    ReportHealthRequest {
-        events,
-        ..ReportHealthRequest::default()
-    }
+    ReportHealthRequest { events, ..ReportHealthRequest::default() }
 }
 
 /// Without it a rule could see another event than the one that the contract describes.
@@ -92,9 +84,7 @@ fn what_a_rule_sees() {
         let text = policy(&[(condition, "unhealthy"), ("true", "healthy")]);
         let policy =
             Policy::compile(&text, 1).unwrap_or_else(|error| panic!("{condition}: {error}"));
-        let verdict = policy
-            .judge(&report(vec![sample()]))
-            .expect("within bounds");
+        let verdict = policy.judge(&report(vec![sample()])).expect("within bounds");
         assert_eq!(verdict.failures, [], "{condition}");
         assert_eq!(verdict.overall, HealthStatus::Unhealthy, "{condition}");
     }
@@ -102,11 +92,7 @@ fn what_a_rule_sees() {
 
 /// A condition; where its mistake is shown, if that is told; what is said.
 const MISTAKES: [(&str, &str, &str); 20] = [
-    (
-        "event.message.matches('a(b')",
-        "",
-        "not a regular expression",
-    ),
+    ("event.message.matches('a(b')", "", "not a regular expression"),
     (
         "event.event_typ == 'xid'",
         "5:12",
@@ -123,53 +109,21 @@ const MISTAKES: [(&str, &str, &str); 20] = [
         "5:27",
         "unknown name `xid`: a rule knows `event` alone; text is written in quotes",
     ),
-    (
-        "event.message.beginsWith('x')",
-        "5:31",
-        "unknown function `beginsWith`",
-    ),
+    ("event.message.beginsWith('x')", "5:31", "unknown function `beginsWith`"),
     ("true &&\n  (event.gpu_index == ", "6:28", "Syntax error"),
     ("1 +", "5:10", "Syntax error"),
     ("1 + 2", "5:9", "the condition is not a boolean"),
     ("'text'", "5:7", "the condition is not a boolean"),
-    (
-        "event.metrics.map(m, m)",
-        "",
-        "the condition is not a boolean",
-    ),
-    (
-        "event.metrics.all(a, event.metrics.all(b, a == b))",
-        "",
-        "a loop within a loop",
-    ),
-    (
-        "event.metrics.all(event, true)",
-        "",
-        "`event` cannot be a loop's variable",
-    ),
-    (
-        "event[event.message] == 'x'",
-        "5:18",
-        "a field of `event` is named by a text in quotes",
-    ),
-    (
-        "event.message.matches(event.gpu_uuid)",
-        "",
-        "`matches` takes a regular expression in quotes",
-    ),
-    (
-        "event.message.matches('a{1000}{1000}')",
-        "",
-        "needs more than 1048576 bytes of memory",
-    ),
+    ("event.metrics.map(m, m)", "", "the condition is not a boolean"),
+    ("event.metrics.all(a, event.metrics.all(b, a == b))", "", "a loop within a loop"),
+    ("event.metrics.all(event, true)", "", "`event` cannot be a loop's variable"),
+    ("event[event.message] == 'x'", "5:18", "a field of `event` is named by a text in quotes"),
+    ("event.message.matches(event.gpu_uuid)", "", "`matches` takes a regular expression in quotes"),
+    ("event.message.matches('a{1000}{1000}')", "", "needs more than 1048576 bytes of memory"),
     ("event.?message.hasValue()", "", "unsupported syntax"),
     ("optional.none().hasValue()", "", "unknown name `optional`"),
     ("Foo{a: 1} == Foo{a: 1}", "", "messages are not known here"),
-    (
-        "history.count('xid', '10m') > 3",
-        "5:7",
-        "unknown name `history`",
-    ),
+    ("history.count('xid', '10m') > 3", "5:7", "unknown name `history`"),
 ];
 
 /// Without it a mistake would only show when a GPU breaks.
@@ -177,15 +131,9 @@ const MISTAKES: [(&str, &str, &str); 20] = [
 fn mistakes_are_shown_with_rule_and_place() {
     for (condition, place, message) in MISTAKES {
         let text = refusal(&policy(&[(condition, "unhealthy")]));
-        assert!(
-            text.contains("rules[0].condition: rule `rule-0`: "),
-            "{condition}: {text}"
-        );
+        assert!(text.contains("rules[0].condition: rule `rule-0`: "), "{condition}: {text}");
         assert!(text.contains(message), "{condition}: {text}");
-        assert!(
-            text.starts_with(&format!("health policy:{place}")),
-            "{condition}: {text}"
-        );
+        assert!(text.starts_with(&format!("health policy:{place}")), "{condition}: {text}");
     }
 }
 
@@ -210,10 +158,7 @@ fn conditions_are_bounded() {
     let longest = vec!["event.gpu_index == 12345"; 140].join(" || ");
     let policy = Policy::compile(&policy(&[(&longest, "unhealthy")]), 1).expect("compiles");
     assert_eq!(
-        policy
-            .judge(&report(vec![sample()]))
-            .expect("judged")
-            .overall,
+        policy.judge(&report(vec![sample()])).expect("judged").overall,
         HealthStatus::Healthy
     );
 }
@@ -225,12 +170,7 @@ fn the_deepest_condition_is_evaluated_on_a_workers_stack() {
     let calls = 18;
     let deep = format!("{}'a'{} == 'a'", "string(".repeat(calls), ")".repeat(calls));
     let policy = Policy::compile(&policy(&[(&deep, "unhealthy")]), 1).expect("compiles");
-    let judge = || {
-        policy
-            .judge(&report(vec![sample()]))
-            .expect("judged")
-            .overall
-    };
+    let judge = || policy.judge(&report(vec![sample()])).expect("judged").overall;
     let overall = navarch_host::with_deep_stack("worker", 1_280 << 10, judge);
     assert_eq!(overall.expect("runs"), HealthStatus::Unhealthy);
 }
@@ -241,39 +181,22 @@ fn rules_that_cannot_be_evaluated() {
     let failing = ("event.metrics.absent > 1", "unhealthy");
     let judge = |rules: &[(&str, &str)], events: usize| {
         let policy = Policy::compile(&policy(rules), 1).expect("compiles");
-        policy
-            .judge(&report(vec![sample(); events]))
-            .expect("within bounds")
+        policy.judge(&report(vec![sample(); events])).expect("within bounds")
     };
     let all = judge(&[failing, ("event.message > 5", "unhealthy")], 3);
     assert_eq!(all.overall, HealthStatus::Degraded);
-    assert_eq!(
-        all.reason,
-        "no rule of the policy could be evaluated, GPU 3, ecc_sbe: something"
-    );
-    let names: Vec<_> = all
-        .failures
-        .iter()
-        .map(|failure| (failure.rule.as_str(), failure.events))
-        .collect();
+    assert_eq!(all.reason, "no rule of the policy could be evaluated, GPU 3, ecc_sbe: something");
+    let names: Vec<_> =
+        all.failures.iter().map(|failure| (failure.rule.as_str(), failure.events)).collect();
     assert_eq!(names, [("rule-0", 3), ("rule-1", 3)]);
     assert_eq!(all.failures[0].error, "No such key: absent");
 
     let some = judge(&[failing, ("false", "unhealthy")], 1);
-    assert_eq!(
-        (some.overall, some.failures.len()),
-        (HealthStatus::Healthy, 1)
-    );
+    assert_eq!((some.overall, some.failures.len()), (HealthStatus::Healthy, 1));
     let matched = judge(&[failing, ("true", "degraded")], 1);
-    assert_eq!(
-        (matched.overall, matched.rule.as_str()),
-        (HealthStatus::Degraded, "rule-1")
-    );
+    assert_eq!((matched.overall, matched.rule.as_str()), (HealthStatus::Degraded, "rule-1"));
     let not_boolean = judge(&[("event.metrics.word", "unhealthy")], 1);
-    assert_eq!(
-        not_boolean.failures[0].error,
-        "the condition is a string, not a boolean"
-    );
+    assert_eq!(not_boolean.failures[0].error, "the condition is a string, not a boolean");
     assert_eq!(not_boolean.overall, HealthStatus::Degraded);
 }
 
@@ -283,10 +206,7 @@ fn the_first_match_wins_even_if_it_is_milder() {
     let text = policy(&[("true", "healthy"), ("true", "unhealthy")]);
     let policy = Policy::compile(&text, 1).expect("compiles");
     assert_eq!(
-        policy
-            .judge(&report(vec![sample()]))
-            .expect("judged")
-            .overall,
+        policy.judge(&report(vec![sample()])).expect("judged").overall,
         HealthStatus::Healthy
     );
 }
@@ -304,35 +224,15 @@ fn reports_are_bounded() {
     let policy = Policy::compile("", 1).expect("compiles");
     let many = report(vec![HealthEvent::default(); 10_001]);
     let refused = policy.judge(&many).expect_err("too many");
-    assert_eq!(
-        refused,
-        JudgeError::TooManyEvents {
-            count: 10_001,
-            limit: 10_000
-        }
-    );
+    assert_eq!(refused, JudgeError::TooManyEvents { count: 10_001, limit: 10_000 });
     let mut wide = sample();
-    wide.metrics = (0..257)
-        .map(|name| (name.to_string(), "1".to_owned()))
-        .collect();
-    let refused = policy
-        .judge(&report(vec![sample(), wide]))
-        .expect_err("too many");
-    assert_eq!(
-        refused,
-        JudgeError::TooManyMetrics {
-            position: 1,
-            count: 257,
-            limit: 256
-        }
-    );
+    wide.metrics = (0..257).map(|name| (name.to_string(), "1".to_owned())).collect();
+    let refused = policy.judge(&report(vec![sample(), wide])).expect_err("too many");
+    assert_eq!(refused, JudgeError::TooManyMetrics { position: 1, count: 257, limit: 256 });
     let mut long = sample();
     long.message = "x".repeat(70_000);
     let refused = policy.judge(&report(vec![long])).expect_err("too long");
-    assert!(matches!(
-        refused,
-        JudgeError::EventTooLarge { position: 0, .. }
-    ));
+    assert!(matches!(refused, JudgeError::EventTooLarge { position: 0, .. }));
 }
 
 /// Without it a slip in a policy's YAML would pass, or be told without its line.
@@ -341,10 +241,7 @@ fn the_file_is_checked() {
     let rule = "  - {name: a, condition: 'true', result: healthy}\n";
     for (text, expected) in [
         ("rules: []\n".to_owned(), "version: missing"),
-        (
-            "version: v2\nrules:\n".to_owned() + rule,
-            "1:10: version: unknown value `v2`",
-        ),
+        ("version: v2\nrules:\n".to_owned() + rule, "1:10: version: unknown value `v2`"),
         ("version: v1\n".to_owned(), "rules: missing"),
         (
             format!("version: v1\nrules:\n{rule}{rule}"),

@@ -18,18 +18,8 @@ const MAX_DEPTH: usize = 20;
 const MAX_LOOPS: usize = 8;
 
 /// Names that stand for types, as in `type(x) == int`.
-const TYPES: [&str; 10] = [
-    "bool",
-    "int",
-    "uint",
-    "double",
-    "string",
-    "bytes",
-    "list",
-    "map",
-    "null_type",
-    "type",
-];
+const TYPES: [&str; 10] =
+    ["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"];
 
 const FUNCTIONS: [&str; 24] = [
     "size",
@@ -104,13 +94,8 @@ pub(super) type Refusal = (u64, String);
 /// Looks for names that do not exist and for work that is not bounded. The regular expressions on
 /// the way are compiled into `patterns`.
 pub(super) fn check(root: &IdedExpr, patterns: &mut Patterns) -> Vec<Refusal> {
-    let mut checker = Checker {
-        bound: Vec::new(),
-        nodes: 0,
-        loops: 0,
-        refusals: Vec::new(),
-        patterns,
-    };
+    let mut checker =
+        Checker { bound: Vec::new(), nodes: 0, loops: 0, refusals: Vec::new(), patterns };
     checker.walk(root, 0, 0);
     if checker.refusals.is_empty() && never_boolean(&root.expr) {
         checker.refuse(
@@ -222,10 +207,8 @@ impl<'a> Checker<'a> {
         {
             match &key.expr {
                 Expr::Literal(LiteralValue::String(field)) => self.field(key.id, field.inner()),
-                _ => self.refuse(
-                    key.id,
-                    "a field of `event` is named by a text in quotes".to_owned(),
-                ),
+                _ => self
+                    .refuse(key.id, "a field of `event` is named by a text in quotes".to_owned()),
             }
         }
         if name == "matches" {
@@ -291,11 +274,7 @@ impl<'a> Checker<'a> {
         self.bound.push(&comprehension.iter_var);
         self.bound.extend(comprehension.iter_var2.as_deref());
         self.bound.push(&comprehension.accu_var);
-        for body in [
-            &comprehension.loop_cond,
-            &comprehension.loop_step,
-            &comprehension.result,
-        ] {
+        for body in [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result] {
             self.walk(body, depth + 1, inside + 1);
         }
         self.bound.truncate(outer);

@@ -61,14 +61,9 @@ enum Source {
 
 impl Clock {
     /// The operating system's time; waits on the calling tokio runtime.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "this is the clock that all others go through"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that all others go through")]
     pub fn system() -> Self {
-        Self(Source::System {
-            origin: tokio::time::Instant::now(),
-        })
+        Self(Source::System { origin: tokio::time::Instant::now() })
     }
 
     /// Time that stands still until [`FakeClock::advance`] moves it.
@@ -77,10 +72,7 @@ impl Clock {
     }
 
     /// Monotonic time now.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "this is the clock that all others go through"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that all others go through")]
     pub fn now(&self) -> Moment {
         match &self.0 {
             Source::System { origin } => Moment(tokio::time::Instant::now() - *origin),
@@ -89,16 +81,11 @@ impl Clock {
     }
 
     /// Wall-clock time now, in milliseconds since the Unix epoch; 0 for a clock set before it.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "this is the clock that all others go through"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that all others go through")]
     pub fn wall_ms(&self) -> u64 {
         match &self.0 {
             Source::System { .. } => {
-                let since = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default();
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
             }
             Source::Fake(fake) => fake.wall_ms(),
@@ -111,10 +98,7 @@ impl Clock {
     }
 
     /// Waits until `deadline`; returns at once if it has passed.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "this is the clock that all others go through"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that all others go through")]
     pub fn sleep_until(&self, deadline: Moment) -> BoxFuture<'static, ()> {
         match &self.0 {
             Source::System { origin } => {

@@ -41,10 +41,7 @@ impl FakeClock {
             sleepers: BTreeMap::new(),
             arrivals: 0,
         };
-        Arc::new(Self {
-            yields_per_step,
-            state: Mutex::new(state),
-        })
+        Arc::new(Self { yields_per_step, state: Mutex::new(state) })
     }
 
     /// Moves time by `duration`, stopping at each sleeper's deadline on the way so that what it does next

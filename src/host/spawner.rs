@@ -70,28 +70,19 @@ impl SystemSpawner {
     ///
     /// Outside a tokio runtime.
     pub fn current() -> Arc<dyn Spawner> {
-        Arc::new(Self {
-            handle: runtime::Handle::current(),
-            owned: None,
-        })
+        Arc::new(Self { handle: runtime::Handle::current(), owned: None })
     }
 }
 
 impl Spawner for SystemSpawner {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "this is the spawner that all others go through"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "this is the spawner that all others go through")]
     fn spawn_boxed(&self, name: &'static str, task: BoxFuture<'static, ()>) -> TaskHandle {
         tracing::trace!(task = name, "start");
         TaskHandle(self.handle.spawn(task))
     }
 
     fn thread(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-        thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(body)
-            .map(drop)
+        thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
     }
 
     fn runtime(&self, name: &str, workers: usize) -> io::Result<Arc<dyn Spawner>> {
@@ -100,10 +91,7 @@ impl Spawner for SystemSpawner {
             .thread_name(name)
             .enable_all()
             .build()?;
-        Ok(Arc::new(Self {
-            handle: owned.handle().clone(),
-            owned: Some(owned),
-        }))
+        Ok(Arc::new(Self { handle: owned.handle().clone(), owned: Some(owned) }))
     }
 }
 

@@ -83,14 +83,7 @@ const fn entry(
     gcp: Option<&'static str>,
     aws: Option<&'static str>,
 ) -> AbstractType {
-    AbstractType {
-        name,
-        gpu_count,
-        gpu_type,
-        lambda,
-        gcp,
-        aws,
-    }
+    AbstractType { name, gpu_count, gpu_type, lambda, gcp, aws }
 }
 
 /// Every abstract type. Source: the configuration contract.
@@ -121,10 +114,7 @@ pub fn provider_type(kind: ProviderKind, instance_type: &str) -> Result<&str, No
         ProviderKind::Gcp => known.gcp,
         ProviderKind::Aws => known.aws,
     };
-    name.ok_or_else(|| NotOffered {
-        kind,
-        instance_type: instance_type.to_owned(),
-    })
+    name.ok_or_else(|| NotOffered { kind, instance_type: instance_type.to_owned() })
 }
 
 /// The abstract type of that name.
@@ -162,10 +152,7 @@ mod tests {
     /// Without it a pool could not name a type that only its cloud knows.
     #[test]
     fn a_providers_own_name_passes() {
-        assert_eq!(
-            provider_type(ProviderKind::Aws, "g6e.48xlarge"),
-            Ok("g6e.48xlarge")
-        );
+        assert_eq!(provider_type(ProviderKind::Aws, "g6e.48xlarge"), Ok("g6e.48xlarge"));
     }
 
     /// Without it a type that a cloud lacks would be refused by the cloud, with a message of its own.

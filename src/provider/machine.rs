@@ -105,10 +105,7 @@ mod tests {
     fn only_id_and_state_must_be_there() {
         let machine: Machine =
             serde_json::from_str(r#"{"id":"m","state":"running","zone":null,"new":1}"#).unwrap();
-        assert_eq!(
-            (machine.zone.as_str(), machine.created_at_ms, machine.ip),
-            ("", None, None)
-        );
+        assert_eq!((machine.zone.as_str(), machine.created_at_ms, machine.ip), ("", None, None));
         for broken in [
             r#"{"state":"running"}"#,
             r#"{"id":"m"}"#,

@@ -63,10 +63,7 @@ pub struct Order {
 impl Order {
     /// An order of `spec` under `instance_id`.
     pub fn new(instance_id: impl Into<String>, spec: &OrderSpec) -> Self {
-        Self {
-            instance_id: instance_id.into(),
-            request_body: spec.request_body(),
-        }
+        Self { instance_id: instance_id.into(), request_body: spec.request_body() }
     }
 
     /// What the body asks for.

@@ -94,18 +94,14 @@ pub fn build(spec: &ProviderSpec, context: &BuildContext) -> Result<Arc<dyn Prov
     let kind: ProviderKind = spec
         .r#type
         .parse()
-        .map_err(|source| BuildError::UnknownKind {
-            provider: spec.name.clone(),
-            source,
-        })?;
+        .map_err(|source| BuildError::UnknownKind { provider: spec.name.clone(), source })?;
     match kind {
         ProviderKind::Http => build_http(spec, context),
         ProviderKind::Fake if !spec.url.is_empty() => build_http(spec, context),
         ProviderKind::Fake => build_fake(spec, context),
-        ProviderKind::Lambda | ProviderKind::Gcp | ProviderKind::Aws => Err(BuildError::NotBuilt {
-            provider: spec.name.clone(),
-            kind,
-        }),
+        ProviderKind::Lambda | ProviderKind::Gcp | ProviderKind::Aws => {
+            Err(BuildError::NotBuilt { provider: spec.name.clone(), kind })
+        }
     }
 }
 
@@ -124,10 +120,8 @@ fn build_http(
         })?;
         options.token = Some(SecretString::from(token));
     }
-    let provider = HttpProvider::new(options).map_err(|source| BuildError::Http {
-        provider: spec.name.clone(),
-        source,
-    })?;
+    let provider = HttpProvider::new(options)
+        .map_err(|source| BuildError::Http { provider: spec.name.clone(), source })?;
     Ok(Arc::new(provider))
 }
 
@@ -155,9 +149,7 @@ fn build_fake(
 
 /// A replica's name is free text; a header is not.
 fn header_safe(name: &str) -> String {
-    name.chars()
-        .map(|one| if one.is_ascii_graphic() { one } else { '_' })
-        .collect()
+    name.chars().map(|one| if one.is_ascii_graphic() { one } else { '_' }).collect()
 }
 
 #[cfg(test)]
@@ -197,11 +189,7 @@ mod tests {
             (spec("http", "https://cloud.example", ""), 3, ""),
             (spec("fake", "", ""), 1, ""),
             (spec("fake", "http://127.0.0.1:1", ""), 3, ""),
-            (
-                spec("fake", "", ""),
-                3,
-                "group of one; this group has 3 voters",
-            ),
+            (spec("fake", "", ""), 3, "group of one; this group has 3 voters"),
             (spec("aws", "", ""), 1, "type aws is not built yet"),
             (spec("gcp", "", ""), 1, "type gcp is not built yet"),
             (spec("lambda", "", ""), 1, "type lambda is not built yet"),
@@ -217,10 +205,7 @@ mod tests {
                 Ok(_) => assert_eq!(expected, "", "{spec:?}"),
                 Err(error) => {
                     let message = error.to_string();
-                    assert!(
-                        !expected.is_empty() && message.contains(expected),
-                        "{message}"
-                    );
+                    assert!(!expected.is_empty() && message.contains(expected), "{message}");
                     assert!(!message.contains("pw@"), "{message}");
                 }
             }

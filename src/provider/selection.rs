@@ -138,12 +138,7 @@ mod tests {
     use super::*;
 
     fn candidate(priority: i32, price: Option<f64>, available: Option<bool>) -> Candidate {
-        Candidate {
-            priority,
-            weight: 1,
-            price_per_hour: price,
-            available,
-        }
+        Candidate { priority, weight: 1, price_per_hour: price, available }
     }
 
     /// Without it a pool would rent from the wrong cloud first.
@@ -169,14 +164,10 @@ mod tests {
     /// Without it weights would come in blocks, and a burst of orders would all go to one cloud.
     #[test]
     fn turns_are_interleaved_and_weight_zero_comes_last() {
-        let weighted = |weight| Candidate {
-            weight,
-            ..Candidate::default()
-        };
+        let weighted = |weight| Candidate { weight, ..Candidate::default() };
         let candidates = [weighted(0), weighted(2), weighted(1)];
-        let firsts: Vec<usize> = (0..6)
-            .map(|turn| rank(Strategy::RoundRobin, &candidates, turn)[0])
-            .collect();
+        let firsts: Vec<usize> =
+            (0..6).map(|turn| rank(Strategy::RoundRobin, &candidates, turn)[0]).collect();
         assert_eq!(firsts, [1, 2, 1, 1, 2, 1]);
         assert_eq!(rank(Strategy::RoundRobin, &candidates, 1), [2, 1, 0]);
     }

@@ -28,10 +28,7 @@ pub(crate) fn parse_ms(text: &str) -> Result<u64, jiff::Error> {
 pub(crate) mod optional {
     use super::*;
 
-    #[allow(
-        clippy::ref_option,
-        reason = "the signature that serde's `with` asks for"
-    )]
+    #[allow(clippy::ref_option, reason = "the signature that serde's `with` asks for")]
     pub(crate) fn serialize<S: Serializer>(
         at_ms: &Option<u64>,
         serializer: S,

@@ -65,17 +65,12 @@ mod tests {
     };
 
     fn queue(jobs_per_node: u32) -> Autoscaling {
-        Autoscaling {
-            strategy: Some(Strategy::Queue(Queue { jobs_per_node })),
-        }
+        Autoscaling { strategy: Some(Strategy::Queue(Queue { jobs_per_node })) }
     }
 
     fn reactive() -> Autoscaling {
         Autoscaling {
-            strategy: Some(Strategy::Reactive(Reactive {
-                scale_up_at: 80.0,
-                scale_down_at: 20.0,
-            })),
+            strategy: Some(Strategy::Reactive(Reactive { scale_up_at: 80.0, scale_down_at: 20.0 })),
         }
     }
 
@@ -106,10 +101,7 @@ mod tests {
             ("avg", None, Some(50.0), 4, Cause::Steady),
             ("max", None, None, 4, Cause::NoData),
         ] {
-            let composite = Composite {
-                mode: mode.to_owned(),
-                autoscalers: members.clone(),
-            };
+            let composite = Composite { mode: mode.to_owned(), autoscalers: members.clone() };
             let decision = decide(&composite, &view(depth, utilization));
             assert_eq!(
                 (decision.target, decision.cause),
@@ -125,23 +117,10 @@ mod tests {
     /// Without it a window inside a composite could lift the pool over its own maximum.
     #[test]
     fn a_members_window_does_not_lift_the_pools_limits() {
-        let window = Window {
-            end_hour: 24,
-            min_nodes: 50,
-            max_nodes: 60,
-            ..Window::default()
-        };
-        let scheduled = Scheduled {
-            schedule: vec![window],
-            ..Scheduled::default()
-        };
-        let member = Autoscaling {
-            strategy: Some(Strategy::Scheduled(Box::new(scheduled))),
-        };
-        let composite = Composite {
-            mode: "max".to_owned(),
-            autoscalers: vec![member],
-        };
+        let window = Window { end_hour: 24, min_nodes: 50, max_nodes: 60, ..Window::default() };
+        let scheduled = Scheduled { schedule: vec![window], ..Scheduled::default() };
+        let member = Autoscaling { strategy: Some(Strategy::Scheduled(Box::new(scheduled))) };
+        let composite = Composite { mode: "max".to_owned(), autoscalers: vec![member] };
         let decision = decide(&composite, &view(None, None));
         assert_eq!((decision.target, decision.limits.max), (20, 20));
     }
@@ -149,10 +128,7 @@ mod tests {
     /// Without it a cooldown would hold back the repair of a pool with a composite strategy.
     #[test]
     fn a_repair_stays_a_repair() {
-        let composite = Composite {
-            mode: "max".to_owned(),
-            autoscalers: vec![reactive()],
-        };
+        let composite = Composite { mode: "max".to_owned(), autoscalers: vec![reactive()] };
         let mut view = view(None, Some(50.0));
         view.limits.min = 3;
         view.healthy = 1;

@@ -43,12 +43,7 @@ impl Decision {
             true => Cause::Steady,
             false => Cause::Limits,
         };
-        Self {
-            target,
-            limits: view.limits,
-            cause,
-            reason,
-        }
+        Self { target, limits: view.limits, cause, reason }
     }
 
     /// Keeps the target because figures are missing; the limits still hold.
@@ -77,12 +72,7 @@ impl Decision {
             true => (Cause::Steady, format!("stay at {target}")),
             false => (Cause::Demand, format!("{} to {target}", view.target)),
         };
-        Self {
-            target,
-            limits: view.limits,
-            cause,
-            reason: format!("{figures}: {change}{bound}"),
-        }
+        Self { target, limits: view.limits, cause, reason: format!("{figures}: {change}{bound}") }
     }
 
     /// Whether the change should be followed by a cooldown.
@@ -96,11 +86,7 @@ mod tests {
     use super::*;
 
     fn view(target: u32, min: u32, max: u32) -> PoolView {
-        PoolView {
-            target,
-            limits: Limits { min, max },
-            ..PoolView::default()
-        }
+        PoolView { target, limits: Limits { min, max }, ..PoolView::default() }
     }
 
     /// Without it a lowered maximum or a raised minimum would wait for the load to change.
@@ -133,10 +119,7 @@ mod tests {
         assert_eq!(demand(4), "queue 70: stay at 4");
         assert_eq!(demand(12), "queue 70: 4 to 8, held to the maximum 8");
         assert_eq!(demand(1), "queue 70: 4 to 2, held to the minimum 2");
-        assert_eq!(
-            Decision::no_data(&view(4, 2, 8), "no queue").reason,
-            "no queue: holding 4"
-        );
+        assert_eq!(Decision::no_data(&view(4, 2, 8), "no queue").reason, "no queue: holding 4");
         assert_eq!(
             Decision::no_data(&view(1, 2, 8), "no queue").reason,
             "target 1 is below the minimum 2"

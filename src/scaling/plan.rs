@@ -25,11 +25,7 @@ pub fn plan_target(strategy: Option<&Autoscaling>, view: &PoolView, gates: Gates
     };
     if view.now_ms < gates.hold_until_ms {
         let left = (gates.hold_until_ms - view.now_ms).div_ceil(1_000);
-        return held(
-            decision,
-            view,
-            &format!("set by hand, held for {left} s more"),
-        );
+        return held(decision, view, &format!("set by hand, held for {left} s more"));
     }
     let passes = match decision.cause {
         Cause::Demand => false,
@@ -64,10 +60,7 @@ mod tests {
 
     fn reactive() -> Autoscaling {
         Autoscaling {
-            strategy: Some(Strategy::Reactive(Reactive {
-                scale_up_at: 80.0,
-                scale_down_at: 20.0,
-            })),
+            strategy: Some(Strategy::Reactive(Reactive { scale_up_at: 80.0, scale_down_at: 20.0 })),
         }
     }
 
@@ -83,18 +76,9 @@ mod tests {
         }
     }
 
-    const FREE: Gates = Gates {
-        cooldown_until_ms: 10_000,
-        hold_until_ms: 10_000,
-    };
-    const COOLING: Gates = Gates {
-        cooldown_until_ms: 10_001,
-        hold_until_ms: 0,
-    };
-    const HELD: Gates = Gates {
-        cooldown_until_ms: 0,
-        hold_until_ms: 10_001,
-    };
+    const FREE: Gates = Gates { cooldown_until_ms: 10_000, hold_until_ms: 10_000 };
+    const COOLING: Gates = Gates { cooldown_until_ms: 10_001, hold_until_ms: 0 };
+    const HELD: Gates = Gates { cooldown_until_ms: 0, hold_until_ms: 10_001 };
 
     /// Without it a cooldown could stop a repair, or a hold could leave a pool below its minimum.
     #[test]
@@ -117,10 +101,7 @@ mod tests {
     #[test]
     fn without_a_strategy_only_the_limits_hold() {
         for (target, expected) in [(0, 2), (5, 5), (9, 8)] {
-            assert_eq!(
-                plan_target(None, &view(target, 0, 99.0), FREE).target,
-                expected
-            );
+            assert_eq!(plan_target(None, &view(target, 0, 99.0), FREE).target, expected);
         }
     }
 

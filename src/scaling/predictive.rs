@@ -14,25 +14,17 @@ const AIM: f64 = 70.0;
 /// work, the growth factor stretching its slope. A high forecast adds nodes at once; otherwise, or
 /// with fewer samples than the window, the fallback decides, and without one the target stays.
 pub(super) fn decide(predictive: &Predictive, view: &PoolView) -> Decision {
-    let window = usize::try_from(predictive.lookback_window)
-        .unwrap_or(usize::MAX)
-        .max(1);
+    let window = usize::try_from(predictive.lookback_window).unwrap_or(usize::MAX).max(1);
     let count = view.history.len();
     let Some(utilization) = view.utilization.filter(|value| value.is_finite()) else {
         return otherwise(predictive, view, None, "no fresh utilisation");
     };
-    let Some(recent) = count
-        .checked_sub(window)
-        .and_then(|from| view.history.get(from..))
-    else {
+    let Some(recent) = count.checked_sub(window).and_then(|from| view.history.get(from..)) else {
         let missing = format!("{count} of {window} samples");
         return otherwise(predictive, view, None, &missing);
     };
     let per_ms = slope(recent);
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "a delay in milliseconds is far below 2^52"
-    )]
+    #[allow(clippy::cast_precision_loss, reason = "a delay in milliseconds is far below 2^52")]
     let delay = view.provisioning_delay_ms as f64;
     let forecast = (utilization + per_ms * delay * predictive.growth_factor).max(0.0);
     let per_minute = per_ms * 60_000.0;
@@ -79,19 +71,11 @@ fn needed(view: &PoolView, forecast: f64) -> u32 {
 /// Least-squares slope in percent a millisecond; 0 where the samples span no time.
 fn slope(samples: &[Sample]) -> f64 {
     let origin = samples.first().map_or(0, |sample| sample.at_ms);
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "spans of samples are far below 2^52 ms"
-    )]
+    #[allow(clippy::cast_precision_loss, reason = "spans of samples are far below 2^52 ms")]
     let points = samples
         .iter()
         .filter(|sample| sample.utilization.is_finite())
-        .map(|sample| {
-            (
-                sample.at_ms.saturating_sub(origin) as f64,
-                sample.utilization,
-            )
-        });
+        .map(|sample| (sample.at_ms.saturating_sub(origin) as f64, sample.utilization));
     let (mut count, mut sum_x, mut sum_y) = (0.0, 0.0, 0.0);
     for (x, y) in points.clone() {
         count += 1.0;
@@ -107,11 +91,7 @@ fn slope(samples: &[Sample]) -> f64 {
         products += (x - mean_x) * (y - mean_y);
         squares += (x - mean_x) * (x - mean_x);
     }
-    if squares > 0.0 {
-        products / squares
-    } else {
-        0.0
-    }
+    if squares > 0.0 { products / squares } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -142,18 +122,12 @@ mod tests {
     }
 
     fn predictive(growth_factor: f64, fallback: bool) -> Predictive {
-        let reactive = Reactive {
-            scale_up_at: 80.0,
-            scale_down_at: 20.0,
-        };
+        let reactive = Reactive { scale_up_at: 80.0, scale_down_at: 20.0 };
         Predictive {
             lookback_window: 4,
             growth_factor,
-            fallback: fallback.then(|| {
-                Box::new(Autoscaling {
-                    strategy: Some(Strategy::Reactive(reactive)),
-                })
-            }),
+            fallback: fallback
+                .then(|| Box::new(Autoscaling { strategy: Some(Strategy::Reactive(reactive)) })),
         }
     }
 
@@ -221,10 +195,7 @@ mod tests {
         };
         let near = |left: f64, right: f64| (left - right).abs() < 1e-9;
         assert!(near(at(&[(0, 1.0), (10, 2.0), (20, 3.0)]), 0.1));
-        assert!(near(
-            at(&[(1_700_000_000_000, 1.0), (1_700_000_000_010, 2.0)]),
-            0.1
-        ));
+        assert!(near(at(&[(1_700_000_000_000, 1.0), (1_700_000_000_010, 2.0)]), 0.1));
         assert!(near(at(&[(0, 1.0), (10, 5.0), (20, 3.0)]), 0.1));
         assert!(near(at(&[(5, 1.0), (5, 9.0)]), 0.0));
         assert!(near(at(&[(5, 1.0)]), 0.0));

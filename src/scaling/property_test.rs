@@ -13,17 +13,11 @@ fn percent() -> impl Strategy<Value = f64> {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    (0u32..50, 0u32..50).prop_map(|(min, more)| Limits {
-        min,
-        max: min + more,
-    })
+    (0u32..50, 0u32..50).prop_map(|(min, more)| Limits { min, max: min + more })
 }
 
 fn window() -> impl Strategy<Value = Window> {
-    let days = vec(
-        prop_oneof![Just("monday"), Just("thursday"), Just("sunday")],
-        0..3,
-    );
+    let days = vec(prop_oneof![Just("monday"), Just("thursday"), Just("sunday")], 0..3);
     (days, 0u32..24, 0u32..=24, limits()).prop_map(|(days, start_hour, end_hour, limits)| Window {
         days: days.into_iter().map(str::to_owned).collect(),
         start_hour,
@@ -34,14 +28,9 @@ fn window() -> impl Strategy<Value = Window> {
 }
 
 fn autoscaling() -> impl Strategy<Value = Autoscaling> {
-    let wrap = |kind| Autoscaling {
-        strategy: Some(kind),
-    };
+    let wrap = |kind| Autoscaling { strategy: Some(kind) };
     let reactive = (percent(), percent()).prop_map(move |(scale_up_at, scale_down_at)| {
-        wrap(Kind::Reactive(Reactive {
-            scale_up_at,
-            scale_down_at,
-        }))
+        wrap(Kind::Reactive(Reactive { scale_up_at, scale_down_at }))
     });
     let queue =
         (0u32..20).prop_map(move |jobs_per_node| wrap(Kind::Queue(Queue { jobs_per_node })));
@@ -52,11 +41,7 @@ fn autoscaling() -> impl Strategy<Value = Autoscaling> {
         let scheduled = (vec(window(), 0..4), fallback.clone(), zone).prop_map(
             move |(schedule, fallback, zone)| {
                 let time_zone = zone.to_owned();
-                wrap(Kind::Scheduled(Box::new(Scheduled {
-                    schedule,
-                    fallback,
-                    time_zone,
-                })))
+                wrap(Kind::Scheduled(Box::new(Scheduled { schedule, fallback, time_zone })))
             },
         );
         let predictive = (0u32..12, 0.0..50.0f64, fallback).prop_map(
@@ -70,10 +55,7 @@ fn autoscaling() -> impl Strategy<Value = Autoscaling> {
         );
         let mode = prop_oneof![Just("max"), Just("min"), Just("avg")];
         let composite = (mode, vec(inner, 0..4)).prop_map(move |(mode, autoscalers)| {
-            wrap(Kind::Composite(Composite {
-                mode: mode.to_owned(),
-                autoscalers,
-            }))
+            wrap(Kind::Composite(Composite { mode: mode.to_owned(), autoscalers }))
         });
         prop_oneof![scheduled, predictive, composite]
     })
@@ -86,10 +68,7 @@ fn view() -> impl Strategy<Value = PoolView> {
     let times = (0u64..10_000_000, 0u64..4_000_000_000_000);
     (counts, limits(), figures, jobs, times).prop_map(|(counts, limits, figures, jobs, times)| {
         let (target, size, healthy, booting, replacing) = counts;
-        let sample = |(at, utilization)| Sample {
-            at_ms: u64::from(at),
-            utilization,
-        };
+        let sample = |(at, utilization)| Sample { at_ms: u64::from(at), utilization };
         PoolView {
             target,
             size,

@@ -65,10 +65,7 @@ mod tests {
     #[test]
     fn limits_hold_without_figures() {
         for (target, expected) in [(0, 2), (9, 8)] {
-            assert_eq!(
-                decide(&Queue { jobs_per_node: 10 }, &view(target, None)).target,
-                expected
-            );
+            assert_eq!(decide(&Queue { jobs_per_node: 10 }, &view(target, None)).target, expected);
             assert_eq!(
                 decide(&Queue { jobs_per_node: 0 }, &view(target, Some(1))).target,
                 expected

@@ -44,10 +44,8 @@ pub(super) fn decide(reactive: &Reactive, view: &PoolView) -> Decision {
 
 /// The last step is still being made; another on the same figures would overshoot.
 fn waiting(view: &PoolView, figures: &str) -> Decision {
-    let figures = format!(
-        "{figures}, but the pool still moves from {} to {}",
-        view.size, view.target
-    );
+    let figures =
+        format!("{figures}, but the pool still moves from {} to {}", view.size, view.target);
     Decision::demand(view, view.target, &figures)
 }
 
@@ -76,10 +74,7 @@ mod tests {
     use super::*;
     use crate::scaling::Limits;
 
-    const REACTIVE: Reactive = Reactive {
-        scale_up_at: 80.0,
-        scale_down_at: 20.0,
-    };
+    const REACTIVE: Reactive = Reactive { scale_up_at: 80.0, scale_down_at: 20.0 };
 
     fn view(target: u32, utilization: Option<f64>) -> PoolView {
         PoolView {
@@ -112,12 +107,7 @@ mod tests {
         ] {
             let decision = decide(&REACTIVE, &view(target, utilization));
             let seen = (decision.target, decision.cause);
-            assert_eq!(
-                seen,
-                (expected, cause),
-                "{target} {utilization:?}: {}",
-                decision.reason
-            );
+            assert_eq!(seen, (expected, cause), "{target} {utilization:?}: {}", decision.reason);
         }
     }
 
@@ -125,21 +115,12 @@ mod tests {
     /// evaluation.
     #[test]
     fn a_step_waits_for_the_one_before() {
-        for (size, utilization, expected) in [
-            (3, 90.0, 4),
-            (4, 90.0, 5),
-            (5, 90.0, 5),
-            (5, 10.0, 4),
-            (4, 10.0, 3),
-            (3, 10.0, 3),
-        ] {
+        for (size, utilization, expected) in
+            [(3, 90.0, 4), (4, 90.0, 5), (5, 90.0, 5), (5, 10.0, 4), (4, 10.0, 3), (3, 10.0, 3)]
+        {
             let mut view = view(4, Some(utilization));
             view.size = size;
-            assert_eq!(
-                decide(&REACTIVE, &view).target,
-                expected,
-                "{size} {utilization}"
-            );
+            assert_eq!(decide(&REACTIVE, &view).target, expected, "{size} {utilization}");
         }
     }
 

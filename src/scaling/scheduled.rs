@@ -18,16 +18,10 @@ pub(super) fn decide(scheduled: &Scheduled, view: &PoolView) -> Decision {
         let missing = format!("time zone `{}` is unknown here", scheduled.time_zone);
         return Decision::no_data(view, &missing);
     };
-    let window = scheduled
-        .schedule
-        .iter()
-        .find(|window| matches(window, &now));
+    let window = scheduled.schedule.iter().find(|window| matches(window, &now));
     let mut inner = view.clone();
     if let Some(window) = window {
-        inner.limits = Limits {
-            min: window.min_nodes,
-            max: window.max_nodes,
-        };
+        inner.limits = Limits { min: window.min_nodes, max: window.max_nodes };
     }
     let mut decision = match &scheduled.fallback {
         Some(fallback) => super::decide(fallback, &inner),

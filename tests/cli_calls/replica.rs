@@ -44,10 +44,7 @@ impl ControlPlaneService for Replica {
             ..Default::default()
         };
         self.nodes.lock().unwrap().insert(request.node_id, node);
-        Ok(Response::new(api::RegisterNodeResponse {
-            success: true,
-            ..Default::default()
-        }))
+        Ok(Response::new(api::RegisterNodeResponse { success: true, ..Default::default() }))
     }
 
     async fn heartbeat(
@@ -56,12 +53,7 @@ impl ControlPlaneService for Replica {
     ) -> Answer<api::HeartbeatResponse> {
         let request = request.into_inner();
         if request.metrics.unwrap_or_default().gpu_metrics.len() == 8 {
-            *self
-                .beats
-                .lock()
-                .unwrap()
-                .entry(request.node_id)
-                .or_default() += 1;
+            *self.beats.lock().unwrap().entry(request.node_id).or_default() += 1;
         }
         Ok(Response::new(api::HeartbeatResponse::default()))
     }
@@ -79,10 +71,7 @@ impl ControlPlaneService for Replica {
             .filter(|node| request.provider.is_empty() || node.provider == request.provider);
         let first = left.next().cloned();
         let more = left.next().is_some();
-        let next = first
-            .as_ref()
-            .filter(|_| more)
-            .map(|node| node.node_id.clone());
+        let next = first.as_ref().filter(|_| more).map(|node| node.node_id.clone());
         Ok(Response::new(api::ListNodesResponse {
             nodes: first.into_iter().collect(),
             next_page_token: next.unwrap_or_default(),
@@ -98,9 +87,7 @@ impl ControlPlaneService for Replica {
         }
         let id = request.into_inner().node_id;
         match self.nodes.lock().unwrap().get(&id) {
-            Some(node) => Ok(Response::new(api::GetNodeResponse {
-                node: Some(node.clone()),
-            })),
+            Some(node) => Ok(Response::new(api::GetNodeResponse { node: Some(node.clone()) })),
             None => Err(Status::not_found(format!("node {id} is not known"))),
         }
     }
@@ -269,9 +256,7 @@ impl Served {
             .env("NAVARCH_AUTH_TOKEN", "secret")
             .env("XDG_CONFIG_HOME", "/nonexistent")
             .env_remove("RUST_LOG");
-        tokio::task::spawn_blocking(move || command.output().unwrap())
-            .await
-            .unwrap()
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
     pub(crate) async fn json(&self, line: &str) -> Value {

@@ -21,10 +21,7 @@ impl Service {
                 method,
                 metadata: request.metadata().clone(),
             });
-            let mine = state
-                .errors
-                .iter()
-                .position(|(replica, _)| *replica == self.replica);
+            let mine = state.errors.iter().position(|(replica, _)| *replica == self.replica);
             let error = mine.and_then(|index| state.errors.remove(index));
             (state.delay, error)
         };
@@ -39,9 +36,7 @@ impl Service {
 
     fn with_leader(&self, mut status: Status) -> Status {
         if let Some(leader) = &self.script.lock().leader {
-            status
-                .metadata_mut()
-                .insert("navarch-leader", leader.parse().unwrap());
+            status.metadata_mut().insert("navarch-leader", leader.parse().unwrap());
         }
         status
     }
@@ -61,9 +56,7 @@ impl Service {
     fn known(&self, node_id: &str) -> Result<(), Status> {
         match self.script.lock().nodes.iter().any(|node| node == node_id) {
             true => Ok(()),
-            false => Err(Status::not_found(format!(
-                "node {node_id} is not registered"
-            ))),
+            false => Err(Status::not_found(format!("node {node_id} is not registered"))),
         }
     }
 
@@ -79,10 +72,7 @@ impl Service {
             state.heartbeats.push(request);
             state.next_interval_ms
         };
-        self.answer(HeartbeatResponse {
-            acknowledged: true,
-            next_interval_ms,
-        })
+        self.answer(HeartbeatResponse { acknowledged: true, next_interval_ms })
     }
 }
 
@@ -152,9 +142,7 @@ impl ControlPlaneService for Service {
         self.known(&request.get_ref().node_id)?;
         let queued = self.script.queued.notified();
         if self.script.lock().commands.is_empty() {
-            let _ = Clock::system()
-                .timeout(Duration::from_secs(25), queued)
-                .await;
+            let _ = Clock::system().timeout(Duration::from_secs(25), queued).await;
         }
         let commands = self.script.lock().commands.clone();
         self.answer(PollCommandsResponse { commands })
@@ -173,18 +161,11 @@ impl ControlPlaneService for Service {
                 return Err(Status::internal("lost"));
             }
             let known = state.commands.len();
-            state
-                .commands
-                .retain(|command| command.command_id != request.command_id);
+            state.commands.retain(|command| command.command_id != request.command_id);
             if state.commands.len() == known {
                 return Err(Status::not_found("no such command"));
             }
-            let entry = (
-                request.command_id,
-                request.result,
-                request.output,
-                request.error,
-            );
+            let entry = (request.command_id, request.result, request.output, request.error);
             state.acknowledged.push(entry);
         }
         self.answer(AckCommandResponse { acknowledged: true })
@@ -195,14 +176,9 @@ impl ControlPlaneService for Service {
         request: Request<ListNodesRequest>,
     ) -> Result<Response<ListNodesResponse>, Status> {
         self.enter("ListNodes", &request).await?;
-        let nodes = (0..request.get_ref().page_size).map(|number| NodeInfo {
-            node_id: format!("n{number:06}"),
-            ..NodeInfo::default()
-        });
-        self.answer(ListNodesResponse {
-            nodes: nodes.collect(),
-            next_page_token: String::new(),
-        })
+        let nodes = (0..request.get_ref().page_size)
+            .map(|number| NodeInfo { node_id: format!("n{number:06}"), ..NodeInfo::default() });
+        self.answer(ListNodesResponse { nodes: nodes.collect(), next_page_token: String::new() })
     }
 
     async fn get_node(
@@ -212,10 +188,7 @@ impl ControlPlaneService for Service {
         self.enter("GetNode", &request).await?;
         let node_id = request.into_inner().node_id;
         self.known(&node_id)?;
-        let node = Some(NodeInfo {
-            node_id,
-            ..NodeInfo::default()
-        });
+        let node = Some(NodeInfo { node_id, ..NodeInfo::default() });
         self.answer(GetNodeResponse { node })
     }
 

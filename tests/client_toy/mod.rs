@@ -80,9 +80,7 @@ pub struct Call {
 impl Call {
     /// A metadata value, empty where absent.
     pub fn text(&self, key: &str) -> &str {
-        self.metadata
-            .get(key)
-            .map_or("", |value| value.to_str().unwrap())
+        self.metadata.get(key).map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -101,12 +99,7 @@ impl Script {
     pub fn count(&self, replica: &str, method: &str) -> usize {
         let here = |call: &&Call| replica.is_empty() || call.replica == replica;
         let state = self.lock();
-        state
-            .calls
-            .iter()
-            .filter(here)
-            .filter(|call| call.method == method)
-            .count()
+        state.calls.iter().filter(here).filter(|call| call.method == method).count()
     }
 
     /// Waits until `ready`, at most 20 s of real time.
@@ -141,24 +134,16 @@ impl Toy {
         let listener = StdListener::bind(at).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let service = control_plane::Service {
-            replica: address.clone(),
-            script: Arc::clone(script),
-        };
+        let service =
+            control_plane::Service { replica: address.clone(), script: Arc::clone(script) };
         let watcher = operator::Service;
         runtime.spawn(async move {
             let incoming = TcpListenerStream::new(TcpListener::from_std(listener).unwrap());
             let mut server = tonic::transport::Server::builder();
             if let Some(identity) = identity {
-                server = server
-                    .tls_config(ServerTlsConfig::new().identity(identity))
-                    .unwrap();
+                server = server.tls_config(ServerTlsConfig::new().identity(identity)).unwrap();
             }
             server
                 .add_service(ControlPlaneServiceServer::new(service))
@@ -169,11 +154,7 @@ impl Toy {
                 .await
                 .unwrap();
         });
-        Self {
-            address,
-            runtime: Some(runtime),
-            stop: Some(stop),
-        }
+        Self { address, runtime: Some(runtime), stop: Some(stop) }
     }
 
     /// Ends the way a replica does on SIGTERM: no new calls, those in flight are finished.

@@ -21,11 +21,8 @@ async fn foreign_clients_agree_with_each_other() {
     let nodes = crate::toy::Nodes::default();
     let mut servers = Vec::new();
     for _ in 0..3 {
-        let setup = Setup {
-            nodes: Arc::clone(&nodes),
-            gate: Arc::new(TokenGate),
-            ..Setup::default()
-        };
+        let setup =
+            Setup { nodes: Arc::clone(&nodes), gate: Arc::new(TokenGate), ..Setup::default() };
         servers.push(Server::start(setup).await);
     }
     let urls: Vec<_> = servers.iter().map(|server| server.url("")).collect();

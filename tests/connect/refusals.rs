@@ -52,31 +52,15 @@ async fn wrong_headers_are_refused() {
 #[tokio::test]
 async fn wrong_ways_to_call_are_refused() {
     let server = Server::start(Setup::default()).await;
-    let [nope, unserved] = [
-        "/navarch.ControlPlaneService/Nope",
-        "/navarch.ReplicaService/ListReplicas",
-    ];
+    let [nope, unserved] =
+        ["/navarch.ControlPlaneService/Nope", "/navarch.ReplicaService/ListReplicas"];
     let unknown = r#""code":"unimplemented""#;
     let accept = "accept-post";
     let cases = [
         (Method::POST, GET, "text/plain", 415, accept, JSON),
         (Method::POST, GET, "", 415, accept, PROTO),
-        (
-            Method::POST,
-            GET,
-            "application/connect+json",
-            415,
-            accept,
-            JSON,
-        ),
-        (
-            Method::POST,
-            GET,
-            "application/grpc+json",
-            415,
-            accept,
-            PROTO,
-        ),
+        (Method::POST, GET, "application/connect+json", 415, accept, JSON),
+        (Method::POST, GET, "application/grpc+json", 415, accept, PROTO),
         (Method::PUT, GET, JSON, 405, "allow", "GET, POST"),
         (Method::GET, REGISTER, JSON, 405, "allow", "POST"),
         (Method::POST, "/healthz", "", 405, "allow", "GET"),

@@ -42,20 +42,10 @@ async fn a_deadline_counts_the_request_too() {
 /// Without it thousands of callers that send nothing more would each hold a call for ever.
 #[tokio::test]
 async fn a_silent_body_ends_its_call() {
-    let limits = Limits {
-        body_idle: Duration::from_millis(100),
-        ..Limits::default()
-    };
-    let server = Server::start(Setup {
-        limits,
-        ..Setup::default()
-    })
-    .await;
+    let limits = Limits { body_idle: Duration::from_millis(100), ..Limits::default() };
+    let server = Server::start(Setup { limits, ..Setup::default() }).await;
     let answer = half_a_request(&server, "").await;
-    assert!(
-        answer.contains("nothing more of the request came"),
-        "{answer}"
-    );
+    assert!(answer.contains("nothing more of the request came"), "{answer}");
 }
 
 /// Sends the first byte of a body of 20, and reads the answer until the connection ends.
@@ -74,15 +64,8 @@ async fn half_a_request(server: &Server, header: &str) -> String {
 /// Without it a client that is refused for its length would see a broken connection and try again.
 #[tokio::test]
 async fn a_refused_body_is_read_on() {
-    let limits = Limits {
-        request_bytes: 1_000_000,
-        ..Limits::default()
-    };
-    let server = Server::start(Setup {
-        limits,
-        ..Setup::default()
-    })
-    .await;
+    let limits = Limits { request_bytes: 1_000_000, ..Limits::default() };
+    let server = Server::start(Setup { limits, ..Setup::default() }).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head = "POST /navarch.ControlPlaneService/GetNode HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
                 content-type: application/json\r\ncontent-length: 1900000\r\n\r\n";

@@ -48,10 +48,7 @@ async fn events_come_one_by_one_and_end() {
         let request = framed(0, br#"{"since":"40"}"#);
         let response = watch(&client, &server, "json", request).await;
         assert_eq!(response.status(), 200, "{version}");
-        assert_eq!(
-            response.headers()["content-type"],
-            "application/connect+json"
-        );
+        assert_eq!(response.headers()["content-type"], "application/connect+json");
         let seen = frames(&response.bytes().await.unwrap());
         let texts: Vec<_> = seen
             .iter()
@@ -61,10 +58,7 @@ async fn events_come_one_by_one_and_end() {
         let expected = [event(41), event(42), event(43), (2, "{}".to_owned())];
         assert_eq!(texts, expected, "{version}");
 
-        let request = api::WatchEventsRequest {
-            since: Some(7),
-            ..Default::default()
-        };
+        let request = api::WatchEventsRequest { since: Some(7), ..Default::default() };
         let request = framed(0, &request.encode_to_vec());
         let response = watch(&client, &server, "proto", request).await;
         let seen = frames(&response.bytes().await.unwrap());
@@ -79,21 +73,13 @@ async fn failures_end_the_stream_by_name() {
     let server = Server::start(Setup::default()).await;
     let cases: [(Vec<u8>, usize, &str); 8] = [
         (framed(0, br#"{"subject":"fail"}"#), 3, "data_loss"),
-        (
-            framed(0, br#"{"subject":"refuse"}"#),
-            0,
-            "permission_denied",
-        ),
+        (framed(0, br#"{"subject":"refuse"}"#), 0, "permission_denied"),
         (framed(0, b"{"), 0, "invalid_argument"),
         (framed(1, b"{}"), 0, "internal"),
         (framed(4, b"{}"), 0, "invalid_argument"),
         (framed(0, b"{}")[..6].to_vec(), 0, "invalid_argument"),
         (Vec::new(), 0, "unimplemented"),
-        (
-            [framed(0, b"{}"), framed(0, b"{}")].concat(),
-            0,
-            "unimplemented",
-        ),
+        ([framed(0, b"{}"), framed(0, b"{}")].concat(), 0, "unimplemented"),
     ];
     for (version, client) in clients() {
         for (body, events, code) in &cases {
@@ -124,11 +110,7 @@ async fn endless_streams_end_by_deadline_or_stop() {
             .header("content-type", "application/connect+json")
             .body(framed(0, br#"{"subject":"endless"}"#))
     };
-    let timed = request()
-        .header("connect-timeout-ms", "200")
-        .send()
-        .await
-        .unwrap();
+    let timed = request().header("connect-timeout-ms", "200").send().await.unwrap();
     let seen = frames(&timed.bytes().await.unwrap());
     let text = String::from_utf8_lossy(&seen[3].1).into_owned();
     assert!(text.contains("deadline_exceeded"), "{text}");
@@ -143,8 +125,5 @@ async fn endless_streams_end_by_deadline_or_stop() {
     });
     let seen = frames(&endless.bytes().await.unwrap());
     let text = String::from_utf8_lossy(&seen.last().unwrap().1).into_owned();
-    assert!(
-        text.contains("unavailable") && text.contains("stopping"),
-        "{text}"
-    );
+    assert!(text.contains("unavailable") && text.contains("stopping"), "{text}");
 }

@@ -9,10 +9,8 @@ pub(crate) const PROTO: &str = "application/proto";
 
 /// A request: method, path below the service, headers, body; and the answer: status, header, and a text in
 /// the body.
-pub(crate) type Case<'a> = (
-    (Method, &'a str, &'a [(&'a str, &'a str)], &'a [u8]),
-    (u16, (&'a str, &'a str), &'a str),
-);
+pub(crate) type Case<'a> =
+    ((Method, &'a str, &'a [(&'a str, &'a str)], &'a [u8]), (u16, (&'a str, &'a str), &'a str));
 
 pub(crate) async fn run(server: &Server, cases: &[Case<'_>]) {
     for (version, client) in clients() {

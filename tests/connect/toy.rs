@@ -94,11 +94,7 @@ impl Server {
         let listener = Listener::bind(setup.listener).await.unwrap();
         let address = listener.address();
         let serving = tokio::spawn(listener.serve(bridge, clock, spawner));
-        Self {
-            address,
-            stopping,
-            serving,
-        }
+        Self { address, stopping, serving }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -161,19 +157,13 @@ async fn special(request: &Request<api::GetNodeRequest>) -> Result<Option<String
     match id {
         "timeout" => {
             let timeout = request.metadata().get("grpc-timeout");
-            Ok(Some(
-                timeout
-                    .map_or("none", |value| value.to_str().unwrap())
-                    .to_owned(),
-            ))
+            Ok(Some(timeout.map_or("none", |value| value.to_str().unwrap()).to_owned()))
         }
         "request-id" => {
             let id = request.metadata().get("navarch-request-id").unwrap();
             Ok(Some(id.to_str().unwrap().to_owned()))
         }
-        "caller" => Ok(Some(
-            request.extensions().get::<Caller>().unwrap().0.to_owned(),
-        )),
+        "caller" => Ok(Some(request.extensions().get::<Caller>().unwrap().0.to_owned())),
         "never" => std::future::pending().await,
         "long" => Ok(Some("x".repeat(3_000_000))),
         _ => Ok(None),
@@ -190,10 +180,7 @@ impl control::ControlPlaneService for Toy {
         if node.node_id.is_empty() {
             return Err(Status::invalid_argument("node_id is empty"));
         }
-        self.nodes
-            .lock()
-            .unwrap()
-            .insert(node.node_id.clone(), node);
+        self.nodes.lock().unwrap().insert(node.node_id.clone(), node);
         answer(api::RegisterNodeResponse {
             success: true,
             message: "registered".to_owned(),
@@ -210,10 +197,7 @@ impl control::ControlPlaneService for Toy {
         request: Request<api::GetNodeRequest>,
     ) -> Result<Response<api::GetNodeResponse>, Status> {
         if let Some(reason) = special(&request).await? {
-            let node = api::NodeInfo {
-                reason,
-                ..Default::default()
-            };
+            let node = api::NodeInfo { reason, ..Default::default() };
             return answer(api::GetNodeResponse { node: Some(node) });
         }
         let id = request.into_inner().node_id;
@@ -237,10 +221,7 @@ impl control::ControlPlaneService for Toy {
         &self,
         _: Request<api::HeartbeatRequest>,
     ) -> Result<Response<api::HeartbeatResponse>, Status> {
-        answer(api::HeartbeatResponse {
-            acknowledged: true,
-            next_interval_ms: 0,
-        })
+        answer(api::HeartbeatResponse { acknowledged: true, next_interval_ms: 0 })
     }
 
     async fn report_health(

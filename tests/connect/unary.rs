@@ -25,10 +25,7 @@ async fn calls_are_answered() {
     let server = Server::start(Setup::default()).await;
     let register = br#"{"node_id":"n","gpus":[{"index":1,"memoryTotal":"5"}],"unknown":[1]}"#;
     let packed = gzip(br#"{"nodeId":"n"}"#);
-    let proto = api::GetNodeRequest {
-        node_id: "n".to_owned(),
-    }
-    .encode_to_vec();
+    let proto = api::GetNodeRequest { node_id: "n".to_owned() }.encode_to_vec();
     let json = (TYPE, JSON);
     let found = r#"{"node":{"nodeId":"n","status":"NODE_STATUS_ACTIVE","gpus":[{"index":1,"memoryTotal":"5"}]}}"#;
     let post = Method::POST;
@@ -72,12 +69,7 @@ async fn calls_are_answered() {
 async fn safe_methods_are_served_by_get() {
     let server = Server::start(Setup::default()).await;
     let json = (TYPE, JSON);
-    let register = (
-        Method::POST,
-        REGISTER,
-        &[json][..],
-        &br#"{"nodeId":"n"}"#[..],
-    );
+    let register = (Method::POST, REGISTER, &[json][..], &br#"{"nodeId":"n"}"#[..]);
     let get = |query: &str| format!("{GET}?{query}");
     let paths = [
         get("connect=v1&encoding=json&message=%7B%22nodeId%22%3A%22n%22%7D"),
@@ -120,11 +112,7 @@ async fn long_answers_are_compressed_on_request() {
                 .body(r#"{"nodeId":"long"}"#);
             let response = request.send().await.unwrap();
             let coding = response.headers().get("content-encoding").cloned();
-            assert_eq!(
-                coding.is_some_and(|coding| coding == "gzip"),
-                packed,
-                "{version}"
-            );
+            assert_eq!(coding.is_some_and(|coding| coding == "gzip"), packed, "{version}");
             let body = response.bytes().await.unwrap();
             let answer: Value = if packed {
                 assert!(body.len() < 100_000, "{version}: {}", body.len());
@@ -140,16 +128,8 @@ async fn long_answers_are_compressed_on_request() {
 /// Without it one caller could fill the memory of a replica, or would not learn why it was refused.
 #[tokio::test]
 async fn messages_over_the_limit_are_refused() {
-    let limits = Limits {
-        request_bytes: 100_000,
-        answer_bytes: 1_000_000,
-        ..Limits::default()
-    };
-    let server = Server::start(Setup {
-        limits,
-        ..Setup::default()
-    })
-    .await;
+    let limits = Limits { request_bytes: 100_000, answer_bytes: 1_000_000, ..Limits::default() };
+    let server = Server::start(Setup { limits, ..Setup::default() }).await;
     let body = |length: usize| format!(r#"{{"nodeId":"{}"}}"#, "x".repeat(length)).into_bytes();
     for (version, client) in clients() {
         let long = get_node(&client, &server, body(200_000)).await;
@@ -166,10 +146,7 @@ async fn messages_over_the_limit_are_refused() {
             assert_eq!(response.status(), 429, "{version}");
             let error: Value = response.json().await.unwrap();
             assert_eq!(error["code"], "resource_exhausted", "{version}");
-            assert!(
-                error["message"].as_str().unwrap().contains(part),
-                "{version}: {error}"
-            );
+            assert!(error["message"].as_str().unwrap().contains(part), "{version}: {error}");
         }
         let fine = get_node(&client, &server, body(90_000)).await;
         assert_eq!(fine.status(), 404, "{version}");
@@ -179,15 +156,8 @@ async fn messages_over_the_limit_are_refused() {
 /// Without it callers together could hold as much memory as they like, each within its limit.
 #[tokio::test]
 async fn unfinished_requests_share_a_budget() {
-    let limits = Limits {
-        buffered_bytes: 50_000,
-        ..Limits::default()
-    };
-    let server = Server::start(Setup {
-        limits,
-        ..Setup::default()
-    })
-    .await;
+    let limits = Limits { buffered_bytes: 50_000, ..Limits::default() };
+    let server = Server::start(Setup { limits, ..Setup::default() }).await;
     for (version, client) in clients() {
         // The second round shows that the first gave its share back.
         for (length, status) in [(60_000, 503), (40_000, 404), (40_000, 404)] {
@@ -201,11 +171,8 @@ async fn unfinished_requests_share_a_budget() {
 /// Without it anyone could call, or the handler would not know who did.
 #[tokio::test]
 async fn the_gate_is_asked_first() {
-    let server = Server::start(Setup {
-        gate: std::sync::Arc::new(TokenGate),
-        ..Setup::default()
-    })
-    .await;
+    let server =
+        Server::start(Setup { gate: std::sync::Arc::new(TokenGate), ..Setup::default() }).await;
     let json = (TYPE, JSON);
     let token = ("authorization", "Bearer secret");
     let denied = r#"{"code":"unauthenticated","message":"a bearer token is needed"}"#;
@@ -213,19 +180,13 @@ async fn the_gate_is_asked_first() {
     run(
         &server,
         &[
-            (
-                (Method::POST, GET, &[json], b"no json at all"),
-                (401, json, denied),
-            ),
+            ((Method::POST, GET, &[json], b"no json at all"), (401, json, denied)),
             ((Method::GET, &get, &[], b""), (401, json, denied)),
             (
                 (Method::POST, GET, &[json, token], br#"{"nodeId":"caller"}"#),
                 (200, json, "operator"),
             ),
-            (
-                (Method::GET, "/healthz", &[], b""),
-                (200, (TYPE, "text/plain"), "ok"),
-            ),
+            ((Method::GET, "/healthz", &[], b""), (200, (TYPE, "text/plain"), "ok")),
         ],
     )
     .await;

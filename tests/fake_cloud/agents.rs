@@ -39,11 +39,7 @@ struct Replica {
 }
 
 fn known(heard: &Heard, node_id: &str) -> Result<(), Status> {
-    if heard.registered.contains_key(node_id) {
-        Ok(())
-    } else {
-        Err(Status::not_found(node_id))
-    }
+    if heard.registered.contains_key(node_id) { Ok(()) } else { Err(Status::not_found(node_id)) }
 }
 
 /// `async_trait` does not see into macros, so these methods are written as it would write them.
@@ -92,10 +88,7 @@ impl ControlPlaneService for Replica {
         assert_eq!(request.metrics.unwrap().gpu_metrics.len(), 1);
         let at = Duration::from_millis(self.clock.wall_ms());
         heard.beats.push((request.node_id, at));
-        Ok(Response::new(api::HeartbeatResponse {
-            acknowledged: true,
-            next_interval_ms: 10_000,
-        }))
+        Ok(Response::new(api::HeartbeatResponse { acknowledged: true, next_interval_ms: 10_000 }))
     }
 
     async fn report_health(
@@ -137,19 +130,12 @@ impl ControlPlaneService for Replica {
         let request = request.into_inner();
         let mut heard = self.heard.lock().unwrap();
         heard.acknowledgements.push(request.command_id.clone());
-        let times = heard
-            .acknowledgements
-            .iter()
-            .filter(|id| **id == request.command_id);
+        let times = heard.acknowledgements.iter().filter(|id| **id == request.command_id);
         if times.count() == 1 {
             return Err(Status::internal("the first acknowledgement is lost"));
         }
-        heard
-            .commands
-            .retain(|(_, command)| command.command_id != request.command_id);
-        Ok(Response::new(api::AckCommandResponse {
-            acknowledged: true,
-        }))
+        heard.commands.retain(|(_, command)| command.command_id != request.command_id);
+        Ok(Response::new(api::AckCommandResponse { acknowledged: true }))
     }
 
     unimplemented_methods! {
@@ -172,10 +158,7 @@ async fn start() -> (Cloud, Arc<Mutex<Heard>>, TaskHandle) {
     })
     .await;
     let heard = Arc::new(Mutex::new(Heard::default()));
-    let replica = Replica {
-        heard: Arc::clone(&heard),
-        clock: cloud.clock.clone(),
-    };
+    let replica = Replica { heard: Arc::clone(&heard), clock: cloud.clock.clone() };
     let serving = Server::builder()
         .add_service(ControlPlaneServiceServer::new(replica))
         .serve_with_incoming(TcpListenerStream::new(listener));
@@ -193,11 +176,7 @@ async fn agents_register_beat_and_report() {
     order["labels"]["navarch.instance"] = json!("i-1");
     order["labels"]["navarch.provider"] = json!("mine");
     let id = cloud.order("i-1", &order).await.id();
-    assert_eq!(
-        heard.lock().unwrap().registrations,
-        0,
-        "the machine has to boot first"
-    );
+    assert_eq!(heard.lock().unwrap().registrations, 0, "the machine has to boot first");
     eventually(&cloud.time, async || {
         let heard = heard.lock().unwrap();
         heard.beats.len() >= 6 && heard.reports.contains(&id)
@@ -206,19 +185,13 @@ async fn agents_register_beat_and_report() {
     let heard = heard.lock().unwrap();
     let node = &heard.registered[&id];
     let labels = &node.metadata.as_ref().unwrap().labels;
-    assert_eq!(
-        (labels["pool"].as_str(), labels["navarch.instance"].as_str()),
-        ("p", "i-1")
-    );
+    assert_eq!((labels["pool"].as_str(), labels["navarch.instance"].as_str()), ("p", "i-1"));
     assert_eq!((node.provider.as_str(), node.gpus.len()), ("mine", 1));
     // The first pause is any part of an interval.
     for pair in heard.beats[1..].windows(2) {
         let interval = (pair[1].1 - pair[0].1).as_secs_f64();
         // Told 10 s; a twentieth is jitter, the rest the coarse steps of the clock here.
-        assert!(
-            (9.4..12.5).contains(&interval),
-            "{interval} s, not the interval that was told"
-        );
+        assert!((9.4..12.5).contains(&interval), "{interval} s, not the interval that was told");
     }
 }
 
@@ -230,10 +203,7 @@ async fn agents_register_again_when_not_known() {
     let beaten = async || !heard.lock().unwrap().beats.is_empty();
     eventually(&cloud.time, beaten).await;
     heard.lock().unwrap().registered.clear();
-    eventually(&cloud.time, async || {
-        heard.lock().unwrap().registrations == 2
-    })
-    .await;
+    eventually(&cloud.time, async || heard.lock().unwrap().registrations == 2).await;
 }
 
 /// Without it a command would be lost, or executed again when its acknowledgement was.
@@ -247,29 +217,18 @@ async fn commands_are_executed_once_and_receipted() {
         ..api::NodeCommand::default()
     };
     heard.lock().unwrap().commands.push((id.clone(), command));
-    eventually(&cloud.time, async || {
-        heard.lock().unwrap().acknowledgements.len() == 2
-    })
-    .await;
+    eventually(&cloud.time, async || heard.lock().unwrap().acknowledgements.len() == 2).await;
     let acknowledged = async || {
         let receipts = lines(&cloud.get("/v1/admin/receipts").await.text);
-        receipts
-            .first()
-            .is_some_and(|receipt| receipt["acknowledgements"] == 1)
+        receipts.first().is_some_and(|receipt| receipt["acknowledgements"] == 1)
     };
     eventually(&cloud.time, acknowledged).await;
     let receipts = lines(&cloud.get("/v1/admin/receipts").await.text);
     assert_eq!(receipts.len(), 1);
     let receipt = &receipts[0];
-    assert_eq!(
-        (&receipt["node_id"], &receipt["command_id"]),
-        (&json!(id), &json!("c-1"))
-    );
+    assert_eq!((&receipt["node_id"], &receipt["command_id"]), (&json!(id), &json!("c-1")));
     assert_eq!(receipt["type"], "NODE_COMMAND_TYPE_RUN_DIAGNOSTIC");
-    assert_eq!(
-        (&receipt["deliveries"], &receipt["executions"]),
-        (&json!(2), &json!(1))
-    );
+    assert_eq!((&receipt["deliveries"], &receipt["executions"]), (&json!(2), &json!(1)));
 }
 
 /// Without it the loss of a node could not be tried out, or a dead machine would go on beating.
@@ -307,10 +266,7 @@ async fn agents_run_again_after_a_restart() {
     let (cloud, heard, _replica) = start().await;
     let kept = cloud.order("kept", &body("p", "l4-1x")).await.id();
     let killed = cloud.order("killed", &body("p", "l4-1x")).await.id();
-    eventually(&cloud.time, async || {
-        heard.lock().unwrap().registrations == 2
-    })
-    .await;
+    eventually(&cloud.time, async || heard.lock().unwrap().registrations == 2).await;
     let kill = format!("/v1/admin/instances/{killed}/kill");
     assert_eq!(cloud.send(Method::POST, &kill, &[], "").await.status, 200);
     let (folder, time) = cloud.stop().await;
@@ -321,10 +277,7 @@ async fn agents_run_again_after_a_restart() {
     })
     .await;
     let fresh = Arc::new(Mutex::new(Heard::default()));
-    let replica = Replica {
-        heard: Arc::clone(&fresh),
-        clock: cloud.clock.clone(),
-    };
+    let replica = Replica { heard: Arc::clone(&fresh), clock: cloud.clock.clone() };
     let serving = Server::builder()
         .add_service(ControlPlaneServiceServer::new(replica))
         .serve_with_incoming(TcpListenerStream::new(listener));

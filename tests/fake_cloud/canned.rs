@@ -43,11 +43,7 @@ impl Canned {
                 }
             }
         });
-        Self {
-            port,
-            requests,
-            task,
-        }
+        Self { port, requests, task }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -69,9 +65,7 @@ async fn serve(
             Ok(read) => request.extend_from_slice(&buffer[..read]),
         }
     }
-    kept.lock()
-        .unwrap()
-        .push(String::from_utf8_lossy(&request).into_owned());
+    kept.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
     // The client may have had enough before the end.
     let _ = stream.write_all(answer).await;
     let _ = stream.shutdown().await;
@@ -84,8 +78,7 @@ fn whole(request: &[u8]) -> bool {
     };
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse::<usize>())
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
     });
     body.len() >= length.and_then(Result::ok).unwrap_or(0)
 }

@@ -24,14 +24,7 @@ async fn the_ledger_tells_every_request_and_effect_in_order() {
     let rows: Vec<String> = ledger
         .iter()
         .map(|line| {
-            let fields = [
-                "seq",
-                "method",
-                "session",
-                "idempotency_key",
-                "effect",
-                "live_by_pool",
-            ];
+            let fields = ["seq", "method", "session", "idempotency_key", "effect", "live_by_pool"];
             let shown = fields.map(|field| line[field].to_string().replace('"', ""));
             shown.join(" ")
         })
@@ -79,34 +72,16 @@ async fn machines_can_be_killed_in_three_ways() {
     cloud.time.advance(Duration::from_secs(3)).await;
     assert_eq!(kill(&ids[0], "").await.json["state"], "running");
     assert_eq!(revive(&ids[0]).await.status, 200);
-    assert_eq!(
-        kill(&ids[1], r#"{"machine":"terminates"}"#).await.json["state"],
-        "terminating"
-    );
+    assert_eq!(kill(&ids[1], r#"{"machine":"terminates"}"#).await.json["state"], "terminating");
     assert_eq!(revive(&ids[1]).await.error(), (409, "not_live"));
-    assert_eq!(
-        kill(&ids[2], r#"{"machine":"vanishes"}"#).await.json["state"],
-        "terminated"
-    );
-    assert_eq!(
-        cloud.get(&format!("/v1/instances/{}", ids[2])).await.status,
-        404
-    );
+    assert_eq!(kill(&ids[2], r#"{"machine":"vanishes"}"#).await.json["state"], "terminated");
+    assert_eq!(cloud.get(&format!("/v1/instances/{}", ids[2])).await.status, 404);
     let listed = cloud.get("/v1/instances").await;
     assert_eq!(listed.json["instances"].as_array().unwrap().len(), 2);
     let again = cloud.order("c", &body("p", "l4-1x")).await;
-    assert_eq!(
-        (again.status, &again.json["state"]),
-        (200, &json!("terminated"))
-    );
+    assert_eq!((again.status, &again.json["state"]), (200, &json!("terminated")));
     assert_eq!(kill("m-none", "").await.status, 404);
     assert_eq!(revive("m-none").await.status, 404);
-    assert_eq!(
-        kill(&ids[0], r#"{"machine":"explodes"}"#).await.error(),
-        (422, "invalid_request")
-    );
-    assert_eq!(
-        cloud.ledger().await.last().unwrap()["live_by_pool"],
-        json!({"p": 1})
-    );
+    assert_eq!(kill(&ids[0], r#"{"machine":"explodes"}"#).await.error(), (422, "invalid_request"));
+    assert_eq!(cloud.ledger().await.last().unwrap()["live_by_pool"], json!({"p": 1}));
 }

@@ -27,22 +27,13 @@ async fn unanswered(cloud: &Cloud, method: Method, path: &str, key: &str) -> boo
 #[tokio::test]
 async fn success_then_timeout_takes_effect_and_says_nothing() {
     let cloud = Cloud::start().await;
-    assert_eq!(
-        cloud
-            .faults(plan("success_then_timeout", 3_000))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(cloud.faults(plan("success_then_timeout", 3_000)).await.status, 200);
     let began = cloud.clock.now();
     assert!(unanswered(&cloud, Method::POST, "/v1/instances", "i").await);
     assert!(cloud.clock.now().since(began) >= Duration::from_secs(3));
     assert_eq!(live(&cloud).await, 1);
     let listed = cloud.get("/v1/instances").await;
-    let id = listed.json["instances"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = listed.json["instances"][0]["id"].as_str().unwrap().to_owned();
     assert!(unanswered(&cloud, Method::DELETE, &format!("/v1/instances/{id}"), "").await);
     assert_eq!(live(&cloud).await, 0);
 }
@@ -53,10 +44,7 @@ async fn delayed_commit_takes_effect_later_or_when_asked_again() {
     let cloud = Cloud::start().await;
     cloud.faults(plan("delayed_commit", 10_000)).await;
     for key in ["waits", "asked"] {
-        assert_eq!(
-            cloud.order(key, &body("p", "l4-1x")).await.error(),
-            (500, "internal")
-        );
+        assert_eq!(cloud.order(key, &body("p", "l4-1x")).await.error(), (500, "internal"));
     }
     assert_eq!(live(&cloud).await, 0);
     // The second time the key is known to be on its way: the fault has nothing left to delay.
@@ -92,10 +80,7 @@ async fn faults_before_the_effect_have_none() {
         cloud.faults(plan(kind, 2_500)).await;
         let answer = cloud.order("i", &body("p", "l4-1x")).await;
         assert_eq!(answer.error(), expected);
-        let wait = answer
-            .headers
-            .get("retry-after")
-            .map(|value| value.to_str().unwrap());
+        let wait = answer.headers.get("retry-after").map(|value| value.to_str().unwrap());
         assert_eq!(wait, (kind == "rate_limited").then_some("2"));
         let list = cloud.get("/v1/instances").await;
         assert_eq!(list.status == 200, kind == "no_capacity");
@@ -108,10 +93,7 @@ async fn faults_before_the_effect_have_none() {
 async fn error_after_hides_the_effect() {
     let cloud = Cloud::start().await;
     cloud.faults(plan("error_after", 0)).await;
-    assert_eq!(
-        cloud.order("i", &body("p", "l4-1x")).await.error(),
-        (500, "internal")
-    );
+    assert_eq!(cloud.order("i", &body("p", "l4-1x")).await.error(), (500, "internal"));
     assert_eq!(live(&cloud).await, 1);
     cloud.faults(json!({"faults": []})).await;
     assert_eq!(cloud.order("i", &body("p", "l4-1x")).await.status, 200);
@@ -184,20 +166,13 @@ async fn plans_are_checked_and_shown() {
         json!({"seed": 1}),
         json!([]),
     ] {
-        assert_eq!(
-            cloud.faults(wrong.clone()).await.error(),
-            (422, "invalid_request"),
-            "{wrong}"
-        );
+        assert_eq!(cloud.faults(wrong.clone()).await.error(), (422, "invalid_request"), "{wrong}");
     }
     let set = plan("slow", 1);
     assert_eq!(cloud.faults(set.clone()).await.json, set);
     assert_eq!(cloud.get("/v1/faults").await.json, set);
     assert_eq!(cloud.faults(json!({"faults": []})).await.status, 200);
-    assert_eq!(
-        cloud.get("/v1/faults").await.json,
-        json!({"seed": 0, "faults": []})
-    );
+    assert_eq!(cloud.get("/v1/faults").await.json, json!({"seed": 0, "faults": []}));
 }
 
 /// Without it a run could not be repeated from its seed.

@@ -30,38 +30,17 @@ fn nonsense() -> Vec<(Vec<u8>, &'static str)> {
         (answer("201 Created", "", ""), "not the protocol's"),
         (answer("201 Created", "", "<html>"), "not the protocol's"),
         (answer("201 Created", "", r#"{"id":"m"}"#), "state"),
-        (
-            answer("201 Created", "", &machine("m", "other")),
-            r#"of the order "other""#,
-        ),
+        (answer("201 Created", "", &machine("m", "other")), r#"of the order "other""#),
         (answer("201 Created", "", &machine("", "i")), "is empty"),
-        (
-            answer("201 Created", "", &machine("..", "i")),
-            "would change the path",
-        ),
-        (
-            answer("201 Created", "", &machine("a\\nb", "i")),
-            "control characters",
-        ),
-        (
-            answer("201 Created", "", &machine(&"m".repeat(300), "i")),
-            "longer than 256",
-        ),
-        (
-            answer("201 Created", "", &long),
-            "longer than the limit of 16777216",
-        ),
+        (answer("201 Created", "", &machine("..", "i")), "would change the path"),
+        (answer("201 Created", "", &machine("a\\nb", "i")), "control characters"),
+        (answer("201 Created", "", &machine(&"m".repeat(300), "i")), "longer than 256"),
+        (answer("201 Created", "", &long), "longer than the limit of 16777216"),
         (answer("202 Accepted", "", &machine("m", "i")), "202"),
-        (
-            answer("302 Found", "location: http://elsewhere/\r\n", ""),
-            "http://elsewhere/",
-        ),
+        (answer("302 Found", "location: http://elsewhere/\r\n", ""), "http://elsewhere/"),
         (answer("500 Oops", "", "\u{1b}[2Jboom"), "boom"),
         (answer("404 Not Found", "", ""), "404"),
-        (
-            b"HTTP/1.1 201 Created\r\ncontent-length: 900\r\n\r\n{".to_vec(),
-            "broke off",
-        ),
+        (b"HTTP/1.1 201 Created\r\ncontent-length: 900\r\n\r\n{".to_vec(), "broke off"),
         (b"SSH-2.0-OpenSSH\r\n".to_vec(), "HTTP"),
         (Vec::new(), "error sending request"),
     ]
@@ -74,26 +53,12 @@ async fn nonsense_settles_nothing() {
     for (answer, expected) in nonsense() {
         let shown = String::from_utf8_lossy(&answer[..answer.len().min(80)]).into_owned();
         let server = Canned::start(answer).await;
-        let error = provider(&server.url())
-            .order(&order("i", "p"), 1)
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.conclusion(),
-            Conclusion::Ambiguous,
-            "{shown}: {error}"
-        );
+        let error = provider(&server.url()).order(&order("i", "p"), 1).await.unwrap_err();
+        assert_eq!(error.conclusion(), Conclusion::Ambiguous, "{shown}: {error}");
         let message = error.to_string();
         assert!(message.contains(expected), "{shown}: {message}");
-        assert!(
-            message.len() < 1_000 && !message.contains('\u{1b}'),
-            "{message}"
-        );
-        assert_eq!(
-            server.requests.lock().unwrap().len(),
-            1,
-            "{shown}: asked once"
-        );
+        assert!(message.len() < 1_000 && !message.contains('\u{1b}'), "{message}");
+        assert_eq!(server.requests.lock().unwrap().len(), 1, "{shown}: asked once");
     }
 }
 
@@ -107,23 +72,14 @@ async fn reads_refuse_nonsense() {
     let wrong = provider(&server.url()).get("mine").await.unwrap_err();
     assert!(wrong.to_string().contains(r#"about "other""#), "{wrong}");
     let server = Canned::start(answer("200 OK", "", endless)).await;
-    let wrong = provider(&server.url())
-        .list((labels::POOL, "p"))
-        .await
-        .unwrap_err();
+    let wrong = provider(&server.url()).list((labels::POOL, "p")).await.unwrap_err();
     assert!(wrong.to_string().contains("does not end"), "{wrong}");
     let server = Canned::start(answer("200 OK", "", foreign)).await;
-    let listed = provider(&server.url())
-        .list((labels::POOL, "p"))
-        .await
-        .unwrap();
+    let listed = provider(&server.url()).list((labels::POOL, "p")).await.unwrap();
     assert_eq!(listed, [], "machines without the label are not ours");
     let server = Canned::start(answer("200 OK", "", "{}")).await;
     for error in [
-        provider(&server.url())
-            .list((labels::POOL, "p"))
-            .await
-            .unwrap_err(),
+        provider(&server.url()).list((labels::POOL, "p")).await.unwrap_err(),
         provider(&server.url()).instance_types().await.unwrap_err(),
         provider(&server.url()).get("m").await.unwrap_err(),
     ] {
@@ -150,10 +106,7 @@ async fn silence_and_absence_are_told_apart() {
     let began = clock.now();
     let error = passing(&time, hanging.order(&asked, 1)).await.unwrap_err();
     assert!(matches!(error, ProviderError::Ambiguous(_)), "{error:?}");
-    assert!(
-        error.to_string().contains("no answer within 30 s"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("no answer within 30 s"), "{error}");
     let waited = clock.now().since(began);
     assert!((30..32).contains(&waited.as_secs()), "{waited:?}");
     drop(listener);
@@ -173,11 +126,7 @@ async fn the_request_is_what_the_log_says() {
     options.caller = "navarch/test (r1)".to_owned();
     assert!(!format!("{options:?}").contains("s3cret"));
     let asked = order("i-1", "p");
-    HttpProvider::new(options)
-        .unwrap()
-        .order(&asked, 42)
-        .await
-        .unwrap();
+    HttpProvider::new(options).unwrap().order(&asked, 42).await.unwrap();
     let request = server.requests.lock().unwrap()[0].clone();
     let (head, sent) = request.split_once("\r\n\r\n").unwrap();
     assert_eq!(sent.as_bytes(), asked.request_body);
@@ -190,10 +139,7 @@ async fn the_request_is_what_the_log_says() {
         "content-type: application/json",
         "user-agent: navarch/test (r1)",
     ] {
-        assert!(
-            head.lines().any(|header| header == line),
-            "{line} in {head}"
-        );
+        assert!(head.lines().any(|header| header == line), "{line} in {head}");
     }
 }
 
@@ -218,10 +164,7 @@ async fn tls_trusts_the_ca_file_alone() {
         let mut options = HttpOptions::new(&url, Clock::system());
         options.ca_file = Some(path);
         match HttpProvider::new(options) {
-            Ok(provider) => provider
-                .instance_types()
-                .await
-                .map_err(|error| error.to_string()),
+            Ok(provider) => provider.instance_types().await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         }
     };
@@ -230,8 +173,5 @@ async fn tls_trusts_the_ca_file_alone() {
     let refused = ask(&other.cert.pem()).await.unwrap_err();
     assert!(refused.contains("cannot reach the provider"), "{refused}");
     let refused = ask("no certificate").await.unwrap_err();
-    assert!(
-        refused.contains("ca.pem cannot be used: it holds no certificate"),
-        "{refused}"
-    );
+    assert!(refused.contains("ca.pem cannot be used: it holds no certificate"), "{refused}");
 }

@@ -32,15 +32,9 @@ async fn buying_reading_and_giving_back() {
     cloud.time.advance(Duration::from_secs(2)).await;
     let path = format!("/v1/instances/{id}");
     let running = cloud.get(&path).await;
-    assert_eq!(
-        (running.status, &running.json["state"]),
-        (200, &json!("running"))
-    );
+    assert_eq!((running.status, &running.json["state"]), (200, &json!("running")));
     assert!(running.json["ip"].is_string());
-    assert_eq!(
-        cloud.get("/v1/instances/m-none").await.error(),
-        (404, "not_found")
-    );
+    assert_eq!(cloud.get("/v1/instances/m-none").await.error(), (404, "not_found"));
 
     assert_eq!(cloud.delete(&id).await.status, 202);
     assert_eq!(cloud.get(&path).await.json["state"], "terminating");
@@ -51,10 +45,7 @@ async fn buying_reading_and_giving_back() {
 
     let dead = cloud.order("i-1", &body("p", "h100-8x")).await;
     assert_eq!(dead.status, 200);
-    assert_eq!(
-        (&dead.json["id"], &dead.json["state"]),
-        (&json!(id), &json!("terminated"))
-    );
+    assert_eq!((&dead.json["id"], &dead.json["state"]), (&json!(id), &json!("terminated")));
     assert_eq!(dead.json["terminated_at"], "2026-01-01T00:00:03.000Z");
 }
 
@@ -73,50 +64,25 @@ async fn refusals_have_the_contracts_codes() {
         ("b", body("p", "h100-9x"), (422, "invalid_request")),
         ("b", body("p", ""), (422, "invalid_request")),
         ("b", json!([]), (422, "invalid_request")),
-        (
-            "b",
-            json!({"instance_type": "a10-1x", "labels": 1}),
-            (422, "invalid_request"),
-        ),
+        ("b", json!({"instance_type": "a10-1x", "labels": 1}), (422, "invalid_request")),
         ("", body("p", "a10-1x"), (422, "invalid_request")),
-        (
-            &"k".repeat(300),
-            body("p", "a10-1x"),
-            (422, "invalid_request"),
-        ),
+        (&"k".repeat(300), body("p", "a10-1x"), (422, "invalid_request")),
     ];
     for (key, order, expected) in table {
         let answer = cloud.order(key, &order).await;
         assert_eq!(answer.error(), expected, "{key} {order}");
     }
-    let no_key = cloud
-        .send(
-            Method::POST,
-            "/v1/instances",
-            &[],
-            body("p", "a10-1x").to_string(),
-        )
-        .await;
+    let no_key =
+        cloud.send(Method::POST, "/v1/instances", &[], body("p", "a10-1x").to_string()).await;
     assert_eq!(no_key.error(), (422, "invalid_request"));
     let headers = [("idempotency-key", "b")];
     for text in ["{", "", &"x".repeat(300_000)] {
-        let answer = cloud
-            .send(Method::POST, "/v1/instances", &headers, text.to_owned())
-            .await;
+        let answer = cloud.send(Method::POST, "/v1/instances", &headers, text.to_owned()).await;
         assert_eq!(answer.error(), (422, "invalid_request"));
     }
     // A refusal is not remembered, and only what an order needs must be in it.
-    assert_eq!(
-        cloud
-            .order("b", &json!({"instance_type": "a10-1x"}))
-            .await
-            .status,
-        201
-    );
-    assert_eq!(
-        cloud.order("c", &body("p", "a10-1x")).await.error(),
-        (403, "quota_exceeded")
-    );
+    assert_eq!(cloud.order("b", &json!({"instance_type": "a10-1x"})).await.status, 201);
+    assert_eq!(cloud.order("c", &body("p", "a10-1x")).await.error(), (403, "quota_exceeded"));
     assert_eq!(cloud.get("/v2").await.error(), (404, "not_found"));
     let put = cloud.send(Method::PUT, "/v1/instances", &[], "").await;
     assert_eq!(put.error(), (405, "method_not_allowed"));
@@ -128,9 +94,7 @@ async fn listings_are_filtered_and_paged() {
     let cloud = Cloud::start().await;
     for number in 0..7 {
         let pool = if number < 5 { "a b=c" } else { "other" };
-        let answer = cloud
-            .order(&format!("i-{number}"), &body(pool, "l4-1x"))
-            .await;
+        let answer = cloud.order(&format!("i-{number}"), &body(pool, "l4-1x")).await;
         assert_eq!(answer.status, 201);
     }
     let label = "label=navarch.pool%3Da%20b%3Dc";
@@ -158,14 +122,8 @@ async fn listings_are_filtered_and_paged() {
         page.json["instances"].as_array().map_or(0, Vec::len)
     };
     assert_eq!(count("").await, 7);
-    assert_eq!(
-        count(&format!("{label}&label=navarch.cluster%3Dc")).await,
-        5
-    );
-    assert_eq!(
-        count(&format!("{label}&label=navarch.cluster%3Dd")).await,
-        0
-    );
+    assert_eq!(count(&format!("{label}&label=navarch.cluster%3Dc")).await, 5);
+    assert_eq!(count(&format!("{label}&label=navarch.cluster%3Dd")).await, 0);
     for query in ["label=x", "page_size=0", "page_size=many", "lable=a%3Db"] {
         let answer = cloud.get(&format!("/v1/instances?{query}")).await;
         assert_eq!(answer.error(), (422, "invalid_request"), "{query}");
@@ -213,31 +171,14 @@ async fn a_token_is_asked_for_everywhere() {
         (Method::POST, "/v1/admin/instances/m/kill"),
         (Method::GET, "/nowhere"),
     ] {
-        for wrong in [
-            "",
-            "Bearer",
-            "Bearer wrong",
-            "Basic s3cret",
-            "Bearer s3cret2",
-        ] {
-            assert_eq!(
-                ask(method.clone(), path, wrong).await,
-                401,
-                "{path} {wrong}"
-            );
+        for wrong in ["", "Bearer", "Bearer wrong", "Basic s3cret", "Bearer s3cret2"] {
+            assert_eq!(ask(method.clone(), path, wrong).await, 401, "{path} {wrong}");
         }
     }
-    assert_eq!(
-        ask(Method::GET, "/v1/instances", "Bearer s3cret").await,
-        200
-    );
+    assert_eq!(ask(Method::GET, "/v1/instances", "Bearer s3cret").await, 200);
     let headers = [("authorization", "Bearer s3cret")];
     let ledger = cloud.send(Method::GET, "/v1/ledger", &headers, "").await;
-    assert_eq!(
-        ledger.text.lines().count(),
-        1,
-        "refused callers leave no line"
-    );
+    assert_eq!(ledger.text.lines().count(), 1, "refused callers leave no line");
 }
 
 /// Without it a port in use would be reported without the port.
@@ -264,11 +205,5 @@ async fn orders_under_one_key_at_once_buy_once() {
     assert_eq!(created, 1);
     assert!(answers.iter().all(|answer| answer.id() == answers[0].id()));
     let effects = cloud.ledger().await;
-    assert_eq!(
-        effects
-            .iter()
-            .filter(|line| line["effect"] == "created")
-            .count(),
-        1
-    );
+    assert_eq!(effects.iter().filter(|line| line["effect"] == "created").count(), 1);
 }

@@ -17,39 +17,19 @@ async fn the_provider_and_the_cloud_fit() {
     let provider = cloud.provider();
     let bought = provider.order(&order("i-1", "p"), 41).await.unwrap();
     assert_eq!(bought.state, MachineState::Provisioning);
-    assert_eq!(
-        provider.order(&order("i-1", "p"), 42).await.unwrap(),
-        bought
-    );
-    assert_eq!(
-        provider.get(&bought.id).await.unwrap(),
-        Some(bought.clone())
-    );
+    assert_eq!(provider.order(&order("i-1", "p"), 42).await.unwrap(), bought);
+    assert_eq!(provider.get(&bought.id).await.unwrap(), Some(bought.clone()));
     assert_eq!(provider.get("m-none").await.unwrap(), None);
     assert_eq!(provider.get("../instance-types").await.unwrap(), None);
-    assert_eq!(
-        provider.terminate(&bought.id, 43).await,
-        Ok(Termination::Accepted)
-    );
+    assert_eq!(provider.terminate(&bought.id, 43).await, Ok(Termination::Accepted));
     cloud.time.advance(Duration::from_secs(1)).await;
-    assert_eq!(
-        provider.terminate(&bought.id, 43).await,
-        Ok(Termination::Gone)
-    );
-    assert_eq!(
-        provider.terminate("m-none", 43).await,
-        Ok(Termination::NeverExisted)
-    );
+    assert_eq!(provider.terminate(&bought.id, 43).await, Ok(Termination::Gone));
+    assert_eq!(provider.terminate("m-none", 43).await, Ok(Termination::NeverExisted));
     assert_eq!(provider.instance_types().await.unwrap().len(), 7);
     let ledger = cloud.ledger().await;
     let sessions: Vec<_> = ledger.iter().map(|line| line["session"].clone()).collect();
     assert_eq!(sessions[..2], [json!(41), json!(42)]);
-    assert!(
-        ledger[0]["caller"]
-            .as_str()
-            .unwrap()
-            .starts_with("navarch/")
-    );
+    assert!(ledger[0]["caller"].as_str().unwrap().starts_with("navarch/"));
 }
 
 /// Without it a listing would stop at its first page, and machines beyond it would look gone.
@@ -59,10 +39,7 @@ async fn a_listing_is_complete() {
     let provider = cloud.provider();
     for number in 0..1_203 {
         let pool = if number < 1_200 { "p" } else { "q" };
-        provider
-            .order(&order(&format!("i-{number}"), pool), 1)
-            .await
-            .unwrap();
+        provider.order(&order(&format!("i-{number}"), pool), 1).await.unwrap();
     }
     let listed = provider.list((labels::POOL, "p")).await.unwrap();
     assert_eq!(listed.len(), 1_200);
@@ -79,15 +56,8 @@ async fn refusals_are_told_apart() {
         options.token = Some(SecretString::from("t"));
     })
     .await;
-    let stranger = cloud
-        .provider()
-        .order(&order("i", "p"), 1)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(stranger, ProviderError::Unauthorized(_)),
-        "{stranger}"
-    );
+    let stranger = cloud.provider().order(&order("i", "p"), 1).await.unwrap_err();
+    assert!(matches!(stranger, ProviderError::Unauthorized(_)), "{stranger}");
     let mut options = HttpOptions::new(&cloud.url, cloud.clock.clone());
     options.token = Some(SecretString::from("t"));
     let provider = HttpProvider::new(options).unwrap();
@@ -96,19 +66,10 @@ async fn refusals_are_told_apart() {
     let nonsense = Order::new("i", &spec("p", ""));
     let nonsense = provider.order(&nonsense, 1).await.unwrap_err();
     assert!(matches!(nonsense, ProviderError::Invalid(_)), "{nonsense}");
-    provider
-        .order(&Order::new("i", &spec("p", "a10-1x")), 1)
-        .await
-        .unwrap();
-    let other = provider
-        .order(&Order::new("i", &spec("q", "a10-1x")), 1)
-        .await
-        .unwrap_err();
+    provider.order(&Order::new("i", &spec("p", "a10-1x")), 1).await.unwrap();
+    let other = provider.order(&Order::new("i", &spec("q", "a10-1x")), 1).await.unwrap_err();
     assert!(matches!(other, ProviderError::Ambiguous(_)), "{other}");
-    let quota = provider
-        .order(&Order::new("j", &spec("p", "a10-1x")), 1)
-        .await
-        .unwrap_err();
+    let quota = provider.order(&Order::new("j", &spec("p", "a10-1x")), 1).await.unwrap_err();
     assert!(matches!(quota, ProviderError::Quota(_)), "{quota}");
 }
 
@@ -145,9 +106,7 @@ async fn ambiguity_is_resolved_by_asking_again_with_the_same_key() {
             .map(|(kind, delay_ms)| json!({"kind": kind, "rate": 0.25, "delay_ms": delay_ms}))
             .collect();
         cloud.faults(json!({"seed": seed, "faults": faults})).await;
-        let orders: Vec<Order> = (0..12)
-            .map(|number| order(&format!("i-{number}"), "p"))
-            .collect();
+        let orders: Vec<Order> = (0..12).map(|number| order(&format!("i-{number}"), "p")).collect();
         let settled =
             futures::future::join_all(orders.iter().map(|order| settle(&provider, order)));
         let machines = passing(&cloud.time, settled).await;
@@ -190,8 +149,5 @@ async fn a_termination_is_resolved_by_asking_again() {
     assert_eq!(lost.conclusion(), Conclusion::Ambiguous);
     cloud.faults(json!({"faults": []})).await;
     cloud.time.advance(Duration::from_secs(1)).await;
-    assert_eq!(
-        provider.terminate(&machine.id, 1).await,
-        Ok(Termination::Gone)
-    );
+    assert_eq!(provider.terminate(&machine.id, 1).await, Ok(Termination::Gone));
 }

@@ -19,10 +19,7 @@ async fn nothing_is_lost_over_a_restart() {
     cloud.send(reqwest::Method::POST, &path, &[], gone).await;
     let fault = json!({"kind": "delayed_commit", "delay_ms": 60_000});
     cloud.faults(json!({"faults": [fault]})).await;
-    assert_eq!(
-        cloud.order("delayed", &body("q", "l4-1x")).await.status,
-        500
-    );
+    assert_eq!(cloud.order("delayed", &body("q", "l4-1x")).await.status, 500);
     cloud.time.advance(Duration::from_secs(5)).await;
     let machines = cloud.get("/v1/instances").await.json;
     let ledger = cloud.ledger().await;
@@ -31,10 +28,7 @@ async fn nothing_is_lost_over_a_restart() {
     let cloud = Cloud::start_in(folder, time, |_| {}).await;
     assert_eq!(cloud.ledger().await, ledger);
     assert_eq!(cloud.get("/v1/instances").await.json, machines);
-    assert_eq!(
-        cloud.get(&format!("/v1/instances/{vanished}")).await.status,
-        404
-    );
+    assert_eq!(cloud.get(&format!("/v1/instances/{vanished}")).await.status, 404);
     for (key, id, state) in [
         ("kept", &kept, "running"),
         ("ended", &ended, "terminated"),
@@ -42,10 +36,7 @@ async fn nothing_is_lost_over_a_restart() {
     ] {
         let again = cloud.order(key, &body("p", "l4-1x")).await;
         assert_eq!(again.status, 200, "{key}");
-        assert_eq!(
-            (again.id(), &again.json["state"]),
-            (id.clone(), &json!(state))
-        );
+        assert_eq!((again.id(), &again.json["state"]), (id.clone(), &json!(state)));
         let other = cloud.order(key, &body("p", "a10-1x")).await;
         assert_eq!(other.error(), (409, "idempotency_mismatch"));
     }
@@ -56,16 +47,8 @@ async fn nothing_is_lost_over_a_restart() {
         }
     })
     .await;
-    let seqs: Vec<Value> = cloud
-        .ledger()
-        .await
-        .iter()
-        .map(|line| line["seq"].clone())
-        .collect();
-    assert_eq!(
-        seqs,
-        (1..=seqs.len()).map(|seq| json!(seq)).collect::<Vec<_>>()
-    );
+    let seqs: Vec<Value> = cloud.ledger().await.iter().map(|line| line["seq"].clone()).collect();
+    assert_eq!(seqs, (1..=seqs.len()).map(|seq| json!(seq)).collect::<Vec<_>>());
 }
 
 /// Without it a cloud that was killed in the middle of a line could not start again, or a damaged ledger

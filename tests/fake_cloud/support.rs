@@ -68,9 +68,8 @@ impl Cloud {
         options.cloud = cloud_options();
         change(&mut options);
         let clock = Clock::fake(Arc::clone(&time));
-        let cloud = FakeCloud::start(options, clock.clone(), SystemSpawner::current())
-            .await
-            .unwrap();
+        let cloud =
+            FakeCloud::start(options, clock.clone(), SystemSpawner::current()).await.unwrap();
         let url = format!("http://{}", cloud.address());
         let stop = CancellationToken::new();
         let (sender, ended) = oneshot::channel();
@@ -78,16 +77,7 @@ impl Cloud {
         let task = SystemSpawner::current().spawn("fake-cloud", async move {
             let _ = sender.send(cloud.run(stopped).await);
         });
-        Self {
-            url,
-            time,
-            clock,
-            folder,
-            client: http_client(),
-            stop,
-            task,
-            ended,
-        }
+        Self { url, time, clock, folder, client: http_client(), stop, task, ended }
     }
 
     /// Stops it in good order, and gives back what the next one starts with.
@@ -118,8 +108,7 @@ impl Cloud {
 
     pub(crate) async fn order(&self, key: &str, body: &Value) -> Answer {
         let headers = [("idempotency-key", key), ("navarch-session", "7")];
-        self.send(Method::POST, "/v1/instances", &headers, body.to_string())
-            .await
+        self.send(Method::POST, "/v1/instances", &headers, body.to_string()).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -128,13 +117,11 @@ impl Cloud {
 
     pub(crate) async fn delete(&self, id: &str) -> Answer {
         let headers = [("navarch-session", "8")];
-        self.send(Method::DELETE, &format!("/v1/instances/{id}"), &headers, "")
-            .await
+        self.send(Method::DELETE, &format!("/v1/instances/{id}"), &headers, "").await
     }
 
     pub(crate) async fn faults(&self, plan: Value) -> Answer {
-        self.send(Method::PUT, "/v1/faults", &[], plan.to_string())
-            .await
+        self.send(Method::PUT, "/v1/faults", &[], plan.to_string()).await
     }
 
     pub(crate) async fn ledger(&self) -> Vec<Value> {
@@ -149,9 +136,7 @@ impl Cloud {
 }
 
 pub(crate) fn lines(text: &str) -> Vec<Value> {
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// What came back.
@@ -233,8 +218,6 @@ pub(crate) async fn eventually(time: &FakeClock, mut condition: impl AsyncFnMut(
         }
     };
     let limit = Duration::from_secs(60);
-    let held = Clock::system()
-        .timeout(limit, passing(time, until_it_holds))
-        .await;
+    let held = Clock::system().timeout(limit, passing(time, until_it_holds)).await;
     held.expect("the condition holds within a minute");
 }

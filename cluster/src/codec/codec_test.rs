@@ -37,10 +37,7 @@ fn every_kind_of_entry_survives_the_round_trip() {
         Carried::Membership(membership()),
     ];
     for (index, payload) in (0u64..).zip(kinds) {
-        let entry = Entry {
-            log_id: log_id(index),
-            payload,
-        };
+        let entry = Entry { log_id: log_id(index), payload };
         let bytes = encode_entry(&entry).encode_to_vec();
         let message = peer::Entry::decode(Bytes::from(bytes)).unwrap();
         assert_eq!(decode_entry(message).unwrap(), entry);
@@ -50,11 +47,7 @@ fn every_kind_of_entry_survives_the_round_trip() {
 /// Without it a replica would skip an entry that a newer version wrote, and differ from the others for ever.
 #[test]
 fn an_entry_of_unknown_kind_is_refused() {
-    let mut bytes = peer::Entry {
-        index: 9,
-        ..Default::default()
-    }
-    .encode_to_vec();
+    let mut bytes = peer::Entry { index: 9, ..Default::default() }.encode_to_vec();
     // Field 15, length-delimited, empty: a kind that this version does not know.
     bytes.extend([0x7a, 0x00]);
     let message = peer::Entry::decode(Bytes::from(bytes)).unwrap();
@@ -66,10 +59,7 @@ fn an_entry_of_unknown_kind_is_refused() {
 #[test]
 fn votes_and_snapshot_metadata_survive_the_round_trip() {
     for committed in [false, true] {
-        let vote = Vote {
-            leader_id: LeaderId::new(5, 2),
-            committed,
-        };
+        let vote = Vote { leader_id: LeaderId::new(5, 2), committed };
         assert_eq!(decode_vote(&encode_vote(&vote)), vote);
     }
     let metas = [
@@ -80,10 +70,7 @@ fn votes_and_snapshot_metadata_survive_the_round_trip() {
         },
     ];
     for meta in metas {
-        assert_eq!(
-            decode_snapshot_meta(encode_snapshot_meta(&meta)).unwrap(),
-            meta
-        );
+        assert_eq!(decode_snapshot_meta(encode_snapshot_meta(&meta)).unwrap(), meta);
     }
 }
 
@@ -92,14 +79,8 @@ fn votes_and_snapshot_metadata_survive_the_round_trip() {
 fn a_membership_with_unknown_or_no_voters_is_refused() {
     let mut message = encode_membership(&membership());
     message.members.pop();
-    assert!(matches!(
-        decode_membership(message).unwrap_err(),
-        CodecError::InvalidMembership(_)
-    ));
+    assert!(matches!(decode_membership(message).unwrap_err(), CodecError::InvalidMembership(_)));
     let mut message = encode_membership(&membership());
     message.voter_sets[0].replica_ids.clear();
-    assert!(matches!(
-        decode_membership(message).unwrap_err(),
-        CodecError::InvalidMembership(_)
-    ));
+    assert!(matches!(decode_membership(message).unwrap_err(), CodecError::InvalidMembership(_)));
 }

@@ -12,10 +12,7 @@ pub(crate) fn encode_log_id(log_id: &LogId) -> peer::LogId {
 }
 
 pub(crate) fn decode_log_id(message: &peer::LogId) -> LogId {
-    LogId::new(
-        LeaderId::new(message.term, message.leader_id),
-        message.index,
-    )
+    LogId::new(LeaderId::new(message.term, message.leader_id), message.index)
 }
 
 pub(crate) fn encode_vote(vote: &Vote) -> peer::Vote {

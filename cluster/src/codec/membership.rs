@@ -9,9 +9,7 @@ pub(crate) fn encode_membership(membership: &Membership) -> peer::Membership {
     let voter_sets = membership.get_joint_config().iter();
     peer::Membership {
         voter_sets: voter_sets
-            .map(|set| peer::VoterSet {
-                replica_ids: set.iter().copied().collect(),
-            })
+            .map(|set| peer::VoterSet { replica_ids: set.iter().copied().collect() })
             .collect(),
         members: membership
             .nodes()
@@ -34,15 +32,11 @@ pub(crate) fn decode_membership(message: peer::Membership) -> Result<Membership,
         return Ok(Membership::default());
     }
     let voter_sets = message.voter_sets.into_iter();
-    let configs: Vec<BTreeSet<u64>> = voter_sets
-        .map(|set| set.replica_ids.into_iter().collect())
-        .collect();
+    let configs: Vec<BTreeSet<u64>> =
+        voter_sets.map(|set| set.replica_ids.into_iter().collect()).collect();
     let mut nodes = BTreeMap::new();
     for member in message.members {
-        let info = member.info.ok_or(CodecError::Missing {
-            message: "member",
-            field: "info",
-        })?;
+        let info = member.info.ok_or(CodecError::Missing { message: "member", field: "info" })?;
         nodes.insert(
             member.replica_id,
             ReplicaInfo {
@@ -57,20 +51,19 @@ pub(crate) fn decode_membership(message: peer::Membership) -> Result<Membership,
         .map_err(|error| CodecError::InvalidMembership(error.to_string()))
 }
 
-pub(crate) fn encode_stored_membership(stored: &StoredMembership) -> peer::StoredMembership {
+fn encode_stored_membership(stored: &StoredMembership) -> peer::StoredMembership {
     peer::StoredMembership {
         log_id: stored.log_id().as_ref().map(encode_log_id),
         membership: Some(encode_membership(stored.membership())),
     }
 }
 
-pub(crate) fn decode_stored_membership(
+fn decode_stored_membership(
     message: peer::StoredMembership,
 ) -> Result<StoredMembership, CodecError> {
-    let membership = message.membership.ok_or(CodecError::Missing {
-        message: "stored membership",
-        field: "membership",
-    })?;
+    let membership = message
+        .membership
+        .ok_or(CodecError::Missing { message: "stored membership", field: "membership" })?;
     Ok(StoredMembership::new(
         message.log_id.as_ref().map(decode_log_id),
         decode_membership(membership)?,
@@ -87,10 +80,9 @@ pub(crate) fn encode_snapshot_meta(meta: &SnapshotMeta) -> peer::SnapshotMeta {
 pub(crate) fn decode_snapshot_meta(
     message: peer::SnapshotMeta,
 ) -> Result<SnapshotMeta, CodecError> {
-    let last_membership = message.last_membership.ok_or(CodecError::Missing {
-        message: "snapshot metadata",
-        field: "last_membership",
-    })?;
+    let last_membership = message
+        .last_membership
+        .ok_or(CodecError::Missing { message: "snapshot metadata", field: "last_membership" })?;
     Ok(SnapshotMeta {
         last_log_id: message.last_log_id.as_ref().map(decode_log_id),
         last_membership: decode_stored_membership(last_membership)?,

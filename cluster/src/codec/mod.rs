@@ -18,8 +18,7 @@ mod codec_test;
 pub(crate) use entry::{decode_entry, encode_entry};
 pub(crate) use log_id::{decode_log_id, decode_vote, encode_log_id, encode_vote};
 pub(crate) use membership::{
-    decode_membership, decode_snapshot_meta, decode_stored_membership, encode_membership,
-    encode_snapshot_meta, encode_stored_membership,
+    decode_membership, decode_snapshot_meta, encode_membership, encode_snapshot_meta,
 };
 
 /// Bytes that are no message of ours, or one that lacks what it must have.

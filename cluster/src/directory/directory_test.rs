@@ -1,6 +1,6 @@
 use std::fs;
 
-use super::*;
+use super::{identity::FORMAT_VERSION, *};
 use crate::error::StoreError;
 
 /// Without it a wiped or swapped directory would pass for the one that voted.
@@ -12,9 +12,7 @@ fn the_store_id_is_minted_once_and_outlives_a_reopen() {
     assert_eq!(minted.cluster_id, None);
     first.claim("cluster-a", 2).unwrap();
     first.claim("cluster-a", 2).unwrap();
-    let again = IdentityFile::open(directory.path(), &Expected::default())
-        .unwrap()
-        .get();
+    let again = IdentityFile::open(directory.path(), &Expected::default()).unwrap().get();
     assert_eq!(again.store_id, minted.store_id);
     assert_eq!(again.cluster_id.as_deref(), Some("cluster-a"));
     assert_eq!(again.replica_id, Some(2));
@@ -32,19 +30,9 @@ fn a_directory_of_another_replica_or_cluster_is_refused_by_name() {
     };
     let error = IdentityFile::open(directory.path(), &other("cluster-b", 2)).unwrap_err();
     let text = error.to_string();
-    assert!(
-        text.contains("cluster-a") && text.contains("cluster-b"),
-        "{text}"
-    );
+    assert!(text.contains("cluster-a") && text.contains("cluster-b"), "{text}");
     let error = IdentityFile::open(directory.path(), &other("cluster-a", 3)).unwrap_err();
-    assert!(matches!(
-        error,
-        StoreError::OtherReplica {
-            found: 2,
-            expected: 3,
-            ..
-        }
-    ));
+    assert!(matches!(error, StoreError::OtherReplica { found: 2, expected: 3, .. }));
     assert!(identity.claim("cluster-a", 3).is_err());
     assert!(identity.claim("cluster-b", 2).is_err());
     IdentityFile::open(directory.path(), &other("cluster-a", 2)).unwrap();
@@ -62,10 +50,7 @@ fn a_damaged_or_missing_identity_is_refused() {
         flipped[position] ^= 0x10;
         fs::write(&path, &flipped).unwrap();
         let error = IdentityFile::open(directory.path(), &Expected::default()).unwrap_err();
-        assert!(
-            matches!(error, StoreError::Damaged { .. }),
-            "{position}: {error}"
-        );
+        assert!(matches!(error, StoreError::Damaged { .. }), "{position}: {error}");
     }
     fs::remove_file(&path).unwrap();
     fs::create_dir(directory.path().join("log")).unwrap();
@@ -89,14 +74,7 @@ fn a_newer_format_is_refused() {
     bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
     fs::write(directory.path().join("identity"), bytes).unwrap();
     let error = IdentityFile::open(directory.path(), &Expected::default()).unwrap_err();
-    assert!(matches!(
-        error,
-        StoreError::NewerFormat {
-            found: 2,
-            supported: 1,
-            ..
-        }
-    ));
+    assert!(matches!(error, StoreError::NewerFormat { found: 2, supported: 1, .. }));
 }
 
 /// Without it two processes would write one log.

@@ -12,7 +12,7 @@ use super::files::replace_file;
 use crate::error::StoreError;
 
 /// The format of everything in a data directory; raised when an older program could not read it.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// The first bytes of the file, so that a stray file is told from a damaged one.
 const MAGIC: &[u8; 8] = b"NAVSTORE";
@@ -51,25 +51,17 @@ impl IdentityFile {
             Err(error) => return Err(StoreError::io("read", path)(error)),
         };
         check(directory, &identity, expected)?;
-        Ok(Self {
-            directory: directory.to_owned(),
-            identity: Mutex::new(identity),
-        })
+        Ok(Self { directory: directory.to_owned(), identity: Mutex::new(identity) })
     }
 
     pub(crate) fn get(&self) -> Identity {
-        self.identity
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Admits this store to a group under an id, durably; safe to repeat, refused for another group or id.
     pub(crate) fn claim(&self, cluster_id: &str, replica_id: u64) -> Result<(), StoreError> {
-        let expected = Expected {
-            cluster_id: Some(cluster_id.to_owned()),
-            replica_id: Some(replica_id),
-        };
+        let expected =
+            Expected { cluster_id: Some(cluster_id.to_owned()), replica_id: Some(replica_id) };
         let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
         check(&self.directory, &identity, &expected)?;
         let claimed = Identity {
@@ -89,17 +81,11 @@ fn mint(directory: &Path, path: &Path) -> Result<Identity, StoreError> {
     // A log without its identity is not a new store: to take it for one would forget the votes in it.
     for remnant in ["log", "mark"] {
         if directory.join(remnant).exists() {
-            return Err(StoreError::damaged(
-                path,
-                format!("it is missing beside '{remnant}'"),
-            ));
+            return Err(StoreError::damaged(path, format!("it is missing beside '{remnant}'")));
         }
     }
-    let identity = Identity {
-        store_id: Uuid::new_v4().to_string(),
-        cluster_id: None,
-        replica_id: None,
-    };
+    let identity =
+        Identity { store_id: Uuid::new_v4().to_string(), cluster_id: None, replica_id: None };
     replace_file(path, &encode(&identity))?;
     Ok(identity)
 }
@@ -117,11 +103,7 @@ fn check(directory: &Path, found: &Identity, expected: &Expected) -> Result<(), 
     if let (Some(found), Some(expected)) = (found.replica_id, expected.replica_id)
         && found != expected
     {
-        return Err(StoreError::OtherReplica {
-            directory: directory.to_owned(),
-            found,
-            expected,
-        });
+        return Err(StoreError::OtherReplica { directory: directory.to_owned(), found, expected });
     }
     Ok(())
 }
@@ -142,15 +124,13 @@ fn encode(identity: &Identity) -> Vec<u8> {
 
 fn decode(directory: &Path, path: &Path, bytes: &[u8]) -> Result<Identity, StoreError> {
     let damaged = |what: &str| StoreError::damaged(path, what);
-    let (content, crc) = bytes
-        .split_last_chunk::<CRC_BYTES>()
-        .ok_or_else(|| damaged("it is cut short"))?;
+    let (content, crc) =
+        bytes.split_last_chunk::<CRC_BYTES>().ok_or_else(|| damaged("it is cut short"))?;
     if crc32fast::hash(content) != u32::from_le_bytes(*crc) {
         return Err(damaged("its checksum does not match"));
     }
-    let encoded = content
-        .strip_prefix(MAGIC)
-        .ok_or_else(|| damaged("it is not an identity file"))?;
+    let encoded =
+        content.strip_prefix(MAGIC).ok_or_else(|| damaged("it is not an identity file"))?;
     let message = peer::StoreIdentity::decode(encoded)
         .map_err(|error| damaged(&format!("it does not decode: {error}")))?;
     if message.format_version > FORMAT_VERSION {

@@ -22,9 +22,9 @@ impl DirectoryLock {
             .map_err(StoreError::io("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
-                directory: directory.to_owned(),
-            }),
+            Err(TryLockError::WouldBlock) => {
+                Err(StoreError::InUse { directory: directory.to_owned() })
+            }
             Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
         }
     }

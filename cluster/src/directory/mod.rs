@@ -16,5 +16,5 @@ mod lock;
 mod directory_test;
 
 pub(crate) use files::{create_directory, replace_file, sync_directory};
-pub(crate) use identity::{Expected, FORMAT_VERSION, Identity, IdentityFile};
+pub(crate) use identity::{Expected, IdentityFile};
 pub(crate) use lock::DirectoryLock;

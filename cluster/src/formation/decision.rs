@@ -74,10 +74,7 @@ pub(crate) fn decide(own: &Own<'_>, answers: &[Answer]) -> Decision {
 }
 
 fn waiting(own: &Own<'_>) -> String {
-    format!(
-        "waiting to be added: navarch replica add {} {}",
-        own.name, own.address
-    )
+    format!("waiting to be added: navarch replica add {} {}", own.name, own.address)
 }
 
 fn cluster_of(hello: &peer::HelloResponse) -> &str {
@@ -131,11 +128,7 @@ fn check_former(
             replica.name
         ))),
         (false, None) => {
-            let first = own
-                .initial_replicas
-                .iter()
-                .map(|replica| &*replica.name)
-                .min();
+            let first = own.initial_replicas.iter().map(|replica| &*replica.name).min();
             match first {
                 Some(first) if first != own.name => Err(Decision::Wait(format!(
                     "waiting for {first:?}, the first by name, to form the group"
@@ -150,11 +143,7 @@ fn check_members(
     own: &Own<'_>,
     heard: &[(&InitialReplica, &peer::HelloResponse)],
 ) -> Result<(), String> {
-    let names: BTreeSet<&str> = own
-        .initial_replicas
-        .iter()
-        .map(|replica| &*replica.name)
-        .collect();
+    let names: BTreeSet<&str> = own.initial_replicas.iter().map(|replica| &*replica.name).collect();
     let mut stores = BTreeSet::from([own.store_id]);
     for (replica, hello) in heard {
         if hello.name != replica.name {

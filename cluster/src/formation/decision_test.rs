@@ -3,10 +3,7 @@ use super::*;
 fn list(names: &[&str]) -> Vec<InitialReplica> {
     names
         .iter()
-        .map(|name| InitialReplica {
-            name: (*name).to_owned(),
-            address: format!("{name}:7000"),
-        })
+        .map(|name| InitialReplica { name: (*name).to_owned(), address: format!("{name}:7000") })
         .collect()
 }
 
@@ -52,102 +49,61 @@ fn answers(hellos: &[(&str, Option<peer::HelloResponse>)]) -> Vec<Answer> {
         .collect()
 }
 
+fn changed(name: &str, change: fn(&mut peer::HelloResponse)) -> Option<peer::HelloResponse> {
+    let mut changed = hello(name);
+    change(&mut changed);
+    Some(changed)
+}
+
+fn kind(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Form(_) => "form",
+        Decision::Join(_) => "join",
+        Decision::Wait(_) => "wait",
+        Decision::Refuse(_) => "refuse",
+    }
+}
+
 /// Without it a replica might form a second group beside a formed one, or one of fewer than all replicas.
 #[test]
-fn a_group_is_formed_only_by_the_first_and_only_if_all_answer_and_agree() {
+fn a_group_is_formed_only_by_the_first_and_only_if_all_answer() {
     let abc = list(&["a", "b", "c"]);
-    let unformed = |name: &str| Some(hello(name));
-    let with = |name: &str, change: fn(&mut peer::HelloResponse)| {
-        let mut changed = hello(name);
-        change(&mut changed);
-        Some(changed)
-    };
-    let cases: [(&str, &str, Vec<Answer>, &str); 9] = [
-        (
-            "all answer",
-            "a",
-            answers(&[("b", unformed("b")), ("c", unformed("c"))]),
-            "form",
-        ),
-        (
-            "one is silent",
-            "a",
-            answers(&[("b", unformed("b")), ("c", None)]),
-            "wait",
-        ),
-        (
-            "not the first",
-            "b",
-            answers(&[("a", unformed("a")), ("c", unformed("c"))]),
-            "wait",
-        ),
-        (
-            "the first is silent",
-            "b",
-            answers(&[("a", None), ("c", unformed("c"))]),
-            "wait",
-        ),
-        (
-            "one belongs to a group",
-            "a",
-            answers(&[("b", Some(formed("b"))), ("c", unformed("c"))]),
-            "wait",
-        ),
-        (
-            "another has bootstrap set",
-            "a",
-            answers(&[
-                ("b", with("b", |hello| hello.bootstrap = true)),
-                ("c", unformed("c")),
-            ]),
-            "wait",
-        ),
-        (
-            "a name does not fit its address",
-            "a",
-            answers(&[("b", unformed("c")), ("c", unformed("c"))]),
-            "refuse",
-        ),
-        (
-            "another list",
-            "a",
-            answers(&[
-                (
-                    "b",
-                    with("b", |hello| hello.initial_replicas = vec!["b".to_owned()]),
-                ),
-                ("c", unformed("c")),
-            ]),
-            "refuse",
-        ),
-        (
-            "one store twice",
-            "a",
-            answers(&[
-                ("b", unformed("b")),
-                (
-                    "c",
-                    with("c", |hello| {
-                        hello.identity = super::tests::hello("b").identity
-                    }),
-                ),
-            ]),
-            "refuse",
-        ),
+    let (a, b, c) = (|| Some(hello("a")), || Some(hello("b")), || Some(hello("c")));
+    let bootstrap = || changed("b", |hello| hello.bootstrap = true);
+    let member = || Some(formed("b"));
+    let cases = [
+        ("all answer", "a", [("b", b()), ("c", c())], "form"),
+        ("one is silent", "a", [("b", b()), ("c", None)], "wait"),
+        ("not the first", "b", [("a", a()), ("c", c())], "wait"),
+        ("the first is silent", "b", [("a", None), ("c", c())], "wait"),
+        ("one belongs to a group", "a", [("b", member()), ("c", c())], "wait"),
+        ("another has bootstrap set", "a", [("b", bootstrap()), ("c", c())], "wait"),
     ];
-    for (case, name, answers, expected) in cases {
-        let decision = decide(&own(name, &abc), &answers);
-        let kind = match &decision {
-            Decision::Form(infos) => {
-                let names: Vec<_> = infos.iter().map(|info| &*info.name).collect();
-                assert_eq!(names, ["a", "b", "c"], "{case}");
-                "form"
-            }
-            Decision::Join(_) => "join",
-            Decision::Wait(_) => "wait",
-            Decision::Refuse(_) => "refuse",
-        };
-        assert_eq!(kind, expected, "{case}: {decision:?}");
+    for (case, name, others, expected) in cases {
+        let decision = decide(&own(name, &abc), &answers(&others));
+        assert_eq!(kind(&decision), expected, "{case}: {decision:?}");
+        if let Decision::Form(infos) = decision {
+            let names: Vec<_> = infos.iter().map(|info| &*info.name).collect();
+            assert_eq!(names, ["a", "b", "c"], "{case}");
+        }
+    }
+}
+
+/// Without it replicas that were told different things would form a group that one of them is not part of.
+#[test]
+fn replicas_that_disagree_do_not_form_a_group() {
+    let abc = list(&["a", "b", "c"]);
+    let c = || Some(hello("c"));
+    let other_list = || changed("b", |hello| hello.initial_replicas = vec!["b".to_owned()]);
+    let same_store = || changed("b", |answer| answer.identity = hello("c").identity);
+    let cases = [
+        ("a name does not fit its address", [("b", c()), ("c", c())]),
+        ("another list", [("b", other_list()), ("c", c())]),
+        ("one store twice", [("b", same_store()), ("c", c())]),
+    ];
+    for (case, others) in cases {
+        let decision = decide(&own("a", &abc), &answers(&others));
+        assert_eq!(kind(&decision), "refuse", "{case}: {decision:?}");
     }
 }
 
@@ -158,10 +114,7 @@ fn only_a_group_that_names_this_store_is_joined() {
     let mut naming = formed("c");
     naming.asker_replica_id = 2;
     let named = answers(&[("a", None), ("c", Some(naming))]);
-    let joined = Decision::Join(GroupIdentity {
-        cluster_id: "group".to_owned(),
-        replica_id: 2,
-    });
+    let joined = Decision::Join(GroupIdentity { cluster_id: "group".to_owned(), replica_id: 2 });
     assert_eq!(decide(&own("b", &abc), &named), joined);
 
     let mut lost = formed("c");
@@ -177,10 +130,7 @@ fn only_a_group_that_names_this_store_is_joined() {
 #[test]
 fn bootstrap_is_refused_beside_a_group_or_another_bootstrap() {
     let abc = list(&["a", "b", "c"]);
-    let bootstrap = Own {
-        bootstrap: true,
-        ..own("c", &abc)
-    };
+    let bootstrap = Own { bootstrap: true, ..own("c", &abc) };
     let free = answers(&[("a", Some(hello("a"))), ("b", Some(hello("b")))]);
     assert!(matches!(decide(&bootstrap, &free), Decision::Form(_)));
     let running = answers(&[("a", Some(formed("a"))), ("b", None)]);

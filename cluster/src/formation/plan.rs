@@ -38,10 +38,7 @@ impl Plan {
 
     /// The id of the replica that forms the group.
     pub(crate) fn own_id(&self) -> u64 {
-        let own = self
-            .members
-            .iter()
-            .find(|(_, info)| info.store_id == self.store_id);
+        let own = self.members.iter().find(|(_, info)| info.store_id == self.store_id);
         // Its maker is always among them.
         own.map_or(0, |(&id, _)| id)
     }
@@ -62,9 +59,7 @@ pub(crate) struct PlanFile {
 impl PlanFile {
     /// In `data_dir`.
     pub(crate) fn new(data_dir: &Path) -> Self {
-        Self {
-            path: data_dir.join("formation-plan"),
-        }
+        Self { path: data_dir.join("formation-plan") }
     }
 
     /// Writes `plan`, synced when this returns.
@@ -90,10 +85,7 @@ impl PlanFile {
         match fs::read(path) {
             Ok(bytes) => self.decode(path, &bytes).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(StartError::DataDir {
-                path: path.clone(),
-                source,
-            }),
+            Err(source) => Err(StartError::DataDir { path: path.clone(), source }),
         }
     }
 
@@ -166,10 +158,7 @@ mod tests {
         file.write(&written).unwrap();
         assert_eq!(file.read().unwrap(), Some(written.clone()));
         assert_eq!(written.own_id(), 2);
-        assert_eq!(
-            written.others().map(|(id, _)| id).collect::<Vec<_>>(),
-            [1, 3]
-        );
+        assert_eq!(written.others().map(|(id, _)| id).collect::<Vec<_>>(), [1, 3]);
         file.remove();
         assert_eq!(file.read().unwrap(), None);
     }

@@ -5,7 +5,7 @@ use crate::types::Entry;
 
 /// Bytes of log kept in memory for readers. How many entries stay behind a snapshot is up to the purges that
 /// openraft orders.
-pub(crate) const CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
+const CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The newest entries of the log, without a gap, so that replication and apply seldom read the disk.
 #[derive(Debug)]
@@ -19,18 +19,10 @@ pub(crate) struct EntryCache {
 
 impl EntryCache {
     pub(crate) fn new(first: u64) -> Self {
-        Self::with_limit(first, CACHE_BYTES_MAX)
+        Self { entries: VecDeque::new(), first, bytes: 0, bytes_max: CACHE_BYTES_MAX }
     }
 
-    pub(crate) fn with_limit(first: u64, bytes_max: usize) -> Self {
-        Self {
-            entries: VecDeque::new(),
-            first,
-            bytes: 0,
-            bytes_max,
-        }
-    }
-
+    #[cfg(test)]
     pub(super) fn set_limit(&mut self, bytes_max: usize) {
         self.bytes_max = bytes_max;
     }
@@ -98,11 +90,6 @@ impl EntryCache {
             *number == 0 || bytes <= bytes_max
         });
         fitting.map(|(_, entry)| entry.clone()).collect()
-    }
-
-    pub(super) fn get(&self, index: u64) -> Option<&Entry> {
-        let position = usize::try_from(index.checked_sub(self.first)?).ok()?;
-        self.entries.get(position)
     }
 
     fn pop_front(&mut self) -> bool {

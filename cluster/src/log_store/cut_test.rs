@@ -51,9 +51,7 @@ struct Model {
 impl Model {
     fn next(&self) -> u64 {
         let after_purged = self.purged.map_or(0, |index| index + 1);
-        self.entries
-            .last()
-            .map_or(after_purged, |last| last.log_id.index + 1)
+        self.entries.last().map_or(after_purged, |last| last.log_id.index + 1)
     }
 
     /// An entry some eighths into the log.
@@ -74,15 +72,8 @@ impl Run {
         let (mut log, _) = SledLog::open(directory, "store", small_sled(), None).unwrap();
         log.save_vote(vote(1)).unwrap();
         log.sync().unwrap();
-        let first = Model {
-            vote: Some(vote(1)),
-            term: 1,
-            ..Model::default()
-        };
-        Self {
-            log,
-            states: vec![first],
-        }
+        let first = Model { vote: Some(vote(1)), term: 1, ..Model::default() };
+        Self { log, states: vec![first] }
     }
 
     fn now(&self) -> Model {
@@ -152,9 +143,7 @@ fn database(directory: &Path) -> PathBuf {
 fn read_all(log: &SledLog) -> Vec<Entry> {
     let state = log.state();
     let range = state.first_index()..state.next_index();
-    log.reader()
-        .read(range.start, range.end, usize::MAX)
-        .unwrap()
+    log.reader().read(range.start, range.end, usize::MAX).unwrap()
 }
 
 /// What `directory` shows must be one of `states`, all of which hold what was synced at least.
@@ -186,9 +175,7 @@ struct Outage {
 fn outage(operations: &[Operation]) -> Outage {
     let directory = tempfile::tempdir().unwrap();
     let mut run = Run::start(directory.path());
-    let last_sync = operations
-        .iter()
-        .rposition(|o| matches!(o, Operation::Sync));
+    let last_sync = operations.iter().rposition(|o| matches!(o, Operation::Sync));
     let (before, after) = operations.split_at(last_sync.map_or(0, |position| position + 1));
     before.iter().for_each(|operation| run.apply(operation));
     let synced = tempfile::tempdir().unwrap();
@@ -197,11 +184,7 @@ fn outage(operations: &[Operation]) -> Outage {
     run.log.database.flush().unwrap();
     let last = tempfile::tempdir().unwrap();
     copy(directory.path(), last.path());
-    Outage {
-        synced,
-        last,
-        states: run.states,
-    }
+    Outage { synced, last, states: run.states }
 }
 
 /// A copy of the synced files whose database is `contents`.
@@ -218,9 +201,7 @@ fn unsynced(outage: &Outage) -> (Vec<u8>, Vec<u8>, Range<usize>) {
     let last = fs::read(database(outage.last.path())).unwrap();
     let differs = |&position: &usize| synced.get(position) != last.get(position);
     let first = (0..last.len()).find(differs).unwrap_or(last.len());
-    let end = (0..last.len())
-        .rfind(differs)
-        .map_or(first, |position| position + 1);
+    let end = (0..last.len()).rfind(differs).map_or(first, |position| position + 1);
     (synced, last, first..end)
 }
 
@@ -317,15 +298,9 @@ proptest! {
 #[test]
 fn a_log_cut_below_the_last_sync_is_refused() {
     let operations = [
-        Operation::Append {
-            count: 30,
-            bytes: 100,
-        },
+        Operation::Append { count: 30, bytes: 100 },
         Operation::Sync,
-        Operation::Append {
-            count: 1,
-            bytes: 100,
-        },
+        Operation::Append { count: 1, bytes: 100 },
         Operation::Sync,
     ];
     let outage = outage(&operations);
@@ -333,13 +308,8 @@ fn a_log_cut_below_the_last_sync_is_refused() {
     let used = whole.iter().rposition(|&byte| byte != 0).unwrap();
     for cut in [used, used - 40, used - 200, used / 2, 0] {
         let directory = image(&outage, &whole[..cut]);
-        let error = SledLog::open(directory.path(), "store", small_sled(), None)
-            .err()
-            .unwrap();
-        assert!(
-            matches!(error, StoreError::Damaged { .. }),
-            "{cut}: {error}"
-        );
+        let error = SledLog::open(directory.path(), "store", small_sled(), None).err().unwrap();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{cut}: {error}");
     }
 }
 
@@ -347,15 +317,9 @@ fn a_log_cut_below_the_last_sync_is_refused() {
 #[test]
 fn one_bad_slot_of_the_mark_is_survived_and_two_are_not() {
     let operations = [
-        Operation::Append {
-            count: 30,
-            bytes: 100,
-        },
+        Operation::Append { count: 30, bytes: 100 },
         Operation::Sync,
-        Operation::Append {
-            count: 1,
-            bytes: 100,
-        },
+        Operation::Append { count: 1, bytes: 100 },
         Operation::Sync,
     ];
     let outage = outage(&operations);
@@ -372,8 +336,6 @@ fn one_bad_slot_of_the_mark_is_survived_and_two_are_not() {
         check(directory.path(), &outage.states);
     }
     fs::write(&path, both).unwrap();
-    let error = SledLog::open(outage.synced.path(), "store", small_sled(), None)
-        .err()
-        .unwrap();
+    let error = SledLog::open(outage.synced.path(), "store", small_sled(), None).err().unwrap();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
 }

@@ -19,23 +19,11 @@ use crate::{
 
 /// One change of the log.
 pub(super) enum Command {
-    Append {
-        entries: Vec<Entry>,
-        done: IOFlushed<TypeConfig>,
-    },
-    Vote {
-        vote: Vote,
-        done: oneshot::Sender<Result<(), StoreError>>,
-    },
-    Truncate {
-        after: Option<LogId>,
-    },
-    Purge {
-        upto: LogId,
-    },
-    Close {
-        done: Closing,
-    },
+    Append { entries: Vec<Entry>, done: IOFlushed<TypeConfig> },
+    Vote { vote: Vote, done: oneshot::Sender<Result<(), StoreError>> },
+    Truncate { after: Option<LogId> },
+    Purge { upto: LogId },
+    Close { done: Closing },
 }
 
 /// Whoever waits until the engine is closed.
@@ -52,12 +40,7 @@ pub(super) struct Executor {
 
 impl Executor {
     pub(super) fn new(storage: Box<dyn LogStorage>, shared: Arc<Shared>, fatal: FatalHook) -> Self {
-        Self {
-            storage,
-            shared,
-            fatal,
-            failed: false,
-        }
+        Self { storage, shared, fatal, failed: false }
     }
 
     /// Carries out `commands` in their order, answers them and empties the list; [`Command::Close`] is left to
@@ -139,11 +122,7 @@ impl Executor {
 
 /// Answers a command; hands back whoever waits for the end.
 fn answer(command: Command, succeeded: bool) -> Option<Closing> {
-    let outcome = if succeeded {
-        Ok(())
-    } else {
-        Err(StoreError::Closed)
-    };
+    let outcome = if succeeded { Ok(()) } else { Err(StoreError::Closed) };
     match command {
         Command::Append { done, .. } => done.io_completed(outcome.map_err(StoreError::into_io)),
         // A caller that has gone away meanwhile is no failure.

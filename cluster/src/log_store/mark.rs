@@ -107,40 +107,25 @@ impl MarkFile {
             .max_by_key(|(_, mark)| (mark.sequence, mark.closed));
         if newest.is_none() && slots[..length].iter().any(|&byte| byte != 0) {
             // Both slots bad is no torn write: what was acknowledged can no longer be known.
-            return Err(StoreError::damaged(
-                path,
-                "neither of its two checksums matches",
-            ));
+            return Err(StoreError::damaged(path, "neither of its two checksums matches"));
         }
         let next_slot = newest.as_ref().map_or(0, |(slot, _)| 1 - slot);
-        let file = Self {
-            path,
-            file,
-            next_slot,
-        };
+        let file = Self { path, file, next_slot };
         Ok((file, newest.map(|(_, mark)| mark)))
     }
 
     pub(super) fn write(&mut self, mark: &Mark) -> Result<(), StoreError> {
         let encoded = mark.encode();
         let mut slot = Vec::with_capacity(SLOT_HEADER_BYTES + encoded.len());
-        slot.extend(
-            u32::try_from(encoded.len())
-                .unwrap_or(u32::MAX)
-                .to_le_bytes(),
-        );
+        slot.extend(u32::try_from(encoded.len()).unwrap_or(u32::MAX).to_le_bytes());
         slot.extend(encoded);
         let offset = self.next_slot * SLOT_BYTES as u64;
         self.next_slot = 1 - self.next_slot;
-        self.file
-            .write_all_at(&slot, offset)
-            .map_err(StoreError::io("write", &self.path))
+        self.file.write_all_at(&slot, offset).map_err(StoreError::io("write", &self.path))
     }
 
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.file
-            .sync_data()
-            .map_err(StoreError::io("sync", &self.path))
+        self.file.sync_data().map_err(StoreError::io("sync", &self.path))
     }
 }
 

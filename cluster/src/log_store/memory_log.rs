@@ -49,16 +49,9 @@ impl MemoryLog {
     pub(crate) fn open(disk: MemoryDisk) -> (Self, EntryCache) {
         let contents = disk.lock().clone();
         let mut cache = EntryCache::new(contents.state.first_index());
-        contents
-            .entries
-            .into_values()
-            .for_each(|entry| cache.push(entry));
+        contents.entries.into_values().for_each(|entry| cache.push(entry));
         cache.evict(u64::MAX);
-        let log = Self {
-            disk,
-            state: contents.state,
-            unsynced: Vec::new(),
-        };
+        let log = Self { disk, state: contents.state, unsynced: Vec::new() };
         (log, cache)
     }
 }

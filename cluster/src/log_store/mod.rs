@@ -46,7 +46,6 @@ mod store_test;
 #[cfg(test)]
 mod suite_test;
 
-pub(crate) use cache::CACHE_BYTES_MAX;
 pub use memory_log::MemoryDisk;
 pub(crate) use memory_log::MemoryLog;
 pub(crate) use sled_engine::SledOptions;

@@ -66,10 +66,7 @@ impl LogStore {
 
 /// The part of `from..to` that the log holds.
 fn clamp(view: &View, from: u64, to: u64) -> (u64, u64) {
-    (
-        from.max(view.state.first_index()),
-        to.min(view.state.next_index()),
-    )
+    (from.max(view.state.first_index()), to.min(view.state.next_index()))
 }
 
 fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {

@@ -58,10 +58,9 @@ impl GroupBuilder {
             self.first_index = Some(entry.log_id.index);
             let head = peer::EntryGroup {
                 entries: Vec::new(),
-                previous: origin.previous.map(|leader| peer::LeaderId {
-                    term: leader.term,
-                    replica_id: leader.node_id,
-                }),
+                previous: origin
+                    .previous
+                    .map(|leader| peer::LeaderId { term: leader.term, replica_id: leader.node_id }),
                 mark_sequence: origin.mark_sequence,
             };
             // Protobuf messages concatenate: the entries follow one by one.
@@ -116,22 +115,17 @@ pub(super) struct Part<'a> {
 
 /// Checks the value under part `number` of a group: checksum, length, part number.
 pub(super) fn open(number: u16, value: &[u8]) -> Result<Part<'_>, String> {
-    let (crc, rest) = value
-        .split_first_chunk::<CRC_BYTES>()
-        .ok_or("a record is cut short")?;
+    let (crc, rest) = value.split_first_chunk::<CRC_BYTES>().ok_or("a record is cut short")?;
     if crc32fast::hash(rest) != u32::from_le_bytes(*crc) {
         return Err("a record's checksum does not match".to_owned());
     }
-    let header = rest
-        .split_first_chunk::<{ HEADER_BYTES - CRC_BYTES }>()
-        .ok_or("a record is cut short")?;
+    let header =
+        rest.split_first_chunk::<{ HEADER_BYTES - CRC_BYTES }>().ok_or("a record is cut short")?;
     let (&[part_0, part_1, parts_0, parts_1, len @ ..], body) = header;
     let part = u16::from_le_bytes([part_0, part_1]);
     let parts = u16::from_le_bytes([parts_0, parts_1]);
     if part != number || part >= parts {
-        return Err(format!(
-            "part {number} of a record says that it is part {part} of {parts}"
-        ));
+        return Err(format!("part {number} of a record says that it is part {part} of {parts}"));
     }
     if usize::try_from(u32::from_le_bytes(len)) != Ok(body.len()) {
         return Err("a record's length does not match".to_owned());
@@ -156,19 +150,11 @@ pub(super) fn decode_group(first_index: u64, encoded: Bytes) -> Result<Group, St
     let mut entries: Vec<Entry> = Vec::with_capacity(message.entries.len());
     for (expected, entry) in (first_index..).zip(message.entries) {
         if entry.index != expected {
-            return Err(format!(
-                "entry {} stands where {expected} should",
-                entry.index
-            ));
+            return Err(format!("entry {} stands where {expected} should", entry.index));
         }
         entries.push(decode_entry(entry).map_err(|error| error.to_string())?);
     }
-    let previous = message
-        .previous
-        .map(|leader| LeaderId::new(leader.term, leader.replica_id));
-    let origin = Origin {
-        previous,
-        mark_sequence: message.mark_sequence,
-    };
+    let previous = message.previous.map(|leader| LeaderId::new(leader.term, leader.replica_id));
+    let origin = Origin { previous, mark_sequence: message.mark_sequence };
     Ok(Group { origin, entries })
 }

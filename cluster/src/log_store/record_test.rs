@@ -2,10 +2,7 @@ use super::{record::*, test_support::*};
 use crate::types::LeaderId;
 
 fn origin(previous: Option<LeaderId>) -> Origin {
-    Origin {
-        previous,
-        mark_sequence: 12,
-    }
+    Origin { previous, mark_sequence: 12 }
 }
 
 /// Without it a group could come back with its entries changed, or under the wrong index.
@@ -54,18 +51,8 @@ fn every_flipped_bit_in_a_record_is_noticed() {
 /// Without it sled would not keep records in the order of the log.
 #[test]
 fn keys_sort_as_the_log_does() {
-    let pairs = [
-        (0, 0),
-        (0, 1),
-        (1, 0),
-        (255, 9),
-        (256, 0),
-        (u64::MAX, u16::MAX),
-    ];
-    let keys: Vec<Key> = pairs
-        .iter()
-        .map(|&(index, part)| key(index, part))
-        .collect();
+    let pairs = [(0, 0), (0, 1), (1, 0), (255, 9), (256, 0), (u64::MAX, u16::MAX)];
+    let keys: Vec<Key> = pairs.iter().map(|&(index, part)| key(index, part)).collect();
     assert!(keys.is_sorted());
     for (pair, key) in pairs.iter().zip(&keys) {
         assert_eq!(parse_key(key), Some(*pair));

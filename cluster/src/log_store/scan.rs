@@ -21,9 +21,7 @@ pub(super) struct ScannedGroup {
 
 impl GroupScan {
     pub(super) fn new(records: sled::Iter) -> Self {
-        Self {
-            records: records.peekable(),
-        }
+        Self { records: records.peekable() }
     }
 
     /// The next group; an error if sled cannot read on or holds a key that is none of ours.
@@ -85,10 +83,7 @@ fn join(values: &[(u16, IVec)]) -> Result<Bytes, String> {
     }
     match parts {
         Some(parts) if usize::from(parts) == values.len() => Ok(Bytes::from(encoded)),
-        Some(parts) => Err(format!(
-            "{} of {parts} parts of a record are there",
-            values.len()
-        )),
+        Some(parts) => Err(format!("{} of {parts} parts of a record are there", values.len())),
         None => Err("a record is empty".to_owned()),
     }
 }

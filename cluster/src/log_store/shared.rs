@@ -36,12 +36,7 @@ impl Shared {
         spawner: Option<Arc<dyn Spawner>>,
     ) -> Self {
         Self {
-            view: Mutex::new(View {
-                state,
-                cache,
-                pending_truncations: 0,
-                truncations: 0,
-            }),
+            view: Mutex::new(View { state, cache, pending_truncations: 0, truncations: 0 }),
             disk: Mutex::new(Some(disk)),
             spawner,
         }

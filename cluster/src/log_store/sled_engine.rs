@@ -35,10 +35,7 @@ pub(crate) struct SledOptions {
 
 impl Default for SledOptions {
     fn default() -> Self {
-        Self {
-            segment_bytes: SEGMENT_BYTES,
-            cache_bytes: CACHE_BYTES,
-        }
+        Self { segment_bytes: SEGMENT_BYTES, cache_bytes: CACHE_BYTES }
     }
 }
 
@@ -98,11 +95,9 @@ pub(super) fn engine_error(
         | sled::Error::CollectionNotFound(_) => {
             StoreError::damaged(path, format!("sled reports: {source}"))
         }
-        sled::Error::Io(_) | sled::Error::Unsupported(_) => StoreError::Engine {
-            action,
-            path,
-            source,
-        },
+        sled::Error::Io(_) | sled::Error::Unsupported(_) => {
+            StoreError::Engine { action, path, source }
+        }
     }
 }
 
@@ -120,8 +115,7 @@ pub(super) fn without_panic<T>(
 /// What a panic said.
 pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no reason given")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
 }
 
 fn open_when_unlocked(directory: &Path, config: &sled::Config) -> Result<sled::Db, StoreError> {
@@ -149,14 +143,11 @@ fn rewrite(path: &PathBuf) -> Result<(), StoreError> {
     let mut chunk = vec![0; REWRITE_CHUNK_BYTES];
     let mut offset = 0;
     loop {
-        let count = file
-            .read_at(&mut chunk, offset)
-            .map_err(StoreError::io("read", path))?;
+        let count = file.read_at(&mut chunk, offset).map_err(StoreError::io("read", path))?;
         if count == 0 {
             break;
         }
-        file.write_all_at(&chunk[..count], offset)
-            .map_err(StoreError::io("write", path))?;
+        file.write_all_at(&chunk[..count], offset).map_err(StoreError::io("write", path))?;
         offset += count as u64;
     }
     file.sync_all().map_err(StoreError::io("sync", path))

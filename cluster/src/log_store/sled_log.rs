@@ -63,10 +63,7 @@ impl SledLog {
 
     /// What a group that is written now is written after.
     pub(super) fn origin(&self, previous: Option<LeaderId>) -> Origin {
-        Origin {
-            previous,
-            mark_sequence: self.mark.sequence,
-        }
+        Origin { previous, mark_sequence: self.mark.sequence }
     }
 
     /// Writes the entries gathered so far as one group.
@@ -132,11 +129,7 @@ impl SledLog {
         let encoded = bytes::Bytes::copy_from_slice(part.body);
         let group = record::decode_group(span.first, encoded).map_err(damaged)?;
         self.groups.pop_back();
-        for entry in group
-            .entries
-            .iter()
-            .take_while(|entry| entry.log_id.index <= last)
-        {
+        for entry in group.entries.iter().take_while(|entry| entry.log_id.index <= last) {
             self.builder.push(entry, self.origin(group.origin.previous));
         }
         self.write_group()
@@ -181,12 +174,7 @@ impl LogStorage for SledLog {
         self.mark.state.committed = self.mark.state.committed.min(last);
         self.write_mark()?;
         let keep = next_index(last);
-        while let Some(span) = self
-            .groups
-            .back()
-            .copied()
-            .filter(|span| span.first >= keep)
-        {
+        while let Some(span) = self.groups.back().copied().filter(|span| span.first >= keep) {
             self.delete_group(span)?;
             self.groups.pop_back();
         }
@@ -236,9 +224,7 @@ impl LogStorage for SledLog {
         if !self.unsynced {
             return Ok(());
         }
-        self.database
-            .flush()
-            .map_err(engine_error("flush", self.directory()))?;
+        self.database.flush().map_err(engine_error("flush", self.directory()))?;
         (self.sync_call)().map_err(StoreError::io("sync", self.directory.join("db")))?;
         self.unsynced = false;
         self.mark.durable = self.mark.state.last;
@@ -259,19 +245,13 @@ impl LogStorage for SledLog {
     }
 
     fn reader(&self) -> Arc<dyn LogRead> {
-        Arc::new(SledReader::new(
-            self.directory.clone(),
-            self.records.clone(),
-        ))
+        Arc::new(SledReader::new(self.directory.clone(), self.records.clone()))
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
         self.unmarked = true;
         self.sync()?;
-        self.mark_file.write(&Mark {
-            closed: true,
-            ..self.mark.clone()
-        })?;
+        self.mark_file.write(&Mark { closed: true, ..self.mark.clone() })?;
         self.mark_file.sync()
     }
 }

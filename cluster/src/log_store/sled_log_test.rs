@@ -87,9 +87,7 @@ fn no_blob_file_ever_appears() {
     let limit = options.record_bytes_max();
     let mut index = 0;
     let largest = [ENTRY_BYTES_MAX, limit, limit - 1, limit + 1];
-    let sizes = largest
-        .into_iter()
-        .chain((0..120).map(|_| random.random_range(0..limit)));
+    let sizes = largest.into_iter().chain((0..120).map(|_| random.random_range(0..limit)));
     let sizes: Vec<usize> = sizes.collect();
     for bytes in sizes {
         log.append(&entries(1, index..index + 1, bytes)).unwrap();
@@ -112,9 +110,7 @@ fn no_blob_file_ever_appears() {
 fn an_entry_above_the_limit_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path(), SledOptions::default());
-    let error = log
-        .append(&entries(1, 0..1, ENTRY_BYTES_MAX + 1))
-        .unwrap_err();
+    let error = log.append(&entries(1, 0..1, ENTRY_BYTES_MAX + 1)).unwrap_err();
     assert!(matches!(error, StoreError::EntryTooLarge { index: 0, .. }));
 }
 
@@ -125,13 +121,7 @@ fn an_entry_that_does_not_follow_is_refused() {
     let mut log = open(directory.path(), small_sled());
     log.append(&entries(1, 0..3, 10)).unwrap();
     let error = log.append(&entries(1, 4..5, 10)).unwrap_err();
-    assert!(matches!(
-        error,
-        StoreError::Gap {
-            found: 4,
-            expected: 3
-        }
-    ));
+    assert!(matches!(error, StoreError::Gap { found: 4, expected: 3 }));
 }
 
 /// Without it a purge of a long log would hold up appends for as long as it takes.
@@ -184,13 +174,8 @@ fn a_missing_log_is_noticed() {
     log.close().unwrap();
     drop(log);
     fs::remove_dir_all(directory.path().join("log")).unwrap();
-    let error = SledLog::open(directory.path(), "store", small_sled(), None)
-        .err()
-        .unwrap();
-    assert!(
-        error.to_string().contains("joins as a new replica"),
-        "{error}"
-    );
+    let error = SledLog::open(directory.path(), "store", small_sled(), None).err().unwrap();
+    assert!(error.to_string().contains("joins as a new replica"), "{error}");
 }
 
 /// Without it the mark could claim what a failed sync never brought to the disk, and a healthy log be refused.

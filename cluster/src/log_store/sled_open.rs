@@ -57,16 +57,10 @@ struct Opening {
 
 impl Opening {
     fn new(directory: &Path, engine: &SledEngine, filed: Option<Mark>) -> Result<Self, StoreError> {
-        let open_tree = |name| {
-            engine
-                .database
-                .open_tree(name)
-                .map_err(engine_error("open", directory))
-        };
+        let open_tree =
+            |name| engine.database.open_tree(name).map_err(engine_error("open", directory));
         let (records, marks) = (open_tree(RECORDS_TREE)?, open_tree(MARKS_TREE)?);
-        let stored = marks
-            .get(MARK_KEY)
-            .map_err(engine_error("read", directory))?;
+        let stored = marks.get(MARK_KEY).map_err(engine_error("read", directory))?;
         let stored = stored
             .map(|bytes| {
                 Mark::decode(&bytes)
@@ -83,10 +77,7 @@ impl Opening {
 
     /// The log must be the one that was created with this store id; a new one is given it.
     fn check_store(&self, store_id: &str) -> Result<(), StoreError> {
-        let found = self
-            .marks
-            .get(STORE_KEY)
-            .map_err(engine_error("read", &self.directory))?;
+        let found = self.marks.get(STORE_KEY).map_err(engine_error("read", &self.directory))?;
         match found {
             Some(found) if found == store_id.as_bytes() => Ok(()),
             Some(found) => {
@@ -95,15 +86,12 @@ impl Opening {
                     format!("it belongs to another store, {found}, than its directory, {store_id}");
                 Err(StoreError::damaged(&self.directory, what))
             }
-            None if self.mark.sequence > 0 => Err(StoreError::damaged(
-                &self.directory,
-                "it does not say whose it is",
-            )),
+            None if self.mark.sequence > 0 => {
+                Err(StoreError::damaged(&self.directory, "it does not say whose it is"))
+            }
             None => {
                 let inserted = self.marks.insert(STORE_KEY, store_id);
-                inserted
-                    .map(drop)
-                    .map_err(engine_error("write to", &self.directory))
+                inserted.map(drop).map_err(engine_error("write to", &self.directory))
             }
         }
     }
@@ -217,11 +205,7 @@ impl Found {
         if let Err(what) = self.check_chain(first, &group) {
             return self.tear(first, &what);
         }
-        self.groups.push_back(GroupSpan {
-            first,
-            last,
-            parts: keys,
-        });
+        self.groups.push_back(GroupSpan { first, last, parts: keys });
         for entry in group.entries {
             if entry.log_id.index >= purged_end {
                 self.last = Some(entry.log_id);

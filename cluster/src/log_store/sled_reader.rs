@@ -45,16 +45,10 @@ impl SledReader {
 
     /// The key of the group that holds `index`, or where it would be.
     fn start_key(&self, index: u64) -> Result<record::Key, StoreError> {
-        let before = self
-            .records
-            .range(..=record::key(index, u16::MAX))
-            .next_back();
-        let found = before
-            .transpose()
-            .map_err(engine_error("read", &self.directory))?;
-        let first = found
-            .and_then(|(key, _)| record::parse_key(&key))
-            .map_or(index, |(first, _)| first);
+        let before = self.records.range(..=record::key(index, u16::MAX)).next_back();
+        let found = before.transpose().map_err(engine_error("read", &self.directory))?;
+        let first =
+            found.and_then(|(key, _)| record::parse_key(&key)).map_or(index, |(first, _)| first);
         Ok(record::key(first, 0))
     }
 

@@ -40,10 +40,7 @@ enum Sink {
 
 impl LogStore {
     pub(super) fn threaded(shared: Arc<Shared>, submission: Submission) -> Self {
-        Self {
-            shared,
-            sink: Sink::Thread(submission),
-        }
+        Self { shared, sink: Sink::Thread(submission) }
     }
 
     /// A store on an engine that never blocks, without a thread.
@@ -54,13 +51,11 @@ impl LogStore {
     ) -> Self {
         let shared = Arc::new(Shared::new(storage.state(), cache, storage.reader(), None));
         let executor = Executor::new(storage, Arc::clone(&shared), fatal);
-        Self {
-            shared,
-            sink: Sink::Inline(Arc::new(Mutex::new(Some(executor)))),
-        }
+        Self { shared, sink: Sink::Inline(Arc::new(Mutex::new(Some(executor)))) }
     }
 
     /// Bounds the entries kept in memory, in bytes.
+    #[cfg(test)]
     pub(crate) fn limit_cache(&self, bytes_max: usize) {
         self.shared.view().cache.set_limit(bytes_max);
     }
@@ -87,11 +82,7 @@ impl LogStore {
                 let executor = slot.as_mut().ok_or(StoreError::Closed)?;
                 if let Some(done) = executor.run(&mut vec![command]) {
                     let closed = slot.take().is_some_and(Executor::close);
-                    let outcome = if closed {
-                        Ok(())
-                    } else {
-                        Err(StoreError::Closed)
-                    };
+                    let outcome = if closed { Ok(()) } else { Err(StoreError::Closed) };
                     // A caller that has gone away meanwhile is no failure.
                     let _ = done.send(outcome);
                 }
@@ -164,10 +155,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
         let view = self.shared.view();
-        Ok(LogState {
-            last_purged_log_id: view.state.purged,
-            last_log_id: view.state.last,
-        })
+        Ok(LogState { last_purged_log_id: view.state.purged, last_log_id: view.state.last })
     }
 
     async fn get_log_reader(&mut self) -> Self::LogReader {
@@ -204,9 +192,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
-        self.truncate(last_log_id)
-            .await
-            .map_err(StoreError::into_io)
+        self.truncate(last_log_id).await.map_err(StoreError::into_io)
     }
 
     async fn purge(&mut self, log_id: LogId) -> Result<(), io::Error> {

@@ -30,9 +30,7 @@ async fn open(directory: &Path, fatal: FatalHook, sync: Option<SyncCall>) -> Log
         let (log, cache) = SledLog::open(&directory, "store", SledOptions::default(), sync)?;
         Ok((Box::new(log) as Box<_>, cache))
     };
-    start_writer(SystemSpawner::current(), fatal, (), open)
-        .await
-        .unwrap()
+    start_writer(SystemSpawner::current(), fatal, (), open).await.unwrap()
 }
 
 fn panicking() -> FatalHook {
@@ -47,10 +45,7 @@ async fn append(store: &mut LogStore, term: u64, range: std::ops::Range<u64>) ->
 
 async fn append_all(store: &mut LogStore, entries: Vec<Entry>) -> Answer {
     let (sender, receiver) = TypeConfig::oneshot();
-    store
-        .append(entries, IOFlushed::signal(sender))
-        .await
-        .unwrap();
+    store.append(entries, IOFlushed::signal(sender)).await.unwrap();
     Box::pin(async move { receiver.await.unwrap() })
 }
 

@@ -35,12 +35,8 @@ impl StoreBuilder<TypeConfig, LogStore, Applier, TempDir> for Builder {
         .await
         .unwrap();
         let (machine, _) = TestMachine::new();
-        let applier = Applier::new(
-            Box::new(machine),
-            Arc::clone(&storage.snapshots),
-            spawner,
-            fatal,
-        );
+        let applier =
+            Applier::new(Box::new(machine), Arc::clone(&storage.snapshots), spawner, fatal);
         Ok((directory, storage.log, applier))
     }
 }

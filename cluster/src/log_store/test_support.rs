@@ -13,10 +13,7 @@ use crate::{
 
 /// Segments so small that a few dozen entries fill several.
 pub(super) fn small_sled() -> SledOptions {
-    SledOptions {
-        segment_bytes: 64 * 1024,
-        cache_bytes: 1024 * 1024,
-    }
+    SledOptions { segment_bytes: 64 * 1024, cache_bytes: 1024 * 1024 }
 }
 
 pub(super) fn log_id(term: u64, index: u64) -> LogId {
@@ -24,10 +21,7 @@ pub(super) fn log_id(term: u64, index: u64) -> LogId {
 }
 
 pub(super) fn vote(term: u64) -> Vote {
-    Vote {
-        leader_id: LeaderId::new(term, 1),
-        committed: true,
-    }
+    Vote { leader_id: LeaderId::new(term, 1), committed: true }
 }
 
 /// An entry of `bytes` bytes that depend on where it stands.

@@ -122,11 +122,7 @@ fn serve(
         room.add_permits(released);
         if let Some(done) = closing {
             let closed = executor.close();
-            let outcome = if closed {
-                Ok(())
-            } else {
-                Err(StoreError::Closed)
-            };
+            let outcome = if closed { Ok(()) } else { Err(StoreError::Closed) };
             return Some((done, outcome));
         }
         untidy = executor.tidy(PURGE_KEYS_BUSY_MAX);

@@ -59,20 +59,14 @@ impl RelayClient {
         let clock = &self.context.clock;
         let known = clock.timeout_at(deadline, self.wait_for_leader());
         if known.await.map_err(|_| RelayError::NoLeader)? {
-            return Err(RelayError::NotSent {
-                reason: "this replica leads now".to_owned(),
-            });
+            return Err(RelayError::NotSent { reason: "this replica leads now".to_owned() });
         }
         let (answer, answered) = oneshot::channel();
-        let call = Call {
-            body,
-            deadline,
-            answer,
-        };
+        let call = Call { body, deadline, answer };
         self.queue.try_send(call).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => RelayError::Overloaded {
-                limit: self.context.config.limits.relayed_calls,
-            },
+            mpsc::error::TrySendError::Full(_) => {
+                RelayError::Overloaded { limit: self.context.config.limits.relayed_calls }
+            }
             mpsc::error::TrySendError::Closed(_) => RelayError::Stopping,
         })?;
         match clock.timeout_at(deadline, answered).await {
@@ -135,21 +129,14 @@ async fn open(context: &Context) -> Result<LeaderStream, String> {
     let info = context
         .member(leader.0)
         .ok_or_else(|| format!("leader {leader} is not in the membership"))?;
-    let connected = context.clock.timeout(
-        context.config.timings.peer_call,
-        connect(context, leader, &info),
-    );
+    let connected =
+        context.clock.timeout(context.config.timings.peer_call, connect(context, leader, &info));
     match connected.await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(status)) => Err(format!(
-            "leader {leader} at {}: {}",
-            info.address,
-            status.message()
-        )),
-        Err(_) => Err(format!(
-            "leader {leader} at {} does not answer",
-            info.address
-        )),
+        Ok(Err(status)) => {
+            Err(format!("leader {leader} at {}: {}", info.address, status.message()))
+        }
+        Err(_) => Err(format!("leader {leader} at {} does not answer", info.address)),
     }
 }
 
@@ -166,15 +153,8 @@ async fn connect(
     };
     // The channel is empty, so there is room.
     let _ = outbound.try_send(first);
-    let replies = client
-        .relay(ReceiverStream::new(batches))
-        .await?
-        .into_inner();
-    Ok(LeaderStream {
-        leader,
-        outbound,
-        replies,
-    })
+    let replies = client.relay(ReceiverStream::new(batches)).await?.into_inner();
+    Ok(LeaderStream { leader, outbound, replies })
 }
 
 impl LeaderStream {
@@ -225,11 +205,7 @@ impl LeaderStream {
 
     /// A leader that has handed over still answers what it was sent before; new calls need not wait for that.
     fn finish_elsewhere(self, context: &Arc<Context>, mut pending: Pending) {
-        let Self {
-            outbound,
-            mut replies,
-            ..
-        } = self;
+        let Self { outbound, mut replies, .. } = self;
         drop(outbound);
         let task_context = Arc::clone(context);
         context.raft_tasks.spawn("relay drains", async move {
@@ -245,10 +221,7 @@ impl LeaderStream {
                 () = task_context.stop.cancelled() => {}
                 _ = task_context.clock.timeout(limit, drained) => {}
             }
-            answer_all(
-                pending.into_answers(),
-                &unknown("another replica leads now"),
-            );
+            answer_all(pending.into_answers(), &unknown("another replica leads now"));
         });
     }
 }
@@ -262,11 +235,7 @@ struct Pending {
 
 impl Pending {
     fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            next_id: 1,
-            answers: HashMap::new(),
-        }
+        Self { limit, next_id: 1, answers: HashMap::new() }
     }
 
     fn room(&mut self) -> usize {
@@ -337,7 +306,5 @@ fn answer_all(waiting: impl Iterator<Item = impl Answerable>, error: &RelayError
 }
 
 fn unknown(reason: &str) -> RelayError {
-    RelayError::Unknown {
-        reason: reason.to_owned(),
-    }
+    RelayError::Unknown { reason: reason.to_owned() }
 }

@@ -28,9 +28,7 @@ pub(crate) async fn serve(
         handler,
         context: Arc::clone(&context),
     };
-    context
-        .raft_tasks
-        .spawn("relay stream", follower.read(first.calls, batches));
+    context.raft_tasks.spawn("relay stream", follower.read(first.calls, batches));
     Ok(gather(gathered))
 }
 
@@ -69,11 +67,8 @@ impl Follower {
     async fn start(&self, call: peer::RelayCall, permit: OwnedSemaphorePermit) {
         let replies = self.replies.clone();
         if !self.context.leadership.borrow().local {
-            let refusal = peer::RelayReply {
-                id: call.id,
-                not_leader: true,
-                body: bytes::Bytes::new(),
-            };
+            let refusal =
+                peer::RelayReply { id: call.id, not_leader: true, body: bytes::Bytes::new() };
             // If the stream has ended, the follower knows that its calls are lost.
             let _ = replies.send(refusal).await;
             return;
@@ -92,11 +87,7 @@ impl Follower {
                     );
                     return;
                 }
-                let reply = peer::RelayReply {
-                    id: call.id,
-                    not_leader: false,
-                    body,
-                };
+                let reply = peer::RelayReply { id: call.id, not_leader: false, body };
                 let _ = replies.send(reply).await;
             }
             drop(permit);
@@ -108,22 +99,12 @@ impl Follower {
 fn gather(
     replies: mpsc::Receiver<peer::RelayReply>,
 ) -> impl Stream<Item = Result<peer::RelayReplyBatch, Status>> + Send + 'static {
-    futures::stream::unfold(
-        (replies, Vec::new()),
-        |(mut replies, mut waiting)| async move {
-            if waiting.is_empty() {
-                replies.recv_many(&mut waiting, CALLS_PER_BATCH).await;
-            }
-            let count = fit(waiting
-                .iter()
-                .map(|reply: &peer::RelayReply| reply.body.len()));
-            let rest = waiting.split_off(count);
-            (count > 0).then(|| {
-                (
-                    Ok(peer::RelayReplyBatch { replies: waiting }),
-                    (replies, rest),
-                )
-            })
-        },
-    )
+    futures::stream::unfold((replies, Vec::new()), |(mut replies, mut waiting)| async move {
+        if waiting.is_empty() {
+            replies.recv_many(&mut waiting, CALLS_PER_BATCH).await;
+        }
+        let count = fit(waiting.iter().map(|reply: &peer::RelayReply| reply.body.len()));
+        let rest = waiting.split_off(count);
+        (count > 0).then(|| (Ok(peer::RelayReplyBatch { replies: waiting }), (replies, rest)))
+    })
 }

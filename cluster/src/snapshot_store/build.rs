@@ -31,12 +31,7 @@ pub(super) fn write_snapshot(
 }
 
 fn write_body(file: &File, head: &[u8], image: &dyn Image) -> io::Result<(u64, [u8; 32])> {
-    let mut out = BodyWriter {
-        file,
-        hasher: blake3::Hasher::new(),
-        bytes: 0,
-        unsynced: 0,
-    };
+    let mut out = BodyWriter { file, hasher: blake3::Hasher::new(), bytes: 0, unsynced: 0 };
     // The place of the header, which is known once the body is.
     out.file.write_all(head)?;
     let mut encoder = zstd::Encoder::new(&mut out, COMPRESSION_LEVEL)?;

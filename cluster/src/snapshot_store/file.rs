@@ -48,10 +48,7 @@ impl SnapshotFile {
             file,
             header,
             body_offset,
-            name: Mutex::new(Name {
-                path: path.to_owned(),
-                temporary,
-            }),
+            name: Mutex::new(Name { path: path.to_owned(), temporary }),
         }));
         snapshot.verify_body(path)?;
         Ok(snapshot)
@@ -73,6 +70,7 @@ impl SnapshotFile {
     }
 
     /// The size of the file.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> u64 {
         self.0.body_offset + self.0.header.body_bytes
     }
@@ -88,24 +86,18 @@ impl SnapshotFile {
 
     /// The image as the state machine wrote it. Blocks.
     pub(crate) fn read_image(&self) -> io::Result<impl Read + use<>> {
-        let body = Section {
-            snapshot: self.clone(),
-            offset: self.0.body_offset,
-        };
+        let body = Section { snapshot: self.clone(), offset: self.0.body_offset };
         zstd::Decoder::new(body)
     }
 
-    /// The whole file in chunks, header first, as [`super::SnapshotReceiver`] takes it; read on a thread of
+    /// The whole file in chunks, header first, as [`super::receive::SnapshotReceiver`] takes it; read on a thread of
     /// its own, a few chunks ahead.
     pub(crate) fn chunks(
         &self,
         spawner: &dyn Spawner,
     ) -> io::Result<ReceiverStream<io::Result<Bytes>>> {
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD_MAX);
-        let mut section = Section {
-            snapshot: self.clone(),
-            offset: 0,
-        };
+        let mut section = Section { snapshot: self.clone(), offset: 0 };
         let body = move || {
             loop {
                 let mut chunk = vec![0; CHUNK_BYTES];
@@ -146,26 +138,15 @@ impl SnapshotFile {
 
     fn verify_body(&self, path: &Path) -> Result<(), StoreError> {
         let damaged = |what: &str| StoreError::damaged(path, what);
-        let length = self
-            .0
-            .file
-            .metadata()
-            .map_err(StoreError::io("read", path))?
-            .len();
+        let length = self.0.file.metadata().map_err(StoreError::io("read", path))?.len();
         if self.0.body_offset.checked_add(self.0.header.body_bytes) != Some(length) {
             return Err(damaged("its size does not match its header"));
         }
         let mut hasher = blake3::Hasher::new();
-        let mut section = Section {
-            snapshot: self.clone(),
-            offset: self.0.body_offset,
-        };
+        let mut section = Section { snapshot: self.clone(), offset: self.0.body_offset };
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
-            match section
-                .read(&mut chunk)
-                .map_err(StoreError::io("read", path))?
-            {
+            match section.read(&mut chunk).map_err(StoreError::io("read", path))? {
                 0 => break,
                 count => hasher.update(&chunk[..count]),
             };
@@ -181,12 +162,7 @@ impl SnapshotFile {
 impl fmt::Debug for SnapshotFile {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path();
-        write!(
-            formatter,
-            "SnapshotFile({}, {})",
-            path.display(),
-            self.meta()
-        )
+        write!(formatter, "SnapshotFile({}, {})", path.display(), self.meta())
     }
 }
 
@@ -225,8 +201,7 @@ fn read_header(path: &Path, file: &File) -> Result<Header, StoreError> {
     file.read_exact_at(&mut prefix, 0).map_err(cut)?;
     let refuse = |fault| refusal(path, fault);
     let mut header = vec![0; Header::length(&prefix).map_err(refuse)?];
-    file.read_exact_at(&mut header, PREFIX_BYTES as u64)
-        .map_err(cut)?;
+    file.read_exact_at(&mut header, PREFIX_BYTES as u64).map_err(cut)?;
     Header::decode(&prefix, &header).map_err(refuse)
 }
 

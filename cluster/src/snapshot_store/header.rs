@@ -41,13 +41,7 @@ pub(super) enum HeaderFault {
 impl Header {
     /// A header before its body is known, of exactly the size that it will have.
     pub(super) fn open(meta: SnapshotMeta, cluster_id: String, feature_level: u32) -> Self {
-        Self {
-            meta,
-            cluster_id,
-            feature_level,
-            body_bytes: u64::MAX,
-            body_hash: [0; HASH_BYTES],
-        }
+        Self { meta, cluster_id, feature_level, body_bytes: u64::MAX, body_hash: [0; HASH_BYTES] }
     }
 
     /// Everything before the body.
@@ -64,11 +58,7 @@ impl Header {
         .encode_to_vec();
         let mut head = Vec::with_capacity(PREFIX_BYTES + header.len());
         head.extend_from_slice(MAGIC);
-        head.extend(
-            u32::try_from(header.len())
-                .unwrap_or(u32::MAX)
-                .to_le_bytes(),
-        );
+        head.extend(u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes());
         head.extend_from_slice(blake3::hash(&header).as_bytes());
         head.extend(header);
         head
@@ -98,9 +88,7 @@ impl Header {
         if header.minimum_reader_version > FORMAT_VERSION {
             return Err(HeaderFault::Newer(header.minimum_reader_version));
         }
-        let meta = header
-            .meta
-            .ok_or_else(|| damaged("it does not say what it covers"))?;
+        let meta = header.meta.ok_or_else(|| damaged("it does not say what it covers"))?;
         let meta = decode_snapshot_meta(meta).map_err(|error| undecodable(error.to_string()))?;
         let body_hash = header.body_blake3.as_ref().try_into();
         Ok(Self {

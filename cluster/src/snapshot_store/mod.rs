@@ -21,5 +21,4 @@ mod store;
 mod snapshot_test;
 
 pub(crate) use file::SnapshotFile;
-pub(crate) use receive::SnapshotReceiver;
 pub(crate) use store::SnapshotStore;

@@ -93,10 +93,7 @@ fn receive(
             None => return Err(refused("its sender stopped before the end")),
         }
     }
-    incoming
-        .file
-        .sync_all()
-        .map_err(StoreError::io("sync", path))?;
+    incoming.file.sync_all().map_err(StoreError::io("sync", path))?;
     let snapshot = SnapshotFile::verify(path, true).map_err(as_refusal)?;
     match cluster_id {
         Some(cluster_id) if cluster_id != snapshot.cluster_id() => {
@@ -144,13 +141,11 @@ impl<'a> Incoming<'a> {
             return Err(refused("it is longer than its header says"));
         }
         let mut file = &self.file;
-        file.write_all(chunk)
-            .map_err(StoreError::io("write", self.path))?;
+        file.write_all(chunk).map_err(StoreError::io("write", self.path))?;
         self.unsynced += chunk.len() as u64;
         if self.unsynced >= SYNC_EVERY_BYTES {
             self.unsynced = 0;
-            file.sync_data()
-                .map_err(StoreError::io("sync", self.path))?;
+            file.sync_data().map_err(StoreError::io("sync", self.path))?;
         }
         Ok(())
     }

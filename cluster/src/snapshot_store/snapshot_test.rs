@@ -124,12 +124,9 @@ fn leftovers_of_a_crash_are_cleared() {
 fn a_snapshot_for_newer_readers_is_refused() {
     use navarch_proto::peer;
     use prost::Message as _;
-    let header = peer::SnapshotHeader {
-        format_version: 2,
-        minimum_reader_version: 2,
-        ..Default::default()
-    }
-    .encode_to_vec();
+    let header =
+        peer::SnapshotHeader { format_version: 2, minimum_reader_version: 2, ..Default::default() }
+            .encode_to_vec();
     let mut bytes = b"NAVSNAP\n".to_vec();
     bytes.extend(u32::try_from(header.len()).unwrap().to_le_bytes());
     bytes.extend(blake3::hash(&header).as_bytes());
@@ -186,19 +183,10 @@ async fn a_bad_transfer_is_refused_and_leaves_nothing() {
     let mut flipped = whole.clone();
     *flipped.last_mut().unwrap() ^= 1;
     let longer = [whole.as_slice(), &[0; 9]].concat();
-    for bad in [
-        &whole[..whole.len() - 1],
-        &whole[..20],
-        b"",
-        &flipped,
-        &longer,
-    ] {
+    for bad in [&whole[..whole.len() - 1], &whole[..20], b"", &flipped, &longer] {
         let chunks: Vec<Bytes> = bad.chunks(1_000).map(Bytes::copy_from_slice).collect();
         let error = deliver(&chunks, &to).await.unwrap_err();
-        assert!(
-            matches!(error, StoreError::SnapshotRefused { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, StoreError::SnapshotRefused { .. }), "{error}");
         assert!(files(follower.path()).is_empty());
     }
     // Complete, but never installed.
@@ -217,12 +205,6 @@ async fn a_snapshot_of_another_cluster_is_refused() {
     let identity = IdentityFile::open(follower.path(), &Expected::default()).unwrap();
     identity.claim("cluster-b", 2).unwrap();
     let to = SnapshotStore::open(follower.path(), Arc::new(identity)).unwrap();
-    let error = deliver(&sent(&from).await, &to)
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("cluster-a") && error.contains("cluster-b"),
-        "{error}"
-    );
+    let error = deliver(&sent(&from).await, &to).await.unwrap_err().to_string();
+    assert!(error.contains("cluster-a") && error.contains("cluster-b"), "{error}");
 }

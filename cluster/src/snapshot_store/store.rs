@@ -30,6 +30,8 @@ pub(crate) struct SnapshotStore {
     directory: PathBuf,
     identity: Arc<IdentityFile>,
     newest: Mutex<Option<SnapshotFile>>,
+    /// One adoption at a time; apart from `newest`, so that nobody who asks for that one waits for the disk.
+    adopting: Mutex<()>,
     /// Makes temporary names differ.
     temporaries: AtomicU64,
 }
@@ -65,6 +67,7 @@ impl SnapshotStore {
             directory,
             identity,
             newest: Mutex::new(newest),
+            adopting: Mutex::new(()),
             temporaries: AtomicU64::new(0),
         })
     }
@@ -105,20 +108,24 @@ impl SnapshotStore {
 
     /// Makes `snapshot` one of the replica's own, durably, and removes those that it makes needless. Blocks.
     pub(crate) fn adopt(&self, snapshot: &SnapshotFile) -> Result<(), StoreError> {
-        // One at a time, so that the newest stays the newest.
-        let mut newest = self.lock();
+        let _adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
         if snapshot.is_temporary() {
             snapshot.rename(&self.final_path(snapshot.meta()))?;
         }
-        let covered = newest.as_ref().map(|snapshot| snapshot.meta().last_log_id);
-        if covered <= Some(snapshot.meta().last_log_id) {
-            *newest = Some(snapshot.clone());
-        }
-        drop(newest);
+        self.show(snapshot);
         for (_, path) in complete(&self.directory)?.into_iter().skip(SNAPSHOTS_KEPT) {
             fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
         }
         Ok(())
+    }
+
+    /// Makes `snapshot` the newest, unless a newer one came first.
+    fn show(&self, snapshot: &SnapshotFile) {
+        let mut newest = self.lock();
+        let covered = newest.as_ref().map(|newest| newest.meta().last_log_id);
+        if covered <= Some(snapshot.meta().last_log_id) {
+            *newest = Some(snapshot.clone());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<SnapshotFile>> {
@@ -133,10 +140,7 @@ impl SnapshotStore {
     fn final_path(&self, meta: &SnapshotMeta) -> PathBuf {
         let name = match meta.last_log_id {
             Some(LogId { leader_id, index }) => {
-                format!(
-                    "{PREFIX}{index:020}-{}-{}",
-                    leader_id.term, leader_id.node_id
-                )
+                format!("{PREFIX}{index:020}-{}-{}", leader_id.term, leader_id.node_id)
             }
             None => format!("{PREFIX}{:020}-0-0", 0),
         };
@@ -147,9 +151,7 @@ impl SnapshotStore {
 /// All complete snapshots, the newest first.
 fn complete(directory: &Path) -> Result<Vec<(LogId, PathBuf)>, StoreError> {
     let paths = list(directory)?.into_iter();
-    let mut found: Vec<_> = paths
-        .filter_map(|path| Some((parse_name(&path)?, path)))
-        .collect();
+    let mut found: Vec<_> = paths.filter_map(|path| Some((parse_name(&path)?, path))).collect();
     found.sort_by_key(|(log_id, _)| Reverse(*log_id));
     Ok(found)
 }
@@ -157,11 +159,8 @@ fn complete(directory: &Path) -> Result<Vec<(LogId, PathBuf)>, StoreError> {
 fn parse_name(path: &Path) -> Option<LogId> {
     let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
     let mut numbers = name.split('-').map(str::parse::<u64>);
-    let (index, term, leader) = (
-        numbers.next()?.ok()?,
-        numbers.next()?.ok()?,
-        numbers.next()?.ok()?,
-    );
+    let (index, term, leader) =
+        (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
     let log_id = LogId::new(LeaderId::new(term, leader), index);
     numbers.next().is_none().then_some(log_id)
 }
@@ -169,7 +168,5 @@ fn parse_name(path: &Path) -> Option<LogId> {
 fn list(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let entries = fs::read_dir(directory).map_err(StoreError::io("list", directory))?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-    paths
-        .collect::<io::Result<_>>()
-        .map_err(StoreError::io("list", directory))
+    paths.collect::<io::Result<_>>().map_err(StoreError::io("list", directory))
 }

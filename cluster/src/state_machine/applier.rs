@@ -139,9 +139,7 @@ fn replace_state(
         });
     }
     let last_index = snapshot.meta().last_log_id.map_or(0, |last| last.index);
-    let mut image = snapshot
-        .read_image()
-        .map_err(StoreError::io("read", snapshot.path()))?;
+    let mut image = snapshot.read_image().map_err(StoreError::io("read", snapshot.path()))?;
     let outcome = catch_unwind(AssertUnwindSafe(|| machine.install(last_index, &mut image)));
     outcome
         .unwrap_or_else(|_| Err(InstallError::new("install panicked")))
@@ -216,9 +214,9 @@ impl RaftStateMachine<TypeConfig> for Applier {
     async fn get_current_snapshot(
         &mut self,
     ) -> Result<Option<Snapshot<LeaderId, u64, ReplicaInfo, SnapshotFile>>, io::Error> {
-        Ok(self.snapshots.newest().map(|file| Snapshot {
-            meta: file.meta().clone(),
-            snapshot: file,
-        }))
+        Ok(self
+            .snapshots
+            .newest()
+            .map(|file| Snapshot { meta: file.meta().clone(), snapshot: file }))
     }
 }

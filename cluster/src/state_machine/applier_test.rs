@@ -36,17 +36,8 @@ fn subject(directory: &Path) -> Subject {
     let seen = Arc::clone(&faults);
     let fatal = FatalHook::new(move |fault| seen.lock().unwrap().push(fault.to_string()));
     let (machine, published) = TestMachine::new();
-    let applier = Applier::new(
-        Box::new(machine),
-        snapshots,
-        SystemSpawner::current(),
-        fatal,
-    );
-    Subject {
-        applier,
-        published,
-        faults,
-    }
+    let applier = Applier::new(Box::new(machine), snapshots, SystemSpawner::current(), fatal);
+    Subject { applier, published, faults }
 }
 
 fn log_id(index: u64) -> LogId {
@@ -54,17 +45,11 @@ fn log_id(index: u64) -> LogId {
 }
 
 fn normal(index: u64, payload: &'static [u8]) -> Entry {
-    Entry {
-        log_id: log_id(index),
-        payload: Carried::Normal(Payload(Bytes::from_static(payload))),
-    }
+    Entry { log_id: log_id(index), payload: Carried::Normal(Payload(Bytes::from_static(payload))) }
 }
 
 fn blank(index: u64) -> Entry {
-    Entry {
-        log_id: log_id(index),
-        payload: Carried::Blank,
-    }
+    Entry { log_id: log_id(index), payload: Carried::Blank }
 }
 
 async fn apply(applier: &mut Applier, entries: Vec<Entry>) -> Result<(), std::io::Error> {
@@ -109,23 +94,15 @@ async fn an_entry_that_cannot_be_applied_is_fatal() {
 async fn a_snapshot_is_the_state_when_it_was_begun_and_replaces_everything() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut source = subject(one.path());
-    apply(&mut source.applier, vec![normal(0, b"a"), normal(1, b"b")])
-        .await
-        .unwrap();
+    apply(&mut source.applier, vec![normal(0, b"a"), normal(1, b"b")]).await.unwrap();
     let mut job = source.applier.get_snapshot_builder().await;
-    apply(&mut source.applier, vec![normal(2, b"late")])
-        .await
-        .unwrap();
+    apply(&mut source.applier, vec![normal(2, b"late")]).await.unwrap();
     let snapshot = job.build_snapshot().await.unwrap();
     assert_eq!(snapshot.meta.last_log_id, Some(log_id(1)));
 
     let mut target = subject(two.path());
-    apply(&mut target.applier, vec![normal(0, b"old")])
-        .await
-        .unwrap();
-    let installed = target
-        .applier
-        .install_snapshot(&snapshot.meta, snapshot.snapshot.clone());
+    apply(&mut target.applier, vec![normal(0, b"old")]).await.unwrap();
+    let installed = target.applier.install_snapshot(&snapshot.meta, snapshot.snapshot.clone());
     installed.await.unwrap();
     let shown = vec![(0, b"a".to_vec()), (1, b"b".to_vec())];
     assert_eq!(target.published.get(), (1, shown.clone()));

@@ -52,9 +52,7 @@ pub struct ApplyFault {
 impl ApplyFault {
     /// A fault described by `message`: what is wrong, and what to do.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-        }
+        Self { message: message.into() }
     }
 }
 
@@ -69,8 +67,6 @@ pub struct InstallError {
 impl InstallError {
     /// An error described by `message`: what is wrong, and what to do.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-        }
+        Self { message: message.into() }
     }
 }

@@ -47,10 +47,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotJob {
         &mut self,
     ) -> Result<Snapshot<LeaderId, u64, ReplicaInfo, SnapshotFile>, io::Error> {
         match self.build().await {
-            Ok(file) => Ok(Snapshot {
-                meta: file.meta().clone(),
-                snapshot: file,
-            }),
+            Ok(file) => Ok(Snapshot { meta: file.meta().clone(), snapshot: file }),
             Err(fault) => {
                 self.fatal.report(&fault);
                 Err(fault.into_io())

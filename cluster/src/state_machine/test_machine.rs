@@ -86,8 +86,7 @@ pub(crate) fn read_image(reader: &mut dyn io::Read) -> io::Result<Payloads> {
     while !rest.is_empty() {
         let mut number = || {
             let mut bytes = [0; 8];
-            rest.read_exact(&mut bytes)
-                .map(|()| u64::from_le_bytes(bytes))
+            rest.read_exact(&mut bytes).map(|()| u64::from_le_bytes(bytes))
         };
         let (index, length) = (number()?, number()?);
         let mut payload = vec![0; usize::try_from(length).unwrap()];

@@ -83,17 +83,13 @@ pub fn init_tls(dir: &Path, hosts: &[String]) -> Result<TlsInitReport, TlsInitEr
         };
         let key = KeyPair::generate().map_err(|error| make_error(host, &error))?;
         let params = replica_params(host).map_err(|error| make_error(host, &error))?;
-        let certificate = params
-            .signed_by(&key, &issuer)
-            .map_err(|error| make_error(host, &error))?;
+        let certificate =
+            params.signed_by(&key, &issuer).map_err(|error| make_error(host, &error))?;
         write(&files.key, &key.serialize_pem(), Secrecy::Private)?;
         write(&files.certificate, &certificate.pem(), Secrecy::Public)?;
         replicas.push((host.clone(), files));
     }
-    Ok(TlsInitReport {
-        new_authority,
-        replicas,
-    })
+    Ok(TlsInitReport { new_authority, replicas })
 }
 
 fn authority(dir: &Path) -> Result<(Issuer<'static, KeyPair>, bool), TlsInitError> {
@@ -108,9 +104,7 @@ fn authority(dir: &Path) -> Result<(Issuer<'static, KeyPair>, bool), TlsInitErro
         return Ok((Issuer::new(params, key), false));
     }
     let key = KeyPair::generate().map_err(|error| make_error(AUTHORITY, &error))?;
-    let certificate = params
-        .self_signed(&key)
-        .map_err(|error| make_error(AUTHORITY, &error))?;
+    let certificate = params.self_signed(&key).map_err(|error| make_error(AUTHORITY, &error))?;
     // The certificate last: its presence says that the key is complete.
     write(&key_path, &key.serialize_pem(), Secrecy::Private)?;
     write(&certificate_path, &certificate.pem(), Secrecy::Public)?;
@@ -119,9 +113,7 @@ fn authority(dir: &Path) -> Result<(Issuer<'static, KeyPair>, bool), TlsInitErro
 
 fn authority_params() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, AUTHORITY);
+    params.distinguished_name.push(DnType::CommonName, AUTHORITY);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
@@ -131,10 +123,8 @@ fn replica_params(host: &str) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(vec![host.to_owned()])?;
     params.distinguished_name.push(DnType::CommonName, host);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![
-        ExtendedKeyUsagePurpose::ServerAuth,
-        ExtendedKeyUsagePurpose::ClientAuth,
-    ];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }
@@ -146,9 +136,7 @@ fn check_host(host: &str) -> Result<(), TlsInitError> {
         && !matches!(host, "ca" | "ca-key");
     match valid {
         true => Ok(()),
-        false => Err(TlsInitError::BadHost {
-            host: host.to_owned(),
-        }),
+        false => Err(TlsInitError::BadHost { host: host.to_owned() }),
     }
 }
 
@@ -183,17 +171,11 @@ fn write(path: &Path, text: &str, secrecy: Secrecy) -> Result<(), TlsInitError> 
 }
 
 fn file_error(path: &Path, source: io::Error) -> TlsInitError {
-    TlsInitError::File {
-        path: path.to_owned(),
-        source,
-    }
+    TlsInitError::File { path: path.to_owned(), source }
 }
 
 fn make_error(subject: &str, error: &rcgen::Error) -> TlsInitError {
-    TlsInitError::Make {
-        subject: subject.to_owned(),
-        reason: error.to_string(),
-    }
+    TlsInitError::Make { subject: subject.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -225,10 +207,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for host in ["", "../x", "a/b", "10.0.0.1:7000", "ca", "ca-key", "a b"] {
             let refused = init_tls(dir.path(), &hosts(&[host]));
-            assert!(
-                matches!(refused, Err(TlsInitError::BadHost { .. })),
-                "{host}"
-            );
+            assert!(matches!(refused, Err(TlsInitError::BadHost { .. })), "{host}");
         }
     }
 
@@ -238,17 +217,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let report = init_tls(dir.path(), &hosts(&["127.0.0.1", "127.0.0.2"])).unwrap();
         let (one, two) = (&report.replicas[0].1, &report.replicas[1].1);
-        let mixed = TlsFiles {
-            key: two.key.clone(),
-            ..one.clone()
-        };
+        let mixed = TlsFiles { key: two.key.clone(), ..one.clone() };
         assert!(PeerTls::load(&mixed).is_err());
         let empty = dir.path().join("empty.pem");
         fs::write(&empty, "").unwrap();
-        let without_authority = TlsFiles {
-            ca: empty,
-            ..one.clone()
-        };
+        let without_authority = TlsFiles { ca: empty, ..one.clone() };
         assert!(PeerTls::load(&without_authority).is_err());
     }
 }

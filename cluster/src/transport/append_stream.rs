@@ -30,24 +30,13 @@ where
     // openraft starts the next stream only when this one has let go of its input, which the connection holds
     // until the request ends: so the end of the results must end the request.
     let (alive, ended) = oneshot::channel::<()>();
-    let opening = peer::AppendCall {
-        envelope: Some(envelope),
-        ..peer::AppendCall::default()
-    };
+    let opening = peer::AppendCall { envelope: Some(envelope), ..peer::AppendCall::default() };
     let calls = futures::stream::once(future::ready(opening))
         .chain(input.map(|request| encode_append(&request, None)))
         .take_until(ended);
-    let replies = client
-        .stream_append(calls)
-        .await
-        .map_err(|status| rpc_error(&peer, &status))?
-        .into_inner();
-    Ok(Box::pin(Results {
-        replies,
-        peer,
-        failed: false,
-        _alive: alive,
-    }))
+    let replies =
+        client.stream_append(calls).await.map_err(|status| rpc_error(&peer, &status))?.into_inner();
+    Ok(Box::pin(Results { replies, peer, failed: false, _alive: alive }))
 }
 
 /// The answers, in the order of the appends; nothing follows an error.

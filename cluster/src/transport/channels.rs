@@ -44,10 +44,7 @@ pub(crate) struct Channels {
 
 impl Channels {
     pub(crate) fn new(tls: Option<PeerTls>) -> Self {
-        Self {
-            tls,
-            open: Mutex::new(HashMap::new()),
-        }
+        Self { tls, open: Mutex::new(HashMap::new()) }
     }
 
     /// A client for `lane` to `address` (`HOST:PORT`); it connects when it is used. Call it on the Raft
@@ -77,10 +74,7 @@ impl Channels {
 
     /// Closes all connections once their users let go.
     pub(crate) fn clear(&self) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn endpoint(&self, address: &str) -> Result<Endpoint, String> {
@@ -99,9 +93,9 @@ impl Channels {
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
         match &self.tls {
-            Some(tls) => endpoint
-                .tls_config(tls.client(host))
-                .map_err(|error| crate::tls::describe(&error)),
+            Some(tls) => {
+                endpoint.tls_config(tls.client(host)).map_err(|error| crate::tls::describe(&error))
+            }
             None => Ok(endpoint),
         }
     }
@@ -110,15 +104,12 @@ impl Channels {
 /// The server's side of the same settings.
 pub(crate) fn server_builder(tls: Option<&PeerTls>) -> Result<tonic::transport::Server, String> {
     let builder = tonic::transport::Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
     match tls {
-        Some(tls) => builder
-            .tls_config(tls.server())
-            .map_err(|error| crate::tls::describe(&error)),
+        Some(tls) => builder.tls_config(tls.server()).map_err(|error| crate::tls::describe(&error)),
         None => Ok(builder),
     }
 }

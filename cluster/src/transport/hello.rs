@@ -9,19 +9,13 @@ pub(crate) async fn say_hello(
     context: &Context,
     address: &str,
 ) -> Result<peer::HelloResponse, String> {
-    let request = peer::HelloRequest {
-        from: Some(context.identity()),
-        name: context.config.name.clone(),
-    };
+    let request =
+        peer::HelloRequest { from: Some(context.identity()), name: context.config.name.clone() };
     let asked = async {
         let mut client = context.channels.client(address, Lane::Control)?;
         client.hello(request).await
     };
-    match context
-        .clock
-        .timeout(context.config.timings.peer_call, asked)
-        .await
-    {
+    match context.clock.timeout(context.config.timings.peer_call, asked).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
         Ok(Err(status)) => Err(crate::tls::describe(&status)),
         Err(_) => Err("no answer in time".to_owned()),
@@ -52,11 +46,7 @@ pub(crate) fn answer_hello(
         address: config.advertised.clone(),
         public_address: config.public_address.clone(),
         wall_clock_ms: context.clock.wall_ms(),
-        leader_id: context
-            .leadership
-            .borrow()
-            .leader
-            .map_or(0, |leader| leader.0),
+        leader_id: context.leadership.borrow().leader.map_or(0, |leader| leader.0),
         bootstrap: config.bootstrap,
         initial_replicas: config
             .initial_replicas

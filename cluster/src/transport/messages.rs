@@ -59,9 +59,7 @@ pub(crate) fn encode_append_result(result: AppendResult) -> peer::AppendReply {
             append_reply::Result::HigherVote(encode_vote(&vote))
         }
     };
-    peer::AppendReply {
-        result: Some(result),
-    }
+    peer::AppendReply { result: Some(result) }
 }
 
 pub(crate) fn decode_append_result(reply: &peer::AppendReply) -> Result<AppendResult, CodecError> {
@@ -75,10 +73,7 @@ pub(crate) fn decode_append_result(reply: &peer::AppendReply) -> Result<AppendRe
         Some(append_reply::Result::HigherVote(vote)) => {
             Ok(Err(StreamAppendError::HigherVote(decode_vote(vote))))
         }
-        None => Err(CodecError::Missing {
-            message: "append reply",
-            field: "result",
-        }),
+        None => Err(CodecError::Missing { message: "append reply", field: "result" }),
     }
 }
 
@@ -136,8 +131,5 @@ pub(crate) fn required_vote(
     vote: Option<&peer::Vote>,
     message: &'static str,
 ) -> Result<Vote, CodecError> {
-    vote.map(decode_vote).ok_or(CodecError::Missing {
-        message,
-        field: "vote",
-    })
+    vote.map(decode_vote).ok_or(CodecError::Missing { message, field: "vote" })
 }

@@ -47,10 +47,7 @@ impl NetworkFactory {
     fn network(&self, id: u64, info: &ReplicaInfo, lane: Lane) -> PeerNetwork {
         PeerNetwork {
             context: Arc::clone(&self.context),
-            peer: Peer {
-                id,
-                info: info.clone(),
-            },
+            peer: Peer { id, info: info.clone() },
             lane,
         }
     }
@@ -93,8 +90,7 @@ impl PeerNetwork {
     }
 
     fn envelope(&self) -> peer::Envelope {
-        self.context
-            .envelope(self.peer.id, &self.peer.info.store_id)
+        self.context.envelope(self.peer.id, &self.peer.info.store_id)
     }
 
     fn rpc_error(&self, status: &Status) -> RpcError {
@@ -146,16 +142,12 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
         Box::pin(async move {
             let client = self.client(self.lane)?;
             let opened = append_stream::open(client, self.envelope(), self.peer.clone(), input);
-            match self
-                .context
-                .clock
-                .timeout(self.context.config.timings.peer_call, opened)
-                .await
-            {
+            match self.context.clock.timeout(self.context.config.timings.peer_call, opened).await {
                 Ok(results) => results,
-                Err(_) => Err(self.rpc_error(&Status::unavailable(
-                    "the append stream did not open in time",
-                ))),
+                Err(_) => {
+                    Err(self
+                        .rpc_error(&Status::unavailable("the append stream did not open in time")))
+                }
             }
         })
     }
@@ -222,12 +214,8 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
 
 /// What is unreachable is tried again after a pause, anything else at once.
 pub(crate) fn rpc_error(peer: &Peer, status: &Status) -> RpcError {
-    let message = format!(
-        "replica {} at {}: {}",
-        peer.id,
-        peer.info.address,
-        crate::tls::describe(status)
-    );
+    let message =
+        format!("replica {} at {}: {}", peer.id, peer.info.address, crate::tls::describe(status));
     match status.code() {
         // A refusal stands for as long as the identities do.
         Code::Unavailable | Code::FailedPrecondition | Code::Unknown => {

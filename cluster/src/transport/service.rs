@@ -2,7 +2,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _};
 use navarch_proto::peer::{self, peer_service_server::PeerService, read_index_reply};
-use openraft::raft::TransferLeaderRequest;
+use openraft::raft::{StreamAppendError, TransferLeaderRequest};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -48,13 +48,7 @@ impl PeerPortService {
         invitations: mpsc::Sender<JoinDecision>,
         snapshots: snapshots::Inbox,
     ) -> Self {
-        Self {
-            context,
-            reads,
-            handler,
-            invitations,
-            snapshots,
-        }
+        Self { context, reads, handler, invitations, snapshots }
     }
 
     /// Who calls, and the Raft that answers.
@@ -103,10 +97,8 @@ impl PeerService for PeerPortService {
             )));
         }
         let (answer, answered) = tokio::sync::oneshot::channel();
-        let identity = GroupIdentity {
-            cluster_id: request.cluster_id,
-            replica_id: request.replica_id,
-        };
+        let identity =
+            GroupIdentity { cluster_id: request.cluster_id, replica_id: request.replica_id };
         let invitation = JoinDecision { identity, answer };
         self.invitations
             .send(invitation)
@@ -150,10 +142,7 @@ impl PeerService for PeerPortService {
         let request = decode_append(call).map_err(malformed)?;
         let (previous, last) = (request.prev_log_id, last_of(&request));
         let response = self.within(running.raft.append_entries(request)).await?;
-        if !matches!(
-            response,
-            openraft::raft::AppendEntriesResponse::HigherVote(_)
-        ) {
+        if !matches!(response, openraft::raft::AppendEntriesResponse::HigherVote(_)) {
             self.context.heard_leader();
         }
         let result = match response {
@@ -189,8 +178,14 @@ impl PeerService for PeerPortService {
             })
             .take_until(stop.cancelled_owned());
         let results = running.raft.stream_append(requests);
-        let replies = results.map(|result| match result {
-            Ok(result) => Ok(encode_append_result(result)),
+        let context = Arc::clone(&self.context);
+        let replies = results.map(move |result| match result {
+            Ok(result) => {
+                if !matches!(result, Err(StreamAppendError::HigherVote(_))) {
+                    context.heard_leader();
+                }
+                Ok(encode_append_result(result))
+            }
             Err(fatal) => Err(Status::unavailable(fatal.to_string())),
         });
         let replies = replies.take_until(self.context.stop.clone().cancelled_owned());
@@ -207,13 +202,9 @@ impl PeerService for PeerPortService {
         let last_log_id = call.last_log_id.as_ref().map(decode_log_id);
         let request =
             TransferLeaderRequest::<TypeConfig>::new(from, call.to_replica_id, last_log_id);
-        let answer = self
-            .within(running.raft.handle_transfer_leader(request))
-            .await?;
+        let answer = self.within(running.raft.handle_transfer_leader(request)).await?;
         let refusal = answer.err().map(|refusal| refusal.to_string());
-        Ok(Response::new(peer::TransferLeaderReply {
-            refusal: refusal.unwrap_or_default(),
-        }))
+        Ok(Response::new(peer::TransferLeaderReply { refusal: refusal.unwrap_or_default() }))
     }
 
     async fn install_snapshot(
@@ -243,15 +234,11 @@ impl PeerService for PeerPortService {
             true => {
                 let deadline = self.context.clock.now() + self.raft_timeout();
                 let confirmed = self.reads.confirm(deadline).await;
-                let confirmed = confirmed
-                    .map_err(|error: ReadError| error.to_string())
-                    .flatten();
+                let confirmed = confirmed.map_err(|error: ReadError| error.to_string()).flatten();
                 read_index_reply::Result::Index(confirmed.map_err(Status::unavailable)?)
             }
         };
-        Ok(Response::new(peer::ReadIndexReply {
-            result: Some(result),
-        }))
+        Ok(Response::new(peer::ReadIndexReply { result: Some(result) }))
     }
 
     type RelayStream = Replies<peer::RelayReplyBatch>;

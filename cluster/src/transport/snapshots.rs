@@ -28,13 +28,11 @@ pub(crate) fn outbound(
     };
     let chunks = file.chunks(spawner)?.scan((), |(), chunk| {
         // A file that cannot be read ends the stream; the receiver misses the rest and refuses it.
-        let chunk = chunk
-            .inspect_err(|error| tracing::error!(%error, "a snapshot cannot be read"))
-            .ok();
-        futures::future::ready(chunk.map(|data| peer::SnapshotChunk {
-            data,
-            ..peer::SnapshotChunk::default()
-        }))
+        let chunk =
+            chunk.inspect_err(|error| tracing::error!(%error, "a snapshot cannot be read")).ok();
+        futures::future::ready(
+            chunk.map(|data| peer::SnapshotChunk { data, ..peer::SnapshotChunk::default() }),
+        )
     });
     let opening = futures::stream::once(futures::future::ready(opening));
     Ok(opening.chain(chunks))
@@ -72,16 +70,11 @@ impl Inbox {
             receiver.write(chunk?.data).await.map_err(refused)?;
         }
         let file = receiver.finish().await.map_err(refused)?;
-        let snapshot = Snapshot {
-            meta: file.meta().clone(),
-            snapshot: file,
-        };
+        let snapshot = Snapshot { meta: file.meta().clone(), snapshot: file };
         let response = raft
             .install_full_snapshot(vote, snapshot)
             .await
             .map_err(|fatal| Status::unavailable(fatal.to_string()))?;
-        Ok(peer::SnapshotReply {
-            vote: Some(encode_vote(&response.vote)),
-        })
+        Ok(peer::SnapshotReply { vote: Some(encode_vote(&response.vote)) })
     }
 }

@@ -1,11 +1,8 @@
 //! Replicas in this process: real TCP on loopback, real files, a register for a state machine. A killed replica
 //! loses its tasks at once, as a process does.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses a part of it"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use std::{
     io::{self, Read, Write},
@@ -49,9 +46,7 @@ impl StateMachine for Journal {
 
     fn install(&mut self, _last_index: u64, reader: &mut dyn Read) -> Result<(), InstallError> {
         let mut text = String::new();
-        reader
-            .read_to_string(&mut text)
-            .map_err(|error| InstallError::new(error.to_string()))?;
+        reader.read_to_string(&mut text).map_err(|error| InstallError::new(error.to_string()))?;
         let lines = text.lines().map(|line| line.as_bytes().to_vec());
         *self.entries.lock().unwrap() = lines.collect();
         Ok(())
@@ -87,14 +82,8 @@ pub struct Machine {
 
 impl Machine {
     pub fn new() -> Arc<Self> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        Arc::new(Self {
-            runtime: Mutex::new(Some(runtime)),
-        })
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        Arc::new(Self { runtime: Mutex::new(Some(runtime)) })
     }
 
     pub fn kill(&self) {
@@ -116,10 +105,7 @@ impl Spawner for OnMachine {
     }
 
     fn thread(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(body)
-            .map(drop)
+        std::thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
     }
 
     fn runtime(&self, _name: &str, _workers: usize) -> io::Result<Arc<dyn Spawner>> {
@@ -201,12 +187,7 @@ impl Home {
         };
         let replica = Replica::start(config, parts).await;
         match replica {
-            Ok(replica) => Ok(Live {
-                replica,
-                entries,
-                machine,
-                clock: Clock::system(),
-            }),
+            Ok(replica) => Ok(Live { replica, entries, machine, clock: Clock::system() }),
             Err(error) => {
                 machine.kill();
                 Err(error)
@@ -220,10 +201,7 @@ pub fn homes(names: &[&str]) -> Vec<Home> {
     let mut homes: Vec<Home> = names.iter().map(|name| Home::new(name)).collect();
     let list: Vec<_> = homes
         .iter()
-        .map(|home| InitialReplica {
-            name: home.name.clone(),
-            address: home.address.clone(),
-        })
+        .map(|home| InitialReplica { name: home.name.clone(), address: home.address.clone() })
         .collect();
     for home in &mut homes {
         home.initial_replicas = list.clone();
@@ -246,21 +224,14 @@ impl Live {
 
     pub async fn write(&self, text: &str) -> u64 {
         let payload = Bytes::copy_from_slice(text.as_bytes());
-        self.replica
-            .propose(payload, self.soon())
-            .await
-            .unwrap()
-            .index
+        self.replica.propose(payload, self.soon()).await.unwrap().index
     }
 
     /// What this replica has applied, after a read index.
     pub async fn read(&self) -> Vec<String> {
         self.replica.read_index(self.soon()).await.unwrap();
         let entries = self.entries.lock().unwrap();
-        entries
-            .iter()
-            .map(|entry| String::from_utf8_lossy(entry).into_owned())
-            .collect()
+        entries.iter().map(|entry| String::from_utf8_lossy(entry).into_owned()).collect()
     }
 
     pub fn id(&self) -> ReplicaId {
@@ -287,9 +258,7 @@ pub async fn start_all(homes: &[Home]) -> Vec<Live> {
 /// The position of the replica that leads, once one does.
 pub async fn leader(replicas: &[Live]) -> usize {
     within(Duration::from_secs(10), "no leader", async || {
-        replicas
-            .iter()
-            .position(|live| live.replica.leadership().borrow().local)
+        replicas.iter().position(|live| live.replica.leadership().borrow().local)
     })
     .await
 }

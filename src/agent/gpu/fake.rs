@@ -47,11 +47,7 @@ impl GpuSource for FakeGpus {
     }
 
     fn describe(&self) -> Result<Vec<GpuInfo>, GpuError> {
-        let count = self
-            .utilization
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len();
+        let count = self.utilization.lock().unwrap_or_else(PoisonError::into_inner).len();
         let gpus = (0..count).map(|index| GpuInfo {
             index: i32::try_from(index).unwrap_or(i32::MAX),
             uuid: format!("GPU-fake-{}-{index}", self.node_id),
@@ -70,10 +66,7 @@ impl GpuSource for FakeGpus {
     )]
     #[allow(clippy::cast_precision_loss, reason = "the figure is made up")]
     fn sample(&self) -> Result<Vec<GpuMetrics>, GpuError> {
-        let mut gpus = self
-            .utilization
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut gpus = self.utilization.lock().unwrap_or_else(PoisonError::into_inner);
         let samples = gpus.iter_mut().enumerate().map(|(index, utilization)| {
             *utilization = (*utilization + rand::random_range(-5.0..5.0)).clamp(0.0, 100.0);
             let share = *utilization / 100.0;

@@ -38,11 +38,7 @@ impl NvmlGpus {
     pub fn open(clock: Clock, spawner: &dyn Spawner) -> Result<Self, GpuError> {
         // The name without a number belongs to development packages: a machine that only runs GPUs lacks it.
         let nvml = Nvml::init()
-            .or_else(|_| {
-                Nvml::builder()
-                    .lib_path("libnvidia-ml.so.1".as_ref())
-                    .init()
-            })
+            .or_else(|_| Nvml::builder().lib_path("libnvidia-ml.so.1".as_ref()).init())
             .map_err(|error| failed("load", &error))?;
         let nvml = Arc::new(nvml);
         let watch = Arc::new(Watch {
@@ -88,9 +84,7 @@ impl NvmlGpus {
     }
 
     fn count(&self) -> Result<u32, GpuError> {
-        self.nvml
-            .device_count()
-            .map_err(|error| failed("count the GPUs", &error))
+        self.nvml.device_count().map_err(|error| failed("count the GPUs", &error))
     }
 }
 
@@ -124,31 +118,20 @@ impl GpuSource for NvmlGpus {
     fn sample(&self) -> Result<Vec<GpuMetrics>, GpuError> {
         (0..self.count()?)
             .map(|index| {
-                self.sample_one(index)
-                    .map_err(|error| failed(&format!("read GPU {index}"), &error))
+                self.sample_one(index).map_err(|error| failed(&format!("read GPU {index}"), &error))
             })
             .collect()
     }
 
     fn take_events(&self) -> Vec<HealthEvent> {
-        std::mem::take(
-            &mut *self
-                .watch
-                .events
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        std::mem::take(&mut *self.watch.events.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn xid_watch(&self) -> XidWatch {
         if self.watch.watching.load(Ordering::Acquire) {
             return XidWatch::Watching;
         }
-        let reason = self
-            .watch
-            .blind
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let reason = self.watch.blind.lock().unwrap_or_else(PoisonError::into_inner);
         XidWatch::Blind(reason.clone())
     }
 }
@@ -181,9 +164,7 @@ fn wait_for_xids(nvml: &Nvml, shared: &Weak<Watch>) -> Result<(), String> {
     let count = nvml.device_count().map_err(|error| error.to_string())?;
     let mut set = nvml.create_event_set().map_err(|error| error.to_string())?;
     for index in 0..count {
-        let device = nvml
-            .device_by_index(index)
-            .map_err(|error| error.to_string())?;
+        let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
         set = device
             .register_events(EventTypes::CRITICAL_XID_ERROR, set)
             .map_err(|error| format!("GPU {index} does not tell its XIDs: {error}"))?;

@@ -37,11 +37,7 @@ impl GpuProbe {
             spawner.thread("gpu probe", Box::new(body))?;
             thread = Some(sender);
         }
-        Ok(Self {
-            source,
-            clock,
-            thread,
-        })
+        Ok(Self { source, clock, thread })
     }
 
     pub(in crate::agent) fn source(&self) -> &dyn GpuSource {
@@ -76,12 +72,8 @@ impl GpuProbe {
         };
         match self.clock.timeout(LIMIT, exchange).await {
             Ok(Some(answer)) => answer,
-            Ok(None) => Err(GpuError(
-                "the thread that asks the GPU driver has ended".to_owned(),
-            )),
-            Err(_) => Err(GpuError(format!(
-                "the GPU driver did not answer within {LIMIT:?}"
-            ))),
+            Ok(None) => Err(GpuError("the thread that asks the GPU driver has ended".to_owned())),
+            Err(_) => Err(GpuError(format!("the GPU driver did not answer within {LIMIT:?}"))),
         }
     }
 }

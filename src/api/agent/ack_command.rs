@@ -1,3 +1,4 @@
+use navarch_fleet::limits::MAX_OUTPUT_BYTES;
 use navarch_proto::{
     api::{AckCommandRequest, AckCommandResponse, CommandResult},
     fleet::{AcknowledgeCommand, proposal::Kind},
@@ -24,9 +25,15 @@ pub(super) async fn ack_command(
         node_id: request.node_id,
         command_id: request.command_id,
         result: request.result,
-        output: request.output,
-        error: request.error,
+        output: cut(request.output),
+        error: cut(request.error),
     };
     let committed = call.propose(Kind::AcknowledgeCommand(acknowledge), &author).await?;
     Ok(Answer { message: AckCommandResponse { acknowledged: true }, index: committed.index })
+}
+
+/// What is kept of an output; the rest must not enter the log.
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_OUTPUT_BYTES));
+    text
 }

@@ -15,8 +15,7 @@ pub(super) async fn get_instance(
         ));
     }
     let view = call.view().await?;
-    let Some(instance) = view.fleet.find_instance(&id)
-    else {
+    let Some(instance) = view.fleet.find_instance(&id) else {
         return Err(Status::not_found(format!(
             "no instance has the id {id:?}, ours or its provider's; `navarch instance list` shows them"
         )));

@@ -14,11 +14,14 @@ pub(super) async fn get_node_commands(
 ) -> Result<Answer<GetNodeCommandsResponse>, Status> {
     require_node_id(&request.node_id)?;
     let view = call.api.ledger.view();
-    if view.fleet.open_commands_of(&request.node_id).next().is_none() {
+    // A retry asks the log even then: what the first attempt handed out must be answered again.
+    let none_open = view.fleet.open_commands_of(&request.node_id).next().is_none();
+    if none_open && !call.context.may_be_retry {
         let message = GetNodeCommandsResponse { commands: Vec::new() };
         return Ok(Answer { message, index: view.index });
     }
-    let author = agent_author(&request.node_id);
+    let key = call.request_key("GetNodeCommands", &request);
+    let author = agent_author(&request.node_id).under(key);
     let hand_out = HandOutCommands { node_id: request.node_id };
     let committed = call.propose(Kind::HandOutCommands(hand_out), &author).await?;
     let message = GetNodeCommandsResponse { commands: committed.accepted.commands };

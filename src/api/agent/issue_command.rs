@@ -37,7 +37,6 @@ fn proposal(request: IssueCommandRequest, command_id: String, now_ms: u64) -> Re
     let command_type = request.command_type;
     let known = NodeCommandType::try_from(command_type).unwrap_or_default();
     let IssueCommandRequest { node_id, parameters, .. } = request;
-    let parameters = BTreeMap::from_iter(parameters);
     let reason = parameters.get("reason").cloned().unwrap_or_default();
     Ok(match known {
         NodeCommandType::Unknown => {
@@ -53,15 +52,20 @@ fn proposal(request: IssueCommandRequest, command_id: String, now_ms: u64) -> Re
             Kind::UncordonNode(UncordonNode { node_id, reason, command_id, parameters })
         }
         NodeCommandType::Drain => {
-            let deadline_ms = deadline_ms(&parameters, now_ms)?.unwrap_or_else(|| {
-                now_ms.saturating_add(DRAIN_DEADLINE_MS)
-            });
+            let deadline_ms = deadline_ms(&parameters, now_ms)?
+                .unwrap_or_else(|| now_ms.saturating_add(DRAIN_DEADLINE_MS));
             Kind::DrainNode(DrainNode { node_id, reason, deadline_ms, command_id, parameters })
         }
         NodeCommandType::RunDiagnostic | NodeCommandType::Terminate => {
             let deadline_ms = deadline_ms(&parameters, now_ms)?.unwrap_or(0);
             let r#type = known.into();
-            Kind::QueueCommand(QueueCommand { command_id, node_id, r#type, parameters, deadline_ms })
+            Kind::QueueCommand(QueueCommand {
+                command_id,
+                node_id,
+                r#type,
+                parameters,
+                deadline_ms,
+            })
         }
     })
 }

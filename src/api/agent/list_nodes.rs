@@ -14,7 +14,8 @@ pub(super) async fn list_nodes(
 ) -> Result<Answer<ListNodesResponse>, Status> {
     let status = known_enum::<NodeStatus>("status", request.status)?;
     let view = call.view().await?;
-    let matching = view.fleet.nodes_after(&request.page_token).filter(|node| matches(node, &request, status));
+    let matching =
+        view.fleet.nodes_after(&request.page_token).filter(|node| matches(node, &request, status));
     let (nodes, next_page_token) = page(
         matching,
         request.page_size,

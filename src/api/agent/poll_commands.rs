@@ -24,15 +24,21 @@ pub(super) async fn poll_commands(
     let patience = patience.saturating_sub(MARGIN.min(patience / 10)).min(LONGEST_WAIT);
     let until = clock.now() + patience;
     // This replica may be behind: it must not deny a node, or a command, that was acknowledged elsewhere.
-    let mut view = call.view().await?;
+    call.view().await?;
     let waiter = call.api.waiters.enter(&request.node_id);
     loop {
-        let woken = waiter.woken();
-        let answer = answer(&view, &request.node_id)?;
-        if !answer.message.commands.is_empty() || clock.timeout_at(until, woken).await.is_err() {
+        // Registered before the look, so that no command falls in between.
+        let mut woken = std::pin::pin!(waiter.woken());
+        woken.as_mut().enable();
+        let answer = answer(&call.api.ledger.view(), &request.node_id)?;
+        if !answer.message.commands.is_empty() {
             return Ok(answer);
         }
-        view = call.api.ledger.view();
+        tokio::select! {
+            () = woken => {}
+            () = clock.sleep_until(until) => return Ok(answer),
+            () = call.api.closing.cancelled() => return Ok(answer),
+        }
     }
 }
 
@@ -40,6 +46,7 @@ fn answer(view: &View, node_id: &str) -> Result<Answer<PollCommandsResponse>, St
     if view.fleet.node(node_id).is_none() {
         return Err(unknown_node(node_id));
     }
-    let commands = view.fleet.open_commands_of(node_id).map(|command| command.to_message()).collect();
+    let commands =
+        view.fleet.open_commands_of(node_id).map(|command| command.to_message()).collect();
     Ok(Answer { message: PollCommandsResponse { commands }, index: view.index })
 }

@@ -40,5 +40,9 @@ fn info(replica: &ReplicaStatus, term: u64) -> ReplicaInfo {
 /// One replica of the group as this one sees it.
 pub(super) fn replica(api: &Api, id: ReplicaId) -> Option<ReplicaInfo> {
     let status = api.replica().status();
-    status.replicas.iter().find(|replica| replica.id == id).map(|replica| info(replica, status.term))
+    status
+        .replicas
+        .iter()
+        .find(|replica| replica.id == id)
+        .map(|replica| info(replica, status.term))
 }

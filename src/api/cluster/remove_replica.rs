@@ -1,4 +1,4 @@
-use navarch_cluster::ReplicaId;
+use navarch_cluster::{MembershipError, ReplicaId};
 use navarch_proto::api::{RemoveReplicaRequest, RemoveReplicaResponse};
 use tonic::Status;
 
@@ -14,6 +14,10 @@ pub(super) async fn remove_replica(
 ) -> Result<Answer<RemoveReplicaResponse>, Status> {
     let id = ReplicaId(request.id);
     let removed = call.api.replica().remove(id, call.context.deadline).await;
-    removed.map_err(|error| errors::from_membership(&error))?;
+    match removed {
+        // A retry of a removal that was made.
+        Err(MembershipError::NotFound { .. }) if call.context.may_be_retry => {}
+        removed => removed.map_err(|error| errors::from_membership(&error))?,
+    }
     Ok(Answer { message: RemoveReplicaResponse {}, index: call.api.ledger.view().index })
 }

@@ -62,10 +62,7 @@ pub(super) fn open(response: Response<Body>) -> Result<(HeaderMap, Body), Failur
     match status {
         Some(status) if status.code() != Code::Ok => Err(Failure { status, headers }),
         None if !parts.status.is_success() => {
-            let text = format!(
-                "the service answered HTTP {} without a gRPC status",
-                parts.status
-            );
+            let text = format!("the service answered HTTP {} without a gRPC status", parts.status);
             Err(Status::internal(text).into())
         }
         Some(_) | None => Ok((headers, body)),

@@ -42,12 +42,7 @@ impl Backend {
     {
         let Ok(response) = self.pass(request).await;
         let stop = self.stopping.clone().cancelled_owned().boxed();
-        response.map(|inner| {
-            Body::new(EndingBody {
-                inner,
-                stop: Some(stop),
-            })
-        })
+        response.map(|inner| Body::new(EndingBody { inner, stop: Some(stop) }))
     }
 
     /// Makes a gRPC call of `frame`; its headers are gRPC's already.

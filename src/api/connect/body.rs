@@ -31,17 +31,11 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            used: Arc::default(),
-            limit,
-        }
+        Self { used: Arc::default(), limit }
     }
 
     fn hold(&self) -> Held {
-        Held {
-            budget: self.clone(),
-            bytes: 0,
-        }
+        Held { budget: self.clone(), bytes: 0 }
     }
 }
 
@@ -107,13 +101,7 @@ pub(super) struct GuardedBody<B> {
 
 impl<B> GuardedBody<B> {
     pub(super) fn new(inner: B, framing: Framing, guard: Guard) -> Self {
-        Self {
-            inner,
-            framing,
-            held: guard.budget.hold(),
-            guard,
-            silence: None,
-        }
+        Self { inner, framing, held: guard.budget.hold(), guard, silence: None }
     }
 
     fn too_long(&self) -> Status {
@@ -136,9 +124,7 @@ impl<B> GuardedBody<B> {
     fn admit(&mut self, data: &Bytes) -> Result<(), Status> {
         let first = self.held.bytes == 0;
         if first && self.framing == Framing::Framed {
-            let length = data
-                .get(1..HEADER_BYTES)
-                .and_then(|length| length.try_into().ok());
+            let length = data.get(1..HEADER_BYTES).and_then(|length| length.try_into().ok());
             let length = length.map_or(0, u32::from_be_bytes);
             if usize::try_from(length).unwrap_or(usize::MAX) > self.guard.limit {
                 return Err(self.too_long());
@@ -167,9 +153,8 @@ where
         let this = &mut *self;
         let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(context) else {
             let Guard { clock, idle, .. } = &this.guard;
-            let silence = this
-                .silence
-                .get_or_insert_with(|| clock.sleep_until(clock.now() + *idle));
+            let silence =
+                this.silence.get_or_insert_with(|| clock.sleep_until(clock.now() + *idle));
             ready!(silence.poll_unpin(context));
             return Poll::Ready(Some(Err(Status::deadline_exceeded(format!(
                 "nothing more of the request came for {} s; send it faster",

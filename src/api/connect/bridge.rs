@@ -139,11 +139,7 @@ impl Bridge {
         if let Err(status) = core.gate.admit(&mut parts) {
             return status.into_http::<Body>().into();
         }
-        match core
-            .methods
-            .get(parts.uri.path())
-            .map(|method| method.shape)
-        {
+        match core.methods.get(parts.uri.path()).map(|method| method.shape) {
             Some(Shape::Unary) => {
                 let body = core.guarded(body, Framing::Framed);
                 core.backend.pass(Request::from_parts(parts, body)).into()
@@ -163,9 +159,7 @@ impl Bridge {
         B::Error: Into<tonic::codegen::StdError>,
     {
         let backend = self.0.backend.clone();
-        async move { backend.pass_endless(request).await }
-            .boxed()
-            .into()
+        async move { backend.pass_endless(request).await }.boxed().into()
     }
 
     fn grpc_web<B>(&self, mut parts: Parts, body: B, content_type: &'static str) -> Answer
@@ -254,9 +248,7 @@ impl Bridge {
         source: Source,
     ) -> Answer {
         let core = Arc::clone(&self.0);
-        async move { core.unary(&method, codec, parts, source).await }
-            .boxed()
-            .into()
+        async move { core.unary(&method, codec, parts, source).await }.boxed().into()
     }
 
     fn connect_stream(
@@ -267,9 +259,7 @@ impl Bridge {
         body: Body,
     ) -> Answer {
         let core = Arc::clone(&self.0);
-        async move { core.stream(&method, codec, parts, body).await }
-            .boxed()
-            .into()
+        async move { core.stream(&method, codec, parts, body).await }.boxed().into()
     }
 }
 

@@ -100,12 +100,7 @@ impl<'a> ErrorBody<'a> {
         // Details that are no google.rpc.Status cannot be told to a Connect client.
         let details = RpcStatus::decode(status.details()).unwrap_or_default();
         let details = details.details.into_iter().map(|any| Detail {
-            type_name: any
-                .type_url
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            type_name: any.type_url.rsplit('/').next().unwrap_or_default().to_owned(),
             value: STANDARD_NO_PAD.encode(&any.value),
         });
         Self {
@@ -151,9 +146,6 @@ mod tests {
             String::from_utf8(error_json(&status)).unwrap(),
             r#"{"code":"unavailable","message":"no leader: \"retry\"","details":[{"type":"google.rpc.RetryInfo","value":"CgIIPA"}]}"#
         );
-        assert_eq!(
-            error_json(&Status::new(Code::Aborted, "")),
-            br#"{"code":"aborted"}"#
-        );
+        assert_eq!(error_json(&Status::new(Code::Aborted, "")), br#"{"code":"aborted"}"#);
     }
 }

@@ -85,11 +85,8 @@ mod tests {
     /// Without it a browser's or a cache's form of a call would be misread.
     #[test]
     fn queries_are_read() {
-        let call = |codec, coding, message: &[u8]| GetCall {
-            codec,
-            coding,
-            message: message.to_vec(),
-        };
+        let call =
+            |codec, coding, message: &[u8]| GetCall { codec, coding, message: message.to_vec() };
         let json = Some(Codec::Json);
         let plain = Coding::Identity;
         let cases = [
@@ -106,10 +103,7 @@ mod tests {
                 "base64=1&encoding=proto&message=CgFh_w",
                 call(Some(Codec::Proto), plain, b"\x0a\x01a\xff"),
             ),
-            (
-                "encoding=json&message=x&compression=gzip",
-                call(json, Coding::Gzip, b"x"),
-            ),
+            ("encoding=json&message=x&compression=gzip", call(json, Coding::Gzip, b"x")),
             ("encoding=xml&message=x", call(None, plain, b"x")),
         ];
         for (query, expected) in cases {

@@ -34,9 +34,9 @@ impl Coding {
         match headers.get(name) {
             None => Ok(Self::Identity),
             // A value that is no text is no coding either; its escaped form tells which.
-            Some(value) => value
-                .to_str()
-                .map_or_else(|_| Self::named(&format!("{value:?}")), Self::named),
+            Some(value) => {
+                value.to_str().map_or_else(|_| Self::named(&format!("{value:?}")), Self::named)
+            }
         }
     }
 }
@@ -83,17 +83,10 @@ mod tests {
     fn unpacking_stops_at_the_limit() {
         let packed = pack(&vec![0; 1_000_000]).unwrap();
         assert!(packed.len() < 10_000);
-        for (limit, code) in [
-            (1_000_000, None),
-            (999_999, Some(tonic::Code::ResourceExhausted)),
-        ] {
+        for (limit, code) in [(1_000_000, None), (999_999, Some(tonic::Code::ResourceExhausted))] {
             let mut out = BytesMut::new();
             let result = unpack(&packed, limit, &mut out);
-            assert_eq!(
-                result.err().map(|status| status.code()),
-                code,
-                "limit {limit}"
-            );
+            assert_eq!(result.err().map(|status| status.code()), code, "limit {limit}");
             assert!(out.len() <= limit + 1);
         }
     }

@@ -133,13 +133,7 @@ fn grpc_timeout(left: Duration) -> String {
 
 /// Makes the headers of a gRPC answer those of a Connect answer.
 pub(super) fn become_connect(headers: &mut HeaderMap) {
-    for name in [
-        CONTENT_TYPE,
-        CONTENT_LENGTH,
-        TRANSFER_ENCODING,
-        CONNECTION,
-        TRAILER,
-    ] {
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, TRAILER] {
         headers.remove(name);
     }
     remove_grpc(headers);
@@ -147,11 +141,8 @@ pub(super) fn become_connect(headers: &mut HeaderMap) {
 
 /// Takes out what gRPC says in headers or trailers about itself.
 pub(super) fn remove_grpc(headers: &mut HeaderMap) {
-    let names: Vec<_> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("grpc-"))
-        .cloned()
-        .collect();
+    let names: Vec<_> =
+        headers.keys().filter(|name| name.as_str().starts_with("grpc-")).cloned().collect();
     for name in names {
         headers.remove(name);
     }
@@ -201,23 +192,14 @@ mod tests {
             ("content-encoding", "gzip"),
             ("connect-timeout-ms", "5"),
         ] {
-            headers.insert(
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            );
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         become_grpc(&mut headers, Some(Duration::from_millis(4)));
         let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(
             names,
-            [
-                "authorization",
-                "content-type",
-                "grpc-timeout",
-                "navarch-request-id",
-                "te"
-            ]
+            ["authorization", "content-type", "grpc-timeout", "navarch-request-id", "te"]
         );
         assert_eq!(headers[GRPC_TIMEOUT], "4m");
     }

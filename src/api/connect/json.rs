@@ -39,9 +39,7 @@ pub(super) fn to_protobuf(
             .map_err(invalid)?;
     source.end().map_err(invalid)?;
     out.reserve(message.encoded_len());
-    message
-        .encode(out)
-        .map_err(|error| Status::internal(format!("cannot encode {name}: {error}")))
+    message.encode(out).map_err(|error| Status::internal(format!("cannot encode {name}: {error}")))
 }
 
 /// Turns a protobuf answer into JSON.
@@ -123,10 +121,7 @@ mod tests {
             node_id: "n".to_owned(),
             status: api::NodeStatus::Active.into(),
             revision: 7,
-            registered_at: Some(prost_types::Timestamp {
-                seconds: 1,
-                nanos: 500_000_000,
-            }),
+            registered_at: Some(prost_types::Timestamp { seconds: 1, nanos: 500_000_000 }),
             ..Default::default()
         };
         let json = from_protobuf(node.encode_to_vec().into(), &descriptor("navarch.NodeInfo"));

@@ -133,16 +133,10 @@ mod tests {
             ("application/grpc", Media::Grpc),
             ("application/grpc+proto", Media::Grpc),
             ("application/grpc+json", Media::Other),
-            (
-                "application/grpc-web+proto",
-                Media::GrpcWeb("application/grpc-web+proto"),
-            ),
+            ("application/grpc-web+proto", Media::GrpcWeb("application/grpc-web+proto")),
             ("application/json", Media::Unary(Codec::Json)),
             ("application/json; charset=utf-8", Media::Unary(Codec::Json)),
-            (
-                "Application/JSON;charset=\"UTF-8\"",
-                Media::Unary(Codec::Json),
-            ),
+            ("Application/JSON;charset=\"UTF-8\"", Media::Unary(Codec::Json)),
             ("application/json; charset=latin1", Media::Other),
             ("application/proto; a=b", Media::Unary(Codec::Proto)),
             ("application/connect+json", Media::Stream(Codec::Json)),

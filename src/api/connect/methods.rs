@@ -61,10 +61,7 @@ impl MethodTable {
         for set in descriptor_sets {
             pool.decode_file_descriptor_set(*set)?;
         }
-        let mut table = Self {
-            methods: HashMap::new(),
-            prefixes: Vec::new(),
-        };
+        let mut table = Self { methods: HashMap::new(), prefixes: Vec::new() };
         for name in services {
             let service = pool
                 .get_service_by_name(name)
@@ -132,18 +129,9 @@ mod tests {
         let table = MethodTable::new(&[navarch_proto::DESCRIPTORS], &SERVICES).unwrap();
         let of = |path: &str| table.get(path).map(|method| (method.shape, method.safe));
         let cases = [
-            (
-                "/navarch.ControlPlaneService/GetNode",
-                Some((Shape::Unary, true)),
-            ),
-            (
-                "/navarch.ControlPlaneService/RegisterNode",
-                Some((Shape::Unary, false)),
-            ),
-            (
-                "/navarch.OperatorService/WatchEvents",
-                Some((Shape::ServerStreaming, false)),
-            ),
+            ("/navarch.ControlPlaneService/GetNode", Some((Shape::Unary, true))),
+            ("/navarch.ControlPlaneService/RegisterNode", Some((Shape::Unary, false))),
+            ("/navarch.OperatorService/WatchEvents", Some((Shape::ServerStreaming, false))),
             ("/navarch.ReplicaService/ListReplicas", None),
             ("/navarch.ControlPlaneService/", None),
         ];
@@ -155,10 +143,7 @@ mod tests {
     /// Without it the standard health service could not be called by Connect, as load balancers do.
     #[test]
     fn services_of_several_sets_are_served() {
-        let sets = [
-            navarch_proto::DESCRIPTORS,
-            tonic_health::pb::FILE_DESCRIPTOR_SET,
-        ];
+        let sets = [navarch_proto::DESCRIPTORS, tonic_health::pb::FILE_DESCRIPTOR_SET];
         let table = MethodTable::new(&sets, &[SERVICES[0], "grpc.health.v1.Health"]).unwrap();
         assert!(table.get("/grpc.health.v1.Health/Check").is_some());
         assert!(table.covers("/navarch.ControlPlaneService/GetNode"));

@@ -35,13 +35,11 @@ impl Offload {
             let _ = sender.send(convert());
             drop(place);
         });
-        self.spawner
-            .thread("connect-convert", body)
-            .map_err(|error| {
-                Status::resource_exhausted(format!(
-                    "no thread for a message of {bytes} bytes: {error}; send less in one call"
-                ))
-            })?;
+        self.spawner.thread("connect-convert", body).map_err(|error| {
+            Status::resource_exhausted(format!(
+                "no thread for a message of {bytes} bytes: {error}; send less in one call"
+            ))
+        })?;
         receiver
             .await
             .unwrap_or_else(|_| Err(Status::internal("the conversion of a message ended early")))

@@ -74,9 +74,7 @@ pub(super) fn not_found(uri: &Uri) -> Response<Body> {
 pub(super) fn wrong_method(allowed: &'static str) -> Answer {
     let text = format!("this path takes {allowed} only");
     let mut response = negotiation_failure(StatusCode::METHOD_NOT_ALLOWED, &text);
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(allowed));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response.into()
 }
 

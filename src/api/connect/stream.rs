@@ -64,9 +64,7 @@ impl Core {
         let response = self.backend.call(parts, request.clone(), true).await;
         let (headers, inner) =
             answer::open(response).map_err(|failure| answer::blame(failure, &request, method))?;
-        let deadline = head
-            .deadline
-            .map(|deadline| self.clock.sleep_until(deadline + GRACE));
+        let deadline = head.deadline.map(|deadline| self.clock.sleep_until(deadline + GRACE));
         let mut response = Response::new(Body::new(StreamBody {
             inner,
             deframer: Deframer::default(),
@@ -77,9 +75,7 @@ impl Core {
             ended: false,
         }));
         *response.headers_mut() = headers;
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, codec.stream_content_type());
+        response.headers_mut().insert(CONTENT_TYPE, codec.stream_content_type());
         Ok(response)
     }
 }
@@ -131,10 +127,8 @@ fn end_frame(status: &Status, trailers: &HeaderMap) -> Bytes {
             metadata.entry(name.as_str()).or_default().push(value);
         }
     }
-    let end = EndStream {
-        error: (status.code() != Code::Ok).then(|| ErrorBody::of(status)),
-        metadata,
-    };
+    let end =
+        EndStream { error: (status.code() != Code::Ok).then(|| ErrorBody::of(status)), metadata };
     // Strings and lists of strings always become JSON, and short ones.
     let json = serde_json::to_vec(&end).unwrap_or_default();
     frame::frame(&json, END_STREAM).unwrap_or_default()
@@ -143,9 +137,7 @@ fn end_frame(status: &Status, trailers: &HeaderMap) -> Bytes {
 /// A stream that has failed before its first message; its HTTP status is 200 as of any other.
 pub(super) fn failed_stream(failure: &Failure, codec: Codec) -> Response<Body> {
     let mut response = Response::new(Body::from(end_frame(&failure.status, &failure.headers)));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, codec.stream_content_type());
+    response.headers_mut().insert(CONTENT_TYPE, codec.stream_content_type());
     response
 }
 
@@ -226,8 +218,7 @@ impl HttpBody for StreamBody {
         if self.ended {
             return Poll::Ready(None);
         }
-        self.poll_message(context)
-            .map(|bytes| Some(Ok(Frame::data(bytes))))
+        self.poll_message(context).map(|bytes| Some(Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -67,9 +67,7 @@ impl Connections {
         let Some(tls) = &self.tls else {
             return self.serve_http(stream).await;
         };
-        let handshake = self
-            .clock
-            .timeout(self.config.opening_timeout, tls.accept(stream));
+        let handshake = self.clock.timeout(self.config.opening_timeout, tls.accept(stream));
         match handshake.await {
             Ok(Ok(stream)) => self.serve_http(stream).await,
             Ok(Err(error)) => debug!(%error, "a TLS handshake failed"),
@@ -82,9 +80,7 @@ impl Connections {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stopping = self.bridge.stopping();
-        let reading = self
-            .clock
-            .timeout(self.config.opening_timeout, Opening::read(&mut stream));
+        let reading = self.clock.timeout(self.config.opening_timeout, Opening::read(&mut stream));
         let opening = tokio::select! {
             opening = reading => opening,
             // Nothing was asked, so nothing is lost.
@@ -95,11 +91,7 @@ impl Connections {
             Ok(Err(error)) => return debug!(%error, "a connection ended before its first request"),
             Err(_) => return debug!("a connection sent nothing for too long"),
         };
-        let builder = if opening.is_http2() {
-            &self.http2
-        } else {
-            &self.http1
-        };
+        let builder = if opening.is_http2() { &self.http2 } else { &self.http1 };
         let timeout = self.config.write_timeout;
         let io = GuardedIo::new(stream, opening, self.clock.clone(), timeout);
         let bridge = self.bridge.clone();

@@ -57,14 +57,7 @@ pub(super) struct GuardedIo<I> {
 
 impl<I> GuardedIo<I> {
     pub(super) fn new(inner: I, opening: Opening, clock: Clock, write_timeout: Duration) -> Self {
-        Self {
-            inner,
-            opening,
-            handed_on: 0,
-            clock,
-            write_timeout,
-            stalled: None,
-        }
+        Self { inner, opening, handed_on: 0, clock, write_timeout, stalled: None }
     }
 
     fn bounded<T>(
@@ -77,9 +70,7 @@ impl<I> GuardedIo<I> {
             return written;
         }
         let (clock, limit) = (&self.clock, self.write_timeout);
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| clock.sleep_until(clock.now() + limit));
+        let stalled = self.stalled.get_or_insert_with(|| clock.sleep_until(clock.now() + limit));
         ready!(stalled.poll_unpin(context));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,

@@ -83,12 +83,7 @@ impl Listener {
                         places: Arc::new(Semaphore::new(most)),
                         most,
                     };
-                    return Ok(Self {
-                        socket,
-                        address,
-                        config,
-                        counts: Arc::new(counts),
-                    });
+                    return Ok(Self { socket, address, config, counts: Arc::new(counts) });
                 }
                 Err(error) => {
                     let in_use = error.kind() == io::ErrorKind::AddrInUse;
@@ -115,12 +110,7 @@ impl Listener {
     /// Serves until the bridge's token is cancelled, then closes the port, lets calls in progress end for at
     /// most [`ListenerConfig::drain`], and cuts off the rest.
     pub async fn serve(self, bridge: Bridge, clock: Clock, spawner: Arc<dyn Spawner>) {
-        let Self {
-            socket,
-            address,
-            config,
-            counts,
-        } = self;
+        let Self { socket, address, config, counts } = self;
         let stopping = bridge.stopping().clone();
         let drain = config.drain;
         let connections = Connections::new(bridge, config, clock.clone(), Arc::clone(&spawner));
@@ -198,17 +188,12 @@ impl Acceptor {
 /// A bound that the semaphore and its `acquire_many` can count to.
 fn most_places(config: &ListenerConfig) -> usize {
     let countable = usize::try_from(u32::MAX >> 3).unwrap_or(Semaphore::MAX_PERMITS);
-    config
-        .max_connections
-        .clamp(1, countable.min(Semaphore::MAX_PERMITS))
+    config.max_connections.clamp(1, countable.min(Semaphore::MAX_PERMITS))
 }
 
 /// The addresses that `named` stands for, in the order of trial.
 async fn resolve(named: &str) -> Result<Vec<SocketAddr>, ListenError> {
-    let unusable = |source| ListenError::Address {
-        address: named.to_owned(),
-        source,
-    };
+    let unusable = |source| ListenError::Address { address: named.to_owned(), source };
     if let Some(port) = named.strip_prefix(':') {
         let port = port
             .parse()
@@ -223,11 +208,7 @@ async fn resolve(named: &str) -> Result<Vec<SocketAddr>, ListenError> {
 }
 
 fn open(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = if address.is_ipv6() {
-        TcpSocket::new_v6()?
-    } else {
-        TcpSocket::new_v4()?
-    };
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     // A port that was just closed may be opened again at once, as after a restart.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

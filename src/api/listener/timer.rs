@@ -28,11 +28,7 @@ impl ClockTimer {
         reason = "only an origin, whose value does not matter; see the type"
     )]
     pub(super) fn new(clock: Clock) -> Self {
-        Self {
-            origin: Instant::now(),
-            origin_moment: clock.now(),
-            clock,
-        }
+        Self { origin: Instant::now(), origin_moment: clock.now(), clock }
     }
 }
 
@@ -53,10 +49,7 @@ impl Timer for ClockTimer {
 
 impl fmt::Debug for ClockTimer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_tuple("ClockTimer")
-            .field(&self.clock)
-            .finish()
+        formatter.debug_tuple("ClockTimer").field(&self.clock).finish()
     }
 }
 

@@ -22,15 +22,10 @@ pub fn load_tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Tls
         .and_then(Iterator::collect)
         .map_err(file("certificates", certificate))?;
     if chain.is_empty() {
-        return Err(TlsError::Empty {
-            path: certificate.to_owned(),
-        });
+        return Err(TlsError::Empty { path: certificate.to_owned() });
     }
     let key = PrivateKeyDer::from_pem_file(key).map_err(file("a private key", key))?;
-    let unusable = |source| TlsError::Unusable {
-        path: certificate.to_owned(),
-        source,
-    };
+    let unusable = |source| TlsError::Unusable { path: certificate.to_owned(), source };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?

@@ -23,7 +23,8 @@ pub(super) async fn apply_fleet(
     let view = call.api.ledger.view();
     let present = view.fleet.spec().map_or_else(FleetSpec::default, |spec| FleetSpec::clone(spec));
     let changes = config::diff(&present, &wanted);
-    if request.dry_run || changes.is_empty() {
+    // A retry asks the log even then: the first attempt may be what changed it.
+    if request.dry_run || (changes.is_empty() && !call.context.may_be_retry) {
         let message = ApplyFleetResponse { changes, applied: false };
         return Ok(Answer { message, index: view.index });
     }

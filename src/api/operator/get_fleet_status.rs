@@ -15,11 +15,13 @@ const MAX_UNHEALTHY: usize = 20;
 /// One screen about the fleet, as far as this replica knows.
 pub(super) async fn get_fleet_status(
     call: Call,
-    _: GetFleetStatusRequest,
+    request: GetFleetStatusRequest,
 ) -> Result<Answer<GetFleetStatusResponse>, Status> {
     let view = call.api.ledger.view();
-    let hashed = view.clone();
-    let state_hash = tokio::task::spawn_blocking(move || hex(&hashed.fleet.hash())).await;
+    let state_hash = match request.include_state_hash {
+        true => state_hash(&view).await,
+        false => String::new(),
+    };
     let fleet = &view.fleet;
     let unhealthy_nodes = fleet
         .nodes_wanting_attention()
@@ -31,7 +33,7 @@ pub(super) async fn get_fleet_status(
         session: fleet.session().id.0,
         log_time: Some(LogTime::from_ms(fleet.log_time_ms()).to_timestamp()),
         applied_index: view.index,
-        state_hash: state_hash.unwrap_or_default(),
+        state_hash,
         nodes_by_status: nodes_by_status(&view),
         instances_by_state: instances_by_state(&view),
         pools: fleet.pools().map(|pool| fleet.pool_info(pool)).collect(),
@@ -40,6 +42,13 @@ pub(super) async fn get_fleet_status(
         breakers: Vec::new(),
     };
     Ok(Answer { message, index: view.index })
+}
+
+/// Away from the threads that answer calls: it goes through the whole state.
+async fn state_hash(view: &View) -> String {
+    let view = view.clone();
+    let hash = tokio::task::spawn_blocking(move || hex(&view.fleet.hash())).await;
+    hash.unwrap_or_default()
 }
 
 fn nodes_by_status(view: &View) -> HashMap<String, u32> {
@@ -53,7 +62,8 @@ fn nodes_by_status(view: &View) -> HashMap<String, u32> {
 fn instances_by_state(view: &View) -> HashMap<String, u32> {
     let mut counts = HashMap::new();
     for instance in view.fleet.instances() {
-        *counts.entry(InstanceState::from(instance.state).as_str_name().to_owned()).or_default() += 1;
+        *counts.entry(InstanceState::from(instance.state).as_str_name().to_owned()).or_default() +=
+            1;
     }
     counts
 }

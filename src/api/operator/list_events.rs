@@ -44,7 +44,7 @@ pub(super) fn concerns(event: &FleetEvent, subject: &str) -> bool {
 /// The error for a resumption from before the oldest event kept.
 pub(super) fn check_kept(fleet: &FleetState, since: u64) -> Result<(), Status> {
     let first = fleet.first_event_index();
-    if since + 1 < first {
+    if since.saturating_add(1) < first {
         return Err(Status::out_of_range(format!(
             "events after {since} are no longer kept; the oldest is {first}: read from there, knowing \
              that some are missed"

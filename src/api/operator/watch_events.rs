@@ -53,7 +53,7 @@ impl Watch {
             if !batch.is_empty() {
                 return Ok(batch);
             }
-            if self.seen == fleet.last_event_index() && views.changed().await.is_err() {
+            if self.seen >= fleet.last_event_index() && views.changed().await.is_err() {
                 return Err(Status::unavailable("this replica is stopping; resume at another"));
             }
         }

@@ -42,20 +42,10 @@ impl HeartbeatsArguments {
         let nodes = self.nodes as u64;
         message(&format!("registering {nodes} nodes with {GPUS} GPUs each"));
         register(&load, nodes).await?;
-        let spacing = Spacing {
-            interval: self.interval,
-            parts: nodes,
-        };
-        let schedule = Schedule {
-            total: spacing.within(self.duration),
-            spacing,
-            in_flight: BEATS,
-        };
+        let spacing = Spacing { interval: self.interval, parts: nodes };
+        let schedule = Schedule { total: spacing.within(self.duration), spacing, in_flight: BEATS };
         let clock = invocation.clock.clone();
-        message(&format!(
-            "sending {} heartbeats in {:?}",
-            schedule.total, self.duration
-        ));
+        message(&format!("sending {} heartbeats in {:?}", schedule.total, self.duration));
         let took = load
             .open_loop::<Heartbeat>(schedule, move |number| {
                 beat(number % nodes, number, clock.wall_ms())
@@ -71,10 +61,7 @@ async fn register(load: &Load, nodes: u64) -> Result<(), Failure> {
     let setup = load.afresh();
     let at_once = Schedule {
         total: nodes,
-        spacing: Spacing {
-            interval: Duration::ZERO,
-            parts: 1,
-        },
+        spacing: Spacing { interval: Duration::ZERO, parts: 1 },
         in_flight: REGISTRATIONS,
     };
     setup.open_loop::<RegisterNode>(at_once, registration).await;
@@ -112,10 +99,7 @@ fn registration(number: u64) -> api::RegisterNodeRequest {
         zone: "bench-1a".to_owned(),
         instance_type: "h100-8x".to_owned(),
         gpus: gpus.collect(),
-        metadata: Some(api::NodeMetadata {
-            hostname: node_id(number),
-            ..Default::default()
-        }),
+        metadata: Some(api::NodeMetadata { hostname: node_id(number), ..Default::default() }),
     }
 }
 

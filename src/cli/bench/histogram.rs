@@ -21,11 +21,7 @@ pub(super) struct Histogram {
 impl Histogram {
     /// An empty one.
     pub(super) fn new() -> Self {
-        Self {
-            buckets: vec![0; BUCKETS],
-            count: 0,
-            max_us: 0,
-        }
+        Self { buckets: vec![0; BUCKETS], count: 0, max_us: 0 }
     }
 
     /// Counts one latency.
@@ -56,10 +52,7 @@ impl Histogram {
 }
 
 /// Microseconds as milliseconds. The loss beyond 2^53 us is of no interest.
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "latencies are far below 2^53 us"
-)]
+#[allow(clippy::cast_precision_loss, reason = "latencies are far below 2^53 us")]
 fn millis(us: u64) -> f64 {
     us as f64 / 1_000.0
 }
@@ -104,10 +97,7 @@ mod tests {
         }
         for (percent, expected) in [(50, 500.0), (90, 900.0), (99, 990.0), (100, 1_000.0)] {
             let found = histogram.percentile_ms(percent);
-            assert!(
-                (found - expected).abs() <= expected / 64.0,
-                "p{percent}: {found}"
-            );
+            assert!((found - expected).abs() <= expected / 64.0, "p{percent}: {found}");
         }
         assert_eq!(histogram.max_ms(), 1_000.0);
         histogram.record(Duration::from_secs(1_000_000));

@@ -73,10 +73,7 @@ impl Load {
 
     /// The same load with nothing measured yet.
     pub(super) fn afresh(&self) -> Self {
-        Self {
-            measure: Arc::new(Measure::new()),
-            ..self.clone()
-        }
+        Self { measure: Arc::new(Measure::new()), ..self.clone() }
     }
 
     /// Whether the person stopped it.
@@ -122,11 +119,7 @@ impl Load {
     /// most `in_flight` at a time. Latency counts from when a call was due.
     pub(super) async fn open_loop<R>(
         &self,
-        Schedule {
-            total,
-            spacing,
-            in_flight,
-        }: Schedule,
+        Schedule { total, spacing, in_flight }: Schedule,
         request: impl Fn(u64) -> R::Request + Clone + Send + 'static,
     ) -> Duration
     where
@@ -254,10 +247,7 @@ mod tests {
     /// Without it the rate of a long run would drift from the one asked for.
     #[test]
     fn calls_are_spread_evenly_over_the_interval() {
-        let spacing = Spacing {
-            interval: Duration::from_secs(10),
-            parts: 130_000,
-        };
+        let spacing = Spacing { interval: Duration::from_secs(10), parts: 130_000 };
         assert_eq!(spacing.within(Duration::from_secs(60)), 780_000);
         assert_eq!(spacing.of(0), Duration::ZERO);
         assert_eq!(spacing.of(13_000), Duration::from_secs(1));

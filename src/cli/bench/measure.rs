@@ -94,11 +94,7 @@ impl Measure {
 
 #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn rate(count: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 {
-        count as f64 / seconds
-    } else {
-        0.0
-    }
+    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
 }
 
 fn rounded(number: f64) -> f64 {

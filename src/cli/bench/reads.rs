@@ -49,12 +49,9 @@ impl ReadsArguments {
         let took = load
             .closed_loops::<GetNode>(self.clients, self.duration, move |worker, count| {
                 // Workers start apart from each other and walk through all nodes.
-                let position = worker
-                    .wrapping_mul(31)
-                    .wrapping_add(usize::try_from(count).unwrap_or(0));
-                api::GetNodeRequest {
-                    node_id: nodes[position % nodes.len()].clone(),
-                }
+                let position =
+                    worker.wrapping_mul(31).wrapping_add(usize::try_from(count).unwrap_or(0));
+                api::GetNodeRequest { node_id: nodes[position % nodes.len()].clone() }
             })
             .await;
         let report = load.measure().report("reads", self.clients, took);
@@ -64,13 +61,9 @@ impl ReadsArguments {
 
 /// Some nodes of the fleet, never none.
 async fn nodes(load: &Load, invocation: &Invocation) -> Result<Vec<String>, Failure> {
-    let request = api::ListNodesRequest {
-        page_size: NODES,
-        ..Default::default()
-    };
-    let answer = invocation
-        .call_on::<ListNodes>(load.client(), "list the nodes to read", request)
-        .await?;
+    let request = api::ListNodesRequest { page_size: NODES, ..Default::default() };
+    let answer =
+        invocation.call_on::<ListNodes>(load.client(), "list the nodes to read", request).await?;
     if !answer.nodes.is_empty() {
         return Ok(answer.nodes.into_iter().map(|node| node.node_id).collect());
     }
@@ -79,8 +72,6 @@ async fn nodes(load: &Load, invocation: &Invocation) -> Result<Vec<String>, Fail
         provider: "bench".to_owned(),
         ..Default::default()
     };
-    invocation
-        .call_on::<RegisterNode>(load.client(), "register a node to read", request)
-        .await?;
+    invocation.call_on::<RegisterNode>(load.client(), "register a node to read", request).await?;
     Ok(vec![OWN_NODE.to_owned()])
 }

@@ -60,9 +60,7 @@ fn registration(node_id: String) -> api::RegisterNodeRequest {
     // The two bytes are the lengths of the label and of the metadata, which outgrow one byte each.
     let missing = SIZE.saturating_sub(request.encoded_len() + 2);
     if let Some(metadata) = &mut request.metadata {
-        metadata
-            .labels
-            .insert("padding".to_owned(), "x".repeat(missing));
+        metadata.labels.insert("padding".to_owned(), "x".repeat(missing));
     }
     request
 }

@@ -96,10 +96,7 @@ impl Keeper {
     }
 
     fn start(&self) -> io::Result<Child> {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.log)?;
+        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
         let child = Command::new(&self.program)
             .args(&self.arguments)
             // The child watches this pipe: it ends with us, however we end.
@@ -207,11 +204,7 @@ mod tests {
     #[tokio::test]
     async fn a_process_that_ends_is_told_of_and_started_again() {
         let directory = tempfile::tempdir().unwrap();
-        let keeper = keeper(
-            directory.path(),
-            "echo oops; kill -9 $$",
-            Duration::from_millis(10),
-        );
+        let keeper = keeper(directory.path(), "echo oops; kill -9 $$", Duration::from_millis(10));
         let (stop, (sender, mut notices)) = (CancellationToken::new(), mpsc::channel(8));
         let task = tokio::spawn(keeper.keep(stop.clone(), sender));
         for _ in 0..2 {

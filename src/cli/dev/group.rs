@@ -162,10 +162,7 @@ impl Group {
         view: &mut View,
         invocation: &mut Invocation,
     ) -> Result<(), Failure> {
-        let options = CallOptions {
-            prefer_leader: true,
-            ..CallOptions::within(LOOK_LIMIT)
-        };
+        let options = CallOptions { prefer_leader: true, ..CallOptions::within(LOOK_LIMIT) };
         let mut next = invocation.clock.now();
         loop {
             let look = async {
@@ -193,11 +190,9 @@ impl Group {
     async fn stop_all(self, invocation: &Invocation) {
         self.stop.cancel();
         let mut notices = self.notices;
-        let drain =
-            invocation.spawner.spawn(
-                "notices",
-                async move { while notices.recv().await.is_some() {} },
-            );
+        let drain = invocation
+            .spawner
+            .spawn("notices", async move { while notices.recv().await.is_some() {} });
         let mut keepers = self.keepers.into_iter();
         let cloud = keepers.next();
         for keeper in keepers {
@@ -218,10 +213,7 @@ async fn serving(each: &[(String, Client)], waited_for: &BTreeSet<String>) -> Ve
     let answers = asked.map(|(name, client)| {
         let options = options.clone();
         async move {
-            let request = api::ListNodesRequest {
-                page_size: 1,
-                ..Default::default()
-            };
+            let request = api::ListNodesRequest { page_size: 1, ..Default::default() };
             let answer = client.call::<ListNodes>(request, &options).await;
             answer.is_ok().then(|| name.clone())
         }
@@ -232,14 +224,9 @@ async fn serving(each: &[(String, Client)], waited_for: &BTreeSet<String>) -> Ve
 
 fn replica_arguments(plan: &Plan, replica: &ReplicaPlan) -> Vec<String> {
     let config = plan.config_file(replica);
-    [
-        "server",
-        "--exit-with-parent",
-        "--config",
-        &config.to_string_lossy(),
-    ]
-    .map(str::to_owned)
-    .into()
+    ["server", "--exit-with-parent", "--config", &config.to_string_lossy()]
+        .map(str::to_owned)
+        .into()
 }
 
 fn cloud_arguments(plan: &Plan) -> Vec<String> {

@@ -101,10 +101,7 @@ impl Plan {
             .iter()
             .flat_map(|replica| {
                 let peers = format!("the peers of replica {}", replica.name);
-                [
-                    (replica.port, format!("replica {}", replica.name)),
-                    (replica.peer_port, peers),
-                ]
+                [(replica.port, format!("replica {}", replica.name)), (replica.peer_port, peers)]
             })
             .collect();
         ports.push((self.cloud_port, "the fake cloud".to_owned()));
@@ -145,10 +142,7 @@ impl Plan {
         server.set("address", Yaml::text(replica.address()));
         server.set("external_address", Yaml::text(replica.address()));
         anchor(server, "health_policy", folder);
-        let timings = yaml
-            .get("cluster")
-            .and_then(|cluster| cluster.get("timings"))
-            .cloned();
+        let timings = yaml.get("cluster").and_then(|cluster| cluster.get("timings")).cloned();
         yaml.set("cluster", self.cluster(replica));
         if let Some(timings) = timings {
             yaml.map_mut("cluster").set("timings", timings);
@@ -174,9 +168,8 @@ impl Plan {
             return Vec::new();
         };
         let fake = Yaml::text("fake");
-        let Some((name, provider)) = providers
-            .iter()
-            .find(|(_, provider)| provider.get("type") == Some(&fake))
+        let Some((name, provider)) =
+            providers.iter().find(|(_, provider)| provider.get("type") == Some(&fake))
         else {
             return Vec::new();
         };

@@ -34,10 +34,7 @@ fn plan() -> Plan {
 #[test]
 fn ports_are_where_the_contract_says_and_all_different() {
     let plan = plan();
-    assert_eq!(
-        plan.servers(),
-        "127.0.0.1:50051,127.0.0.1:50052,127.0.0.1:50053"
-    );
+    assert_eq!(plan.servers(), "127.0.0.1:50051,127.0.0.1:50052,127.0.0.1:50053");
     assert_eq!(plan.cloud_address(), "127.0.0.1:50101");
     assert_eq!(plan.replicas[2].peer_address(), "127.0.0.1:50153");
     assert_eq!(plan.replicas[1].data_dir, Path::new("/tmp/group/r2"));
@@ -79,35 +76,19 @@ fn an_original_file_loads_with_the_plans_addresses_and_the_fake_cloud() {
     assert_eq!(replica.external_address, "127.0.0.1:50052");
     assert_eq!(replica.peer_address, "127.0.0.1:50152");
     assert_eq!(replica.data_dir, Path::new("/tmp/group/r2"));
-    let peers: Vec<_> = replica
-        .initial_replicas
-        .iter()
-        .map(|peer| peer.address.as_str())
-        .collect();
-    assert_eq!(
-        peers,
-        ["127.0.0.1:50151", "127.0.0.1:50152", "127.0.0.1:50153"]
-    );
+    let peers: Vec<_> = replica.initial_replicas.iter().map(|peer| peer.address.as_str()).collect();
+    assert_eq!(peers, ["127.0.0.1:50151", "127.0.0.1:50152", "127.0.0.1:50153"]);
     assert_eq!(replica.timings.election_max.as_millis(), 300);
     assert_eq!(
         config.health_policy.as_deref(),
         Some(Path::new("/etc/navarch/policies/health.yaml"))
     );
-    assert_eq!(
-        Plan::cloud_of(&base),
-        ["--provider", "local", "--gpu-count", "8"]
-    );
+    assert_eq!(Plan::cloud_of(&base), ["--provider", "local", "--gpu-count", "8"]);
     let [local, real] = config.fleet.providers.as_slice() else {
         panic!("{:?}", config.fleet.providers);
     };
-    assert_eq!(
-        (local.r#type.as_str(), local.url.as_str()),
-        ("http", "http://127.0.0.1:50101")
-    );
-    assert_eq!(
-        (real.r#type.as_str(), real.api_key_env.as_str()),
-        ("lambda", "LAMBDA_API_KEY")
-    );
+    assert_eq!((local.r#type.as_str(), local.url.as_str()), ("http", "http://127.0.0.1:50101"));
+    assert_eq!((real.r#type.as_str(), real.api_key_env.as_str()), ("lambda", "LAMBDA_API_KEY"));
     assert_eq!(config.fleet.pools[0].labels["tier"], "1.10");
     assert_eq!(config.warnings, Vec::<String>::new());
 }
@@ -139,9 +120,6 @@ fn a_directory_keeps_its_layout() {
     assert!(plan(3, 50_051).claim_directory().unwrap());
     for other in [plan(5, 50_051), plan(3, 6_000)] {
         let failure = other.claim_directory().unwrap_err();
-        assert!(
-            failure.to_string().contains("3 replicas on port 50051"),
-            "{failure}"
-        );
+        assert!(failure.to_string().contains("3 replicas on port 50051"), "{failure}");
     }
 }

@@ -32,13 +32,8 @@ mod tests {
     fn a_port_in_use_is_named_with_its_purpose() {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        let failure = check_free(&[(port, "replica r1".to_owned())])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            failure.contains(&port.to_string()) && failure.contains("replica r1"),
-            "{failure}"
-        );
+        let failure = check_free(&[(port, "replica r1".to_owned())]).unwrap_err().to_string();
+        assert!(failure.contains(&port.to_string()) && failure.contains("replica r1"), "{failure}");
         drop(taken);
         check_free(&[(port, "replica r1".to_owned())]).unwrap();
     }

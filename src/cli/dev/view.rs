@@ -48,11 +48,7 @@ impl View {
 
     /// What to write for a line of news: the line itself, or nothing until the screen is drawn again.
     pub(super) fn news(&mut self, line: String) -> String {
-        let text = if self.drawn {
-            String::new()
-        } else {
-            format!("{line}\n")
-        };
+        let text = if self.drawn { String::new() } else { format!("{line}\n") };
         if self.live.is_some() {
             self.news.push_back(line);
             self.news.drain(..self.news.len().saturating_sub(NEWS));
@@ -70,12 +66,11 @@ impl View {
             Some(screen) => {
                 self.drawn = true;
                 let news: Vec<_> = self.news.iter().map(String::as_str).collect();
-                let status = overview.render(now_ms, false, screen);
-                format!(
-                    "{CLEAR}{}\n\n{status}\n\n{}\n",
-                    self.header,
-                    news.join("\n")
-                )
+                // Control loops would push the news off a small terminal; `navarch status` shows them.
+                let mut shown = overview.clone();
+                shown.fleet.controllers.clear();
+                let status = shown.render(now_ms, false, screen);
+                format!("{CLEAR}{}\n\n{status}\n\n{}\n", self.header, news.join("\n"))
             }
             None => text,
         }
@@ -123,21 +118,14 @@ impl Glance {
                 lines.push(format!("pool {name}: {line}"));
             }
         }
-        let gone = before
-            .pools
-            .keys()
-            .filter(|name| !self.pools.contains_key(*name));
+        let gone = before.pools.keys().filter(|name| !self.pools.contains_key(*name));
         lines.extend(gone.map(|name| format!("pool {name}: removed")));
         if self.nodes != before.nodes {
             lines.push(format!("nodes: {}", self.nodes));
         }
         if self.breakers != before.breakers {
             let breakers = self.breakers.join("; ");
-            let shown = if breakers.is_empty() {
-                "none"
-            } else {
-                &breakers
-            };
+            let shown = if breakers.is_empty() { "none" } else { &breakers };
             lines.push(format!("breakers: {shown}"));
         }
         lines
@@ -149,18 +137,10 @@ pub(super) fn notice_line(notice: &Notice) -> String {
     match notice {
         Notice::Started { name, pid } => format!("{name} started (pid {pid})"),
         Notice::Unstartable { name, reason } => format!("{name} cannot be started: {reason}"),
-        Notice::Ended {
-            name,
-            how,
-            restart: Some(wait),
-        } => {
+        Notice::Ended { name, how, restart: Some(wait) } => {
             format!("{name} {how}; it is started again in {}", seconds(*wait))
         }
-        Notice::Ended {
-            name,
-            how,
-            restart: None,
-        } => {
+        Notice::Ended { name, how, restart: None } => {
             format!("{name} {how}; it is not started again (--restart-after 0)")
         }
     }
@@ -217,19 +197,13 @@ mod tests {
         assert_eq!(view.unanswered(), "");
         assert_eq!(view.looked(&overview(2, 0), 0), "leader: r2 (term 3)\n");
         let grown = view.looked(&overview(2, 16), 0);
-        assert_eq!(
-            grown,
-            "pool training: 16 of 16 running, 16 healthy\nnodes: 16 (16 active)\n"
-        );
+        assert_eq!(grown, "pool training: 16 of 16 running, 16 healthy\nnodes: 16 (16 active)\n");
     }
 
     /// Without it a person at a terminal would not see that a replica was killed.
     #[test]
     fn the_live_screen_keeps_the_news() {
-        let screen = Screen {
-            width: Some(100),
-            colour: false,
-        };
+        let screen = Screen { width: Some(100), colour: false };
         let mut view = View::new("header".to_owned(), screen);
         let notice = Notice::Ended {
             name: "r2".to_owned(),
@@ -241,10 +215,7 @@ mod tests {
         assert_eq!(view.news(notice_line(&notice)), "");
         let text = view.looked(&overview(1, 3), 0);
         assert!(text.starts_with(CLEAR) && text.contains("header"), "{text}");
-        assert!(
-            text.contains("r2 was killed by signal 9; it is started again in 5s"),
-            "{text}"
-        );
+        assert!(text.contains("r2 was killed by signal 9; it is started again in 5s"), "{text}");
         for number in 0..100 {
             view.news(number.to_string());
         }

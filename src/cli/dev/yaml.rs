@@ -40,10 +40,9 @@ impl Yaml {
     /// The value of a key; `None` where this is no map or has no such key.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Map(entries) => entries
-                .iter()
-                .find(|(name, _)| name == key)
-                .map(|(_, value)| value),
+            Self::Map(entries) => {
+                entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+            }
             Self::Null | Self::Scalar(_) | Self::List(_) => None,
         }
     }
@@ -54,10 +53,7 @@ impl Yaml {
             self.set(key, Self::Map(Vec::new()));
         }
         let entries = self.entries_mut();
-        let position = entries
-            .iter()
-            .position(|(name, _)| name == key)
-            .unwrap_or(0);
+        let position = entries.iter().position(|(name, _)| name == key).unwrap_or(0);
         &mut entries[position].1
     }
 
@@ -145,10 +141,7 @@ impl From<&DocumentNode> for Yaml {
     fn from(node: &DocumentNode) -> Self {
         match &node.value {
             DocumentValue::Null => Self::Null,
-            DocumentValue::Scalar {
-                kind: DocumentKind::Text,
-                text,
-            } => Self::text(text),
+            DocumentValue::Scalar { kind: DocumentKind::Text, text } => Self::text(text),
             DocumentValue::Scalar { text, .. } => Self::Scalar(text.clone()),
             DocumentValue::List(items) => Self::List(items.iter().map(Self::from).collect()),
             DocumentValue::Map(entries) => {
@@ -192,11 +185,7 @@ mod tests {
             "{written}"
         );
         assert!(written.contains("\"on\":"), "{written}");
-        assert_eq!(
-            Yaml::read(&written, "again.yaml").unwrap(),
-            yaml,
-            "{written}"
-        );
+        assert_eq!(Yaml::read(&written, "again.yaml").unwrap(), yaml, "{written}");
     }
 
     /// Without it a key could be set twice, which the reader refuses.

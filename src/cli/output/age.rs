@@ -12,9 +12,7 @@ const UNKNOWN: &str = "-";
 pub(crate) fn unix_ms(time: &Timestamp) -> u64 {
     let seconds = u64::try_from(time.seconds).unwrap_or(0);
     let nanos = u64::try_from(time.nanos).unwrap_or(0);
-    seconds
-        .saturating_mul(SECOND_MS)
-        .saturating_add(nanos / 1_000_000)
+    seconds.saturating_mul(SECOND_MS).saturating_add(nanos / 1_000_000)
 }
 
 /// How long ago `time` was, like `3m5s` or `4d2h`.
@@ -85,10 +83,7 @@ mod tests {
     /// Without it a node that never beat would look as old as the epoch, and a passed hold as a hold.
     #[test]
     fn unknown_and_passed_times_show_a_dash() {
-        let time = Timestamp {
-            seconds: 100,
-            nanos: 0,
-        };
+        let time = Timestamp { seconds: 100, nanos: 0 };
         assert_eq!(age(None, 5_000), "-");
         assert_eq!(age(Some(&time), 50_000), "0s");
         assert_eq!(ahead(Some(&time), 100_000), "-");

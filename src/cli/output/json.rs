@@ -48,10 +48,7 @@ fn fill_absent(message: &DynamicMessage, value: &mut Value) {
     };
     for field in message.descriptor().fields() {
         if field.supports_presence() && !message.has_field(&field) {
-            if field
-                .containing_oneof()
-                .is_none_or(|oneof| oneof.is_synthetic())
-            {
+            if field.containing_oneof().is_none_or(|oneof| oneof.is_synthetic()) {
                 object.insert(field.name().to_owned(), Value::Null);
             }
         } else if holds_messages(&field.kind()) {
@@ -103,11 +100,8 @@ mod tests {
     /// Without it scripts would meet other names or types than the contract promises.
     #[test]
     fn fields_enums_numbers_and_times_are_as_the_contract_says() {
-        let replica = api::ReplicaInfo {
-            id: 1 << 40,
-            role: "leader".to_owned(),
-            ..Default::default()
-        };
+        let replica =
+            api::ReplicaInfo { id: 1 << 40, role: "leader".to_owned(), ..Default::default() };
         let value = message_value("navarch.ReplicaInfo", &replica).unwrap();
         assert_eq!(value["id"], json!(1_u64 << 40));
         assert_eq!(value["applied_index"], json!(0));
@@ -115,10 +109,7 @@ mod tests {
         let node = api::NodeInfo {
             node_id: "n-1".to_owned(),
             status: api::NodeStatus::Active.into(),
-            last_heartbeat: Some(prost_types::Timestamp {
-                seconds: 1,
-                nanos: 0,
-            }),
+            last_heartbeat: Some(prost_types::Timestamp { seconds: 1, nanos: 0 }),
             gpus: vec![api::GpuInfo::default()],
             metadata: Some(api::NodeMetadata {
                 labels: [("pool".to_owned(), "training".to_owned())].into(),

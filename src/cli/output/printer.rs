@@ -38,12 +38,7 @@ impl Printer {
         clock: Clock,
         out: Box<dyn Write + Send>,
     ) -> Self {
-        Self {
-            format,
-            screen,
-            clock,
-            out,
-        }
+        Self { format, screen, clock, out }
     }
 
     /// The format that was asked for.
@@ -69,14 +64,10 @@ impl Printer {
                 let wide = self.format == Format::Wide;
                 self.line(&table::render(R::COLUMNS, &rows, wide, self.screen))
             }
-            Format::Name => records
-                .iter()
-                .try_for_each(|record| self.line(&record.name())),
+            Format::Name => records.iter().try_for_each(|record| self.line(&record.name())),
             Format::Json | Format::Yaml => {
-                let values: Result<Vec<_>, _> = records
-                    .iter()
-                    .map(|record| message_value(R::MESSAGE, record))
-                    .collect();
+                let values: Result<Vec<_>, _> =
+                    records.iter().map(|record| message_value(R::MESSAGE, record)).collect();
                 self.value(&values?)
             }
         }

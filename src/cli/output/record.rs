@@ -17,10 +17,6 @@ pub(crate) trait Record: Message {
 
     /// Names and values of the page about this one alone.
     fn details(&self, now_ms: u64) -> Vec<(&'static str, Cell)> {
-        Self::COLUMNS
-            .iter()
-            .map(|column| column.header)
-            .zip(self.cells(now_ms))
-            .collect()
+        Self::COLUMNS.iter().map(|column| column.header).zip(self.cells(now_ms)).collect()
     }
 }

@@ -26,10 +26,7 @@ pub(crate) struct Cell {
 impl Cell {
     /// A value with a tone.
     pub(crate) fn toned(text: impl Into<String>, tone: Tone) -> Self {
-        Self {
-            text: printable(&text.into()),
-            tone,
-        }
+        Self { text: printable(&text.into()), tone }
     }
 
     /// The text that is shown.
@@ -56,10 +53,7 @@ pub(crate) struct Column {
 impl Column {
     /// A column of every table.
     pub(crate) const fn always(header: &'static str) -> Self {
-        Self {
-            header,
-            wide: false,
-        }
+        Self { header, wide: false }
     }
 
     /// A column of wide tables.
@@ -79,11 +73,7 @@ pub(crate) struct Screen {
 
 /// Lays out `rows` under `columns`; with `wide` the columns for wide tables are shown too.
 pub(crate) fn render(columns: &[Column], rows: &[Vec<Cell>], wide: bool, screen: Screen) -> String {
-    let shown = |index: &usize| {
-        columns
-            .get(*index)
-            .is_some_and(|column| wide || !column.wide)
-    };
+    let shown = |index: &usize| columns.get(*index).is_some_and(|column| wide || !column.wide);
     let mut table = Table::new();
     table.load_style(TableStyle::new());
     table.force_no_tty();
@@ -105,9 +95,7 @@ pub(crate) fn render(columns: &[Column], rows: &[Vec<Cell>], wide: bool, screen:
     });
     table.set_header(one_line(headers.collect()));
     for row in rows {
-        let cells = (0..row.len())
-            .filter(shown)
-            .map(|index| cell(&row[index], screen));
+        let cells = (0..row.len()).filter(shown).map(|index| cell(&row[index], screen));
         table.add_row(one_line(cells.collect()));
     }
     for column in table.column_iter_mut() {
@@ -148,11 +136,7 @@ fn cell(cell: &Cell, screen: Screen) -> TableCell {
         Tone::Doubtful => Color::Yellow,
         Tone::Bad => Color::Red,
     };
-    if screen.colour {
-        shown.fg(colour)
-    } else {
-        shown
-    }
+    if screen.colour { shown.fg(colour) } else { shown }
 }
 
 fn ansi_colour(tone: Tone) -> Option<u8> {
@@ -169,33 +153,20 @@ fn printable(text: &str) -> String {
     if text.is_empty() {
         return "-".to_owned();
     }
-    text.chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect()
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const COLUMNS: [Column; 3] = [
-        Column::always("ID"),
-        Column::always("Status"),
-        Column::wide("Reason"),
-    ];
+    const COLUMNS: [Column; 3] =
+        [Column::always("ID"), Column::always("Status"), Column::wide("Reason")];
 
     fn rows() -> Vec<Vec<Cell>> {
         vec![
-            vec![
-                "node-1".into(),
-                Cell::toned("active", Tone::Good),
-                "".into(),
-            ],
-            vec![
-                "node-22".into(),
-                Cell::toned("unhealthy", Tone::Bad),
-                "XID 79\nfell off".into(),
-            ],
+            vec!["node-1".into(), Cell::toned("active", Tone::Good), "".into()],
+            vec!["node-22".into(), Cell::toned("unhealthy", Tone::Bad), "XID 79\nfell off".into()],
         ]
     }
 
@@ -204,10 +175,7 @@ mod tests {
     fn columns_line_up_and_wide_ones_wait_for_wide() {
         let narrow = render(&COLUMNS, &rows(), false, Screen::default());
         let wide = render(&COLUMNS, &rows(), true, Screen::default());
-        assert_eq!(
-            narrow,
-            "ID       Status\nnode-1   active\nnode-22  unhealthy"
-        );
+        assert_eq!(narrow, "ID       Status\nnode-1   active\nnode-22  unhealthy");
         assert_eq!(
             wide,
             "ID       Status     Reason\nnode-1   active     -\nnode-22  unhealthy  XID 79 fell off"
@@ -219,16 +187,10 @@ mod tests {
     fn rows_are_cut_to_the_screen() {
         let long = "a long reason without an end that goes on and on over the edge of the screen";
         let rows = vec![vec!["node-1".into(), "active".into(), long.into()]];
-        let screen = Screen {
-            width: Some(50),
-            colour: false,
-        };
+        let screen = Screen { width: Some(50), colour: false };
         let text = render(&COLUMNS, &rows, true, screen);
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(
-            text.lines().all(|line| line.chars().count() <= 50),
-            "{text}"
-        );
+        assert!(text.lines().all(|line| line.chars().count() <= 50), "{text}");
         assert!(text.contains("node-1") && text.contains('…'), "{text}");
     }
 
@@ -236,24 +198,10 @@ mod tests {
     #[test]
     fn colour_appears_only_where_it_is_welcome() {
         let plain = render(&COLUMNS, &rows(), false, Screen::default());
-        let coloured = render(
-            &COLUMNS,
-            &rows(),
-            false,
-            Screen {
-                width: None,
-                colour: true,
-            },
-        );
+        let coloured = render(&COLUMNS, &rows(), false, Screen { width: None, colour: true });
         assert!(!plain.contains('\u{1b}'));
         assert!(coloured.contains('\u{1b}'));
-        let pairs = [
-            ("Status", Cell::toned("lost", Tone::Bad)),
-            ("ID", "x".into()),
-        ];
-        assert_eq!(
-            render_pairs(&pairs, Screen::default()),
-            "Status: lost\nID:     x"
-        );
+        let pairs = [("Status", Cell::toned("lost", Tone::Bad)), ("ID", "x".into())];
+        assert_eq!(render_pairs(&pairs, Screen::default()), "Status: lost\nID:     x");
     }
 }

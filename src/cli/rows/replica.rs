@@ -22,11 +22,7 @@ impl Record for ReplicaInfo {
     }
 
     fn cells(&self, _now_ms: u64) -> Vec<Cell> {
-        let role_tone = if self.role == "leader" {
-            Tone::Good
-        } else {
-            Tone::Plain
-        };
+        let role_tone = if self.role == "leader" { Tone::Good } else { Tone::Plain };
         vec![
             self.id.to_string().into(),
             self.name.as_str().into(),

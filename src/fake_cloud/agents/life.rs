@@ -49,11 +49,7 @@ async fn register(shared: &Shared, machine: &Machine) -> api::NodeConfig {
                 return answer.message.config.unwrap_or_default();
             }
             Ok(answer) => {
-                tracing::debug!(
-                    node = machine.id,
-                    reason = answer.message.message,
-                    "not taken"
-                );
+                tracing::debug!(node = machine.id, reason = answer.message.message, "not taken");
             }
             Err(error) => tracing::debug!(node = machine.id, %error, "cannot register"),
         }
@@ -110,10 +106,7 @@ async fn obey(shared: &Shared, machine: &Machine, obedience: &mut Obedience) -> 
             Ok(commands) => {
                 pause = Pause::default();
                 for command in commands {
-                    if acknowledge(shared, machine, obedience, &command)
-                        .await
-                        .is_err()
-                    {
+                    if acknowledge(shared, machine, obedience, &command).await.is_err() {
                         // It stays queued and is delivered again.
                         pause.wait(shared).await;
                     }
@@ -132,21 +125,11 @@ async fn poll(shared: &Shared, machine: &Machine) -> Result<Vec<api::NodeCommand
     // A closed semaphore would only mean that nobody bounds the polls any more.
     let crowded = shared.polls.available_permits() == 0;
     let _turn = shared.polls.acquire().await.ok();
-    let timeout = if crowded {
-        CROWDED_POLL_TIMEOUT
-    } else {
-        POLL_TIMEOUT
-    };
-    let request = api::PollCommandsRequest {
-        node_id: machine.id.clone(),
-    };
+    let timeout = if crowded { CROWDED_POLL_TIMEOUT } else { POLL_TIMEOUT };
+    let request = api::PollCommandsRequest { node_id: machine.id.clone() };
     let options = CallOptions::within(timeout);
     let began = shared.clock.now();
-    match shared
-        .client
-        .call::<rpc::PollCommands>(request, &options)
-        .await
-    {
+    match shared.client.call::<rpc::PollCommands>(request, &options).await {
         Ok(answer) => Ok(answer.message.commands),
         // A wait that ran out is no failure.
         Err(error)
@@ -169,18 +152,14 @@ async fn acknowledge(
     let subject = (machine.id.as_str(), command.command_id.as_str());
     let at_ms = shared.clock.wall_ms();
     let (request, executed) = obedience.obey(&machine.id, command);
-    shared
-        .receipts
-        .note(subject, kind.as_str_name(), at_ms, |receipt| {
-            receipt.deliveries += 1;
-            receipt.executions += u32::from(executed);
-        });
+    shared.receipts.note(subject, kind.as_str_name(), at_ms, |receipt| {
+        receipt.deliveries += 1;
+        receipt.executions += u32::from(executed);
+    });
     call::<rpc::AckCommand>(shared, request).await?;
-    shared
-        .receipts
-        .note(subject, kind.as_str_name(), at_ms, |receipt| {
-            receipt.acknowledgements += 1;
-        });
+    shared.receipts.note(subject, kind.as_str_name(), at_ms, |receipt| {
+        receipt.acknowledgements += 1;
+    });
     Ok(())
 }
 
@@ -189,10 +168,7 @@ async fn call<R: Rpc>(
     request: R::Request,
 ) -> Result<Answer<R::Response>, CallError> {
     let _place = shared.calls.acquire().await.ok();
-    shared
-        .client
-        .call::<R>(request, &CallOptions::within(CALL_TIMEOUT))
-        .await
+    shared.client.call::<R>(request, &CallOptions::within(CALL_TIMEOUT)).await
 }
 
 /// Seconds as the control plane says them, never below 1.
@@ -208,13 +184,8 @@ struct Pause {
 
 impl Pause {
     async fn wait(&mut self, shared: &Shared) {
-        let longest = SHORTEST_PAUSE
-            .saturating_mul(1 << self.failures.min(10))
-            .min(LONGEST_PAUSE);
+        let longest = SHORTEST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE);
         self.failures += 1;
-        shared
-            .clock
-            .sleep(longest.mul_f64(rand::random_range(0.5..=1.0)))
-            .await;
+        shared.clock.sleep(longest.mul_f64(rand::random_range(0.5..=1.0))).await;
     }
 }

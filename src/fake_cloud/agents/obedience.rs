@@ -84,14 +84,8 @@ mod tests {
         assert_eq!(unknown.result(), api::CommandResult::Failed);
         assert!(!unknown.error.is_empty());
         for number in 0..1_000 {
-            obedience.obey(
-                "n",
-                &command(&number.to_string(), api::NodeCommandType::Drain),
-            );
+            obedience.obey("n", &command(&number.to_string(), api::NodeCommandType::Drain));
         }
-        assert_eq!(
-            (obedience.results.len(), obedience.order.len()),
-            (MEMORY, MEMORY)
-        );
+        assert_eq!((obedience.results.len(), obedience.order.len()), (MEMORY, MEMORY));
     }
 }

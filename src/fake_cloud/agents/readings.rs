@@ -11,10 +11,7 @@ pub(super) fn registration(machine: &Machine, provider: &str) -> api::RegisterNo
     if let Some(pool) = machine.labels.get(labels::POOL) {
         node_labels.insert("pool".to_owned(), pool.clone());
     }
-    let provider = machine
-        .labels
-        .get(labels::PROVIDER)
-        .map_or(provider, String::as_str);
+    let provider = machine.labels.get(labels::PROVIDER).map_or(provider, String::as_str);
     let ip = machine.ip.clone().unwrap_or_default();
     let gpus = (0..machine.gpu_count)
         .map(|index| api::GpuInfo {
@@ -91,9 +88,5 @@ pub(super) fn all_is_well(node_id: &str, checks: &[String]) -> api::ReportHealth
             details: Default::default(),
         })
         .collect();
-    api::ReportHealthRequest {
-        node_id: node_id.to_owned(),
-        results,
-        events: Vec::new(),
-    }
+    api::ReportHealthRequest { node_id: node_id.to_owned(), results, events: Vec::new() }
 }

@@ -46,10 +46,7 @@ impl Receipts {
     /// Every receipt, in the order of the first delivery.
     pub fn all(&self) -> Vec<Receipt> {
         let kept = self.lock();
-        kept.order
-            .iter()
-            .filter_map(|key| kept.receipts.get(key).cloned())
-            .collect()
+        kept.order.iter().filter_map(|key| kept.receipts.get(key).cloned()).collect()
     }
 
     /// Changes the receipt of a command, which is new at its first delivery.

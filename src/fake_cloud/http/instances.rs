@@ -55,11 +55,7 @@ pub(super) async fn order(
     }
     let response = match estate.order(&visit.asked, &body).await {
         Ok(Ok(ordered)) => {
-            let status = if ordered.created {
-                StatusCode::CREATED
-            } else {
-                StatusCode::OK
-            };
+            let status = if ordered.created { StatusCode::CREATED } else { StatusCode::OK };
             (status, Json(ordered.machine)).into_response()
         }
         Ok(Err(refusal)) => reply::refused(&refusal),
@@ -98,10 +94,7 @@ pub(super) async fn list(
 }
 
 fn filter(query: Vec<(String, String)>) -> Result<Filter, String> {
-    let mut filter = Filter {
-        limit: PAGE_DEFAULT,
-        ..Filter::default()
-    };
+    let mut filter = Filter { limit: PAGE_DEFAULT, ..Filter::default() };
     for (name, value) in query {
         match name.as_str() {
             "label" => {

@@ -49,12 +49,10 @@ impl Listener {
             let address = socket.local_addr()?;
             Ok(Self { socket, address })
         };
-        bound
-            .await
-            .map_err(|source: io::Error| FakeCloudError::Listen {
-                address: address.to_owned(),
-                source,
-            })
+        bound.await.map_err(|source: io::Error| FakeCloudError::Listen {
+            address: address.to_owned(),
+            source,
+        })
     }
 
     /// Where it listens.
@@ -133,13 +131,8 @@ fn serve_connection(
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
-    let connection = builder
-        .serve_connection(TokioIo::new(stream), service)
-        .into_owned();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     let connection = graceful.watch(connection);
     async move {
         // A broken connection is its client's to notice.

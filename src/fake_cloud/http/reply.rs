@@ -33,20 +33,14 @@ pub(super) fn internal(message: &str) -> Response {
 }
 
 pub(super) fn no_capacity(message: impl Into<String>) -> Response {
-    error(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "insufficient_capacity",
-        message,
-    )
+    error(StatusCode::SERVICE_UNAVAILABLE, "insufficient_capacity", message)
 }
 
 pub(super) fn rate_limited(wait: Duration) -> Response {
     let seconds = wait.as_secs().max(1);
     let message = format!("too many requests; ask again in {seconds} s");
     let mut response = error(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 

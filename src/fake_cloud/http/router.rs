@@ -29,16 +29,10 @@ pub(in crate::fake_cloud) struct Service {
 pub(in crate::fake_cloud) fn router(service: Service) -> Router {
     Router::new()
         .route("/v1/instances", get(instances::list).post(instances::order))
-        .route(
-            "/v1/instances/{id}",
-            get(instances::get).delete(instances::terminate),
-        )
+        .route("/v1/instances/{id}", get(instances::get).delete(instances::terminate))
         .route("/v1/instance-types", get(instances::types))
         .route("/v1/ledger", get(ledger_stream::ledger))
-        .route(
-            "/v1/faults",
-            put(control::set_faults).get(control::show_faults),
-        )
+        .route("/v1/faults", put(control::set_faults).get(control::show_faults))
         .route("/v1/admin/instances/{id}/kill", post(control::kill))
         .route("/v1/admin/instances/{id}/revive", post(control::revive))
         .route("/v1/admin/receipts", get(control::receipts))
@@ -73,14 +67,6 @@ async fn no_such_path(request: Request) -> Response {
 }
 
 async fn no_such_method(request: Request) -> Response {
-    let message = format!(
-        "{} cannot be asked of {}",
-        request.method(),
-        request.uri().path()
-    );
-    reply::error(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        message,
-    )
+    let message = format!("{} cannot be asked of {}", request.method(), request.uri().path());
+    reply::error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }

@@ -59,11 +59,7 @@ impl Visit {
         if !hit.slow.is_zero() {
             service.estate.clock().sleep(hit.slow).await;
         }
-        let visit = Self {
-            service,
-            asked,
-            hit,
-        };
+        let visit = Self { service, asked, hit };
         match visit.fault_before() {
             Some(response) => Err(visit.without_effect(response).await),
             None => Ok(visit),

@@ -35,34 +35,22 @@ impl LedgerFile {
         path: &Path,
         mut visit: impl FnMut(Line),
     ) -> Result<(Self, Replay), FakeCloudError> {
-        let fault = |source| FakeCloudError::Ledger {
-            path: path.to_owned(),
-            source,
-        };
+        let fault = |source| FakeCloudError::Ledger { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         let file = options.open(path).map_err(fault)?;
         file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => FakeCloudError::LedgerInUse {
-                path: path.to_owned(),
-            },
+            TryLockError::WouldBlock => FakeCloudError::LedgerInUse { path: path.to_owned() },
             TryLockError::Error(source) => fault(source),
         })?;
         sync_directory(path).map_err(fault)?;
-        let mut ledger = Self {
-            file,
-            path: path.to_owned(),
-            length: 0,
-        };
+        let mut ledger = Self { file, path: path.to_owned(), length: 0 };
         let replay = ledger.replay(&mut visit)?;
         Ok((ledger, replay))
     }
 
     fn replay(&mut self, visit: &mut impl FnMut(Line)) -> Result<Replay, FakeCloudError> {
-        let fault = |path: &Path, source| FakeCloudError::Ledger {
-            path: path.to_owned(),
-            source,
-        };
+        let fault = |path: &Path, source| FakeCloudError::Ledger { path: path.to_owned(), source };
         let mut reader = BufReader::new(&self.file);
         let mut replay = Replay::default();
         let mut text = Vec::new();
@@ -108,8 +96,6 @@ fn parse(text: &[u8], last_seq: u64) -> Result<Line, String> {
 
 /// Makes a newly created file's name durable.
 fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }

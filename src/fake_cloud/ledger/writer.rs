@@ -64,15 +64,8 @@ impl LedgerWriter {
                 failed.send_replace(Some(Arc::new(error)));
             }
         };
-        spawner
-            .thread("fake-cloud-ledger", Box::new(body))
-            .map_err(FakeCloudError::Thread)?;
-        Ok(Self {
-            queue,
-            committed,
-            failure,
-            path,
-        })
+        spawner.thread("fake-cloud-ledger", Box::new(body)).map_err(FakeCloudError::Thread)?;
+        Ok(Self { queue, committed, failure, path })
     }
 
     /// A place for one line.

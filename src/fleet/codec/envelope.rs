@@ -37,10 +37,8 @@ impl CheckedEnvelope {
 
 /// Decodes a log entry's payload.
 pub(crate) fn check_envelope(index: u64, payload: &[u8]) -> Result<CheckedEnvelope, ApplyFault> {
-    let envelope = Envelope::decode(payload).map_err(|error| ApplyFault::Undecodable {
-        index,
-        message: error.to_string(),
-    })?;
+    let envelope = Envelope::decode(payload)
+        .map_err(|error| ApplyFault::Undecodable { index, message: error.to_string() })?;
     if envelope.format != ENVELOPE_FORMAT {
         return Err(ApplyFault::UnknownFormat {
             index,
@@ -69,9 +67,7 @@ mod tests {
     use super::*;
 
     fn envelope() -> Envelope {
-        let kind = Kind::ForgetNode(ForgetNode {
-            node_id: "node-1".to_owned(),
-        });
+        let kind = Kind::ForgetNode(ForgetNode { node_id: "node-1".to_owned() });
         Envelope {
             format: ENVELOPE_FORMAT,
             proposal: Some(Proposal { kind: Some(kind) }),
@@ -87,32 +83,19 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_a_fault() {
         assert_eq!(fault(&envelope().encode_to_vec()), None);
-        let newer = Envelope {
-            format: 2,
-            ..envelope()
-        };
+        let newer = Envelope { format: 2, ..envelope() };
         assert_eq!(
             fault(&newer.encode_to_vec()),
-            Some(ApplyFault::UnknownFormat {
-                index: 7,
-                format: 2,
-                known: 1
-            })
+            Some(ApplyFault::UnknownFormat { index: 7, format: 2, known: 1 })
         );
-        let absent = Envelope {
-            proposal: None,
-            ..envelope()
-        };
+        let absent = Envelope { proposal: None, ..envelope() };
         let unknown = Some(ApplyFault::UnknownProposal { index: 7 });
         assert_eq!(fault(&absent.encode_to_vec()), unknown);
         // Field 200 of the oneof: a kind that only a newer build knows.
         let proposal = [0x3a, 0x03, 0xc2, 0x0c, 0x00];
         let newer_kind: Vec<u8> = absent.encode_to_vec().into_iter().chain(proposal).collect();
         assert_eq!(fault(&newer_kind), unknown);
-        assert!(matches!(
-            fault(&[0xff; 9]),
-            Some(ApplyFault::Undecodable { index: 7, .. })
-        ));
+        assert!(matches!(fault(&[0xff; 9]), Some(ApplyFault::Undecodable { index: 7, .. })));
         assert!(fault(&[]).is_some());
     }
 }

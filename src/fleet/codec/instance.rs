@@ -68,10 +68,7 @@ fn state(value: i32) -> Result<InstanceState, RecordError> {
         api::InstanceState::Terminated => InstanceState::Terminated,
         api::InstanceState::Failed => InstanceState::Failed,
         api::InstanceState::Unknown => {
-            return Err(RecordError::UnknownValue {
-                field: "state",
-                value,
-            });
+            return Err(RecordError::UnknownValue { field: "state", value });
         }
     })
 }
@@ -95,11 +92,5 @@ pub(super) fn from_backoff(
         region: texts.share(&record.region),
         instance_type: texts.share(&record.instance_type),
     };
-    Ok((
-        key,
-        Backoff {
-            until: LogTime::from_ms(record.until_ms),
-            failures: record.failures,
-        },
-    ))
+    Ok((key, Backoff { until: LogTime::from_ms(record.until_ms), failures: record.failures }))
 }

@@ -105,10 +105,7 @@ fn administrative(record: &NodeRecord) -> Result<Administrative, RecordError> {
         }),
         fleet::Administrative::Terminated => Administrative::Terminated,
         fleet::Administrative::Unspecified => {
-            return Err(RecordError::UnknownValue {
-                field: "administrative",
-                value: 0,
-            });
+            return Err(RecordError::UnknownValue { field: "administrative", value: 0 });
         }
     })
 }
@@ -136,14 +133,6 @@ pub(super) fn to_last_seen(number: NodeNumber, seen: LastSeen) -> fleet::LastSee
 }
 
 pub(super) fn from_last_seen(record: fleet::LastSeen) -> (NodeNumber, LastSeen) {
-    let utilization = u8::try_from(record.utilization)
-        .ok()
-        .filter(|percent| *percent <= 100);
-    (
-        NodeNumber(record.number),
-        LastSeen {
-            at: LogTime::from_ms(record.seen_ms),
-            utilization,
-        },
-    )
+    let utilization = u8::try_from(record.utilization).ok().filter(|percent| *percent <= 100);
+    (NodeNumber(record.number), LastSeen { at: LogTime::from_ms(record.seen_ms), utilization })
 }

@@ -55,10 +55,7 @@ fn state(value: i32) -> Result<CommandState, RecordError> {
         api::CommandState::Failed => CommandState::Failed,
         api::CommandState::Expired => CommandState::Expired,
         api::CommandState::Unknown => {
-            return Err(RecordError::UnknownValue {
-                field: "state",
-                value,
-            });
+            return Err(RecordError::UnknownValue { field: "state", value });
         }
     })
 }

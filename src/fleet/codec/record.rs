@@ -79,11 +79,7 @@ pub(super) fn optional_id<T>(
     text: &str,
     make: impl FnOnce(&str) -> Result<T, IdError>,
 ) -> Result<Option<T>, RecordError> {
-    if text.is_empty() {
-        Ok(None)
-    } else {
-        Ok(Some(make(text)?))
-    }
+    if text.is_empty() { Ok(None) } else { Ok(Some(make(text)?)) }
 }
 
 /// The text of an id that may be absent.

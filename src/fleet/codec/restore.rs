@@ -31,11 +31,7 @@ impl FleetState {
     ///
     /// The reader's, and whatever is no snapshot that this build understands.
     pub fn read_snapshot(reader: &mut dyn Read) -> Result<Self, SnapshotError> {
-        let mut items = ItemReader {
-            reader,
-            buffer: Vec::new(),
-            items: 0,
-        };
+        let mut items = ItemReader { reader, buffer: Vec::new(), items: 0 };
         let (mut state, next_event_index) = match items.next()? {
             Item::Header(header) => (with_header(&header)?, header.next_event_index),
             _ => return Err(items.misplaced("the first one must be the header")),
@@ -114,9 +110,8 @@ impl FleetState {
     }
 
     fn restore_request(&mut self, record: RequestRecord) -> Result<(), RecordError> {
-        let key = record
-            .key
-            .ok_or_else(|| RecordError::Other("a request without its key".to_owned()))?;
+        let key =
+            record.key.ok_or_else(|| RecordError::Other("a request without its key".to_owned()))?;
         let payload_hash = <[u8; 32]>::try_from(&*key.payload_hash)
             .map_err(|_| RecordError::Other("a payload hash that is not 32 bytes".to_owned()))?;
         Outcome::decode(&*record.outcome)
@@ -128,14 +123,7 @@ impl FleetState {
         };
         let at = LogTime::from_ms(record.at_ms);
         let outcome = Arc::from(&*record.outcome);
-        self.requests.insert(
-            id,
-            Remembered {
-                payload_hash,
-                at,
-                outcome,
-            },
-        );
+        self.requests.insert(id, Remembered { payload_hash, at, outcome });
         Ok(())
     }
 
@@ -146,11 +134,7 @@ impl FleetState {
         if is_first {
             self.journal.set_next_index(event.index);
         } else if event.index != end {
-            return Err(RecordError::Other(format!(
-                "event {} follows {}",
-                event.index,
-                end - 1
-            )));
+            return Err(RecordError::Other(format!("event {} follows {}", event.index, end - 1)));
         }
         self.journal.append(event);
         Ok(())
@@ -159,10 +143,7 @@ impl FleetState {
 
 fn with_header(header: &Header) -> Result<FleetState, SnapshotError> {
     if header.format != SNAPSHOT_FORMAT {
-        return Err(SnapshotError::UnknownFormat {
-            format: header.format,
-            known: SNAPSHOT_FORMAT,
-        });
+        return Err(SnapshotError::UnknownFormat { format: header.format, known: SNAPSHOT_FORMAT });
     }
     let mut state = FleetState {
         log_time: LogTime::from_ms(header.log_time_ms),
@@ -183,11 +164,7 @@ fn with_header(header: &Header) -> Result<FleetState, SnapshotError> {
 
 /// That a record does not come twice.
 fn absent(id: &impl std::fmt::Display, is_absent: bool) -> Result<(), RecordError> {
-    if is_absent {
-        Ok(())
-    } else {
-        Err(RecordError::Other(format!("{id} comes twice")))
-    }
+    if is_absent { Ok(()) } else { Err(RecordError::Other(format!("{id} comes twice"))) }
 }
 
 /// The order of the kinds.
@@ -226,9 +203,7 @@ impl ItemReader<'_> {
             .filter(|length| *length <= MAX_SNAPSHOT_ITEM_BYTES)
             .ok_or_else(too_long)?;
         self.buffer.resize(length, 0);
-        self.reader
-            .read_exact(&mut self.buffer)
-            .map_err(|error| self.cut_off(error))?;
+        self.reader.read_exact(&mut self.buffer).map_err(|error| self.cut_off(error))?;
         let item = SnapshotItem::decode(self.buffer.as_slice())
             .map_err(|error| SnapshotError::Undecodable {
                 item: self.items,
@@ -247,20 +222,14 @@ impl ItemReader<'_> {
         let mut length = 0_u64;
         for shift in (0..64).step_by(7) {
             let mut byte = [0];
-            self.reader
-                .read_exact(&mut byte)
-                .map_err(|error| self.cut_off(error))?;
+            self.reader.read_exact(&mut byte).map_err(|error| self.cut_off(error))?;
             length |= u64::from(byte[0] & 0x7f) << shift;
             if byte[0] & 0x80 == 0 {
                 return Ok(length);
             }
         }
         let limit = MAX_SNAPSHOT_ITEM_BYTES;
-        Err(SnapshotError::ItemTooLong {
-            item: self.items,
-            length: u64::MAX,
-            limit,
-        })
+        Err(SnapshotError::ItemTooLong { item: self.items, length: u64::MAX, limit })
     }
 
     fn cut_off(&self, error: io::Error) -> SnapshotError {
@@ -277,16 +246,10 @@ impl ItemReader<'_> {
     }
 
     fn misplaced(&self, message: &str) -> SnapshotError {
-        SnapshotError::Misplaced {
-            item: self.place(),
-            message: message.to_owned(),
-        }
+        SnapshotError::Misplaced { item: self.place(), message: message.to_owned() }
     }
 
     fn invalid(&self, error: &RecordError) -> SnapshotError {
-        SnapshotError::Invalid {
-            item: self.place(),
-            message: error.to_string(),
-        }
+        SnapshotError::Invalid { item: self.place(), message: error.to_string() }
     }
 }

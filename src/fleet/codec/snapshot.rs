@@ -17,11 +17,7 @@ impl FleetState {
     ///
     /// The writer's.
     pub fn write_snapshot(&self, writer: &mut dyn Write) -> io::Result<()> {
-        let mut items = ItemWriter {
-            writer,
-            buffer: Vec::new(),
-            items: 0,
-        };
+        let mut items = ItemWriter { writer, buffer: Vec::new(), items: 0 };
         items.write(Item::Header(self.header()))?;
         if let Some(spec) = &self.spec {
             items.write(Item::Spec((**spec).clone()))?;

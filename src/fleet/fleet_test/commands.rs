@@ -50,11 +50,7 @@ fn fleet() -> Fleet {
 }
 
 fn open(fleet: &Fleet) -> Vec<String> {
-    fleet
-        .state
-        .open_commands_of("n")
-        .map(|command| command.id.to_string())
-        .collect()
+    fleet.state.open_commands_of("n").map(|command| command.id.to_string()).collect()
 }
 
 fn state_of(fleet: &Fleet, id: &str) -> CommandState {
@@ -72,15 +68,9 @@ fn delivered_until_acknowledged() {
     assert_eq!(fleet.accept(delivered(&["c2", "c1", "other"])).count, 2);
     assert_eq!(open(&fleet), ["c2", "c1", "c3"]);
     assert_eq!(state_of(&fleet, "c2"), CommandState::Delivered);
-    fleet.accept(Kind::AcknowledgeCommand(acknowledge(
-        "c2",
-        CommandResult::Succeeded,
-    )));
+    fleet.accept(Kind::AcknowledgeCommand(acknowledge("c2", CommandResult::Succeeded)));
     assert_eq!(open(&fleet), ["c1", "c3"]);
-    let again = fleet.apply(Kind::AcknowledgeCommand(acknowledge(
-        "c2",
-        CommandResult::Failed,
-    )));
+    let again = fleet.apply(Kind::AcknowledgeCommand(acknowledge("c2", CommandResult::Failed)));
     assert!(again.events.is_empty());
     assert_eq!(state_of(&fleet, "c2"), CommandState::Succeeded);
     assert_eq!(&*fleet.state.command("c2").unwrap().output, "out");
@@ -94,22 +84,11 @@ fn handed_out_once_to_old_agents() {
     fleet.accept(queue("c1"));
     fleet.accept(queue("c2"));
     fleet.accept(delivered(&["c1"]));
-    let hand_out = || {
-        Kind::HandOutCommands(HandOutCommands {
-            node_id: "n".to_owned(),
-        })
-    };
+    let hand_out = || Kind::HandOutCommands(HandOutCommands { node_id: "n".to_owned() });
     let accepted = fleet.accept(hand_out());
-    let ids: Vec<_> = accepted
-        .commands
-        .iter()
-        .map(|command| command.command_id.as_str())
-        .collect();
+    let ids: Vec<_> = accepted.commands.iter().map(|command| command.command_id.as_str()).collect();
     assert_eq!(ids, ["c1", "c2"]);
-    assert_eq!(
-        accepted.commands[0].issued_at.unwrap().seconds,
-        1_700_000_000
-    );
+    assert_eq!(accepted.commands[0].issued_at.unwrap().seconds, 1_700_000_000);
     assert!(fleet.accept(hand_out()).commands.is_empty());
     assert_eq!(state_of(&fleet, "c1"), CommandState::Succeeded);
 }
@@ -118,59 +97,21 @@ fn handed_out_once_to_old_agents() {
 #[test]
 fn bad_commands_are_refused() {
     let mut fleet = fleet();
-    let with_type = |value: i32| {
-        Kind::QueueCommand(QueueCommand {
-            r#type: value,
-            ..queued("c1")
-        })
-    };
-    let ours = [
-        NodeCommandType::Cordon,
-        NodeCommandType::Drain,
-        NodeCommandType::Uncordon,
-    ];
+    let with_type = |value: i32| Kind::QueueCommand(QueueCommand { r#type: value, ..queued("c1") });
+    let ours = [NodeCommandType::Cordon, NodeCommandType::Drain, NodeCommandType::Uncordon];
     for command_type in ours.map(i32::from).into_iter().chain([0, 99]) {
-        assert_eq!(
-            fleet.reject(with_type(command_type)),
-            RejectionCode::Invalid
-        );
+        assert_eq!(fleet.reject(with_type(command_type)), RejectionCode::Invalid);
     }
-    let unknown = QueueCommand {
-        node_id: "m".to_owned(),
-        ..queued("c1")
-    };
-    assert_eq!(
-        fleet.reject(Kind::QueueCommand(unknown)),
-        RejectionCode::NotFound
-    );
-    let past = QueueCommand {
-        deadline_ms: START_MS,
-        ..queued("c1")
-    };
-    assert_eq!(
-        fleet.reject(Kind::QueueCommand(past)),
-        RejectionCode::Invalid
-    );
+    let unknown = QueueCommand { node_id: "m".to_owned(), ..queued("c1") };
+    assert_eq!(fleet.reject(Kind::QueueCommand(unknown)), RejectionCode::NotFound);
+    let past = QueueCommand { deadline_ms: START_MS, ..queued("c1") };
+    assert_eq!(fleet.reject(Kind::QueueCommand(past)), RejectionCode::Invalid);
     let large = BTreeMap::from([("key".to_owned(), "x".repeat(16 * 1024))]);
-    let large = QueueCommand {
-        parameters: large,
-        ..queued("c1")
-    };
-    assert_eq!(
-        fleet.reject(Kind::QueueCommand(large)),
-        RejectionCode::Invalid
-    );
-    let many = (0..65)
-        .map(|number| (number.to_string(), String::new()))
-        .collect();
-    let many = QueueCommand {
-        parameters: many,
-        ..queued("c1")
-    };
-    assert_eq!(
-        fleet.reject(Kind::QueueCommand(many)),
-        RejectionCode::Invalid
-    );
+    let large = QueueCommand { parameters: large, ..queued("c1") };
+    assert_eq!(fleet.reject(Kind::QueueCommand(large)), RejectionCode::Invalid);
+    let many = (0..65).map(|number| (number.to_string(), String::new())).collect();
+    let many = QueueCommand { parameters: many, ..queued("c1") };
+    assert_eq!(fleet.reject(Kind::QueueCommand(many)), RejectionCode::Invalid);
 }
 
 /// An acknowledgement of somebody else's command would hide that it never ran.
@@ -183,10 +124,7 @@ fn bad_acknowledgements_are_refused() {
         node_id: "m".to_owned(),
         ..acknowledge("c1", CommandResult::Succeeded)
     };
-    assert_eq!(
-        fleet.reject(Kind::AcknowledgeCommand(not_mine)),
-        RejectionCode::NotFound
-    );
+    assert_eq!(fleet.reject(Kind::AcknowledgeCommand(not_mine)), RejectionCode::NotFound);
     let no_result = Kind::AcknowledgeCommand(acknowledge("c1", CommandResult::Unknown));
     assert_eq!(fleet.reject(no_result), RejectionCode::Invalid);
 }
@@ -200,26 +138,16 @@ fn the_queue_is_bounded() {
     }
     let rejection = fleet.rejection(queue("more"));
     assert_eq!(rejection.code(), RejectionCode::Exhausted);
-    assert!(
-        rejection.message.contains("100 commands"),
-        "{}",
-        rejection.message
-    );
+    assert!(rejection.message.contains("100 commands"), "{}", rejection.message);
     // 150 ends of commands leave the last 100.
     for number in 0..MAX_OPEN_COMMANDS {
         let id = number.to_string();
-        fleet.accept(Kind::AcknowledgeCommand(acknowledge(
-            &id,
-            CommandResult::Succeeded,
-        )));
+        fleet.accept(Kind::AcknowledgeCommand(acknowledge(&id, CommandResult::Succeeded)));
     }
     for number in 0..50 {
         let id = format!("late-{number}");
         fleet.accept(queue(&id));
-        fleet.accept(Kind::AcknowledgeCommand(acknowledge(
-            &id,
-            CommandResult::Failed,
-        )));
+        fleet.accept(Kind::AcknowledgeCommand(acknowledge(&id, CommandResult::Failed)));
     }
     assert_eq!(fleet.state.commands_of("n").len(), 100);
     assert!(fleet.state.command("49").is_none() && fleet.state.command("50").is_some());
@@ -236,10 +164,7 @@ fn output_is_cut() {
     long.error = "x".repeat(100_000);
     fleet.accept(Kind::AcknowledgeCommand(long));
     let command = fleet.state.command("c1").unwrap();
-    assert_eq!(
-        (command.output.len(), command.error.len()),
-        (65_536, 65_536)
-    );
+    assert_eq!((command.output.len(), command.error.len()), (65_536, 65_536));
 }
 
 /// A command that nobody fetched must fail by its deadline, not wait for a node's successor.
@@ -247,15 +172,9 @@ fn output_is_cut() {
 fn commands_expire() {
     let mut fleet = fleet();
     fleet.accept(queue("c1"));
-    let short = QueueCommand {
-        deadline_ms: START_MS + 1000,
-        ..queued("c2")
-    };
+    let short = QueueCommand { deadline_ms: START_MS + 1000, ..queued("c2") };
     fleet.accept(Kind::QueueCommand(short));
-    assert_eq!(
-        fleet.state.next_command_deadline().unwrap().as_ms(),
-        START_MS + 1000
-    );
+    assert_eq!(fleet.state.next_command_deadline().unwrap().as_ms(), START_MS + 1000);
     let expire = || Kind::ExpireCommands(ExpireCommands {});
     fleet.advance(999);
     assert_eq!(fleet.accept(expire()).count, 0);
@@ -263,10 +182,7 @@ fn commands_expire() {
     assert_eq!(fleet.accept(expire()).count, 1);
     assert_eq!(state_of(&fleet, "c2"), CommandState::Expired);
     // Late news is accepted, so that the agent stops, and changes nothing.
-    fleet.accept(Kind::AcknowledgeCommand(acknowledge(
-        "c2",
-        CommandResult::Succeeded,
-    )));
+    fleet.accept(Kind::AcknowledgeCommand(acknowledge("c2", CommandResult::Succeeded)));
     assert_eq!(state_of(&fleet, "c2"), CommandState::Expired);
     fleet.advance(24 * 3600 * 1000);
     assert_eq!(fleet.accept(expire()).count, 1);
@@ -296,9 +212,7 @@ fn our_own_commands_are_recorded_as_completed() {
     assert_eq!(command.to_info().parameters["reason"], "disk");
     assert_eq!(fleet.reject(cordon("c1")), RejectionCode::AlreadyExists);
     assert!(open(&fleet).is_empty());
-    fleet.accept(Kind::ForgetNode(ForgetNode {
-        node_id: "n".to_owned(),
-    }));
+    fleet.accept(Kind::ForgetNode(ForgetNode { node_id: "n".to_owned() }));
     assert!(fleet.state.command("c1").is_none());
     fleet.check_indexes();
 }

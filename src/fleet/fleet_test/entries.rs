@@ -8,10 +8,7 @@ use super::harness::{Fleet, START_MS, accepted, open_session, register_plain, re
 use crate::limits::{MAX_REQUESTS, RETAIN_REQUESTS_MS};
 
 fn cordon(node: &str) -> Kind {
-    Kind::CordonNode(CordonNode {
-        node_id: node.to_owned(),
-        ..CordonNode::default()
-    })
+    Kind::CordonNode(CordonNode { node_id: node.to_owned(), ..CordonNode::default() })
 }
 
 /// A leader whose clock went back must not bring deadlines back to life.
@@ -33,16 +30,10 @@ fn time_never_goes_back() {
 fn a_session_opens_at_the_majoritys_time() {
     let mut fleet = Fleet::configured();
     fleet.now_ms = START_MS + 3_600_000;
-    let opening = OpenSession {
-        wall_clock_ms: START_MS + 5,
-        ..OpenSession::default()
-    };
+    let opening = OpenSession { wall_clock_ms: START_MS + 5, ..OpenSession::default() };
     let session = fleet.accept(Kind::OpenSession(opening)).session;
     assert_eq!(fleet.state.log_time_ms(), START_MS + 5);
-    assert_eq!(
-        (session, fleet.state.session().id.0),
-        (fleet.index, fleet.index)
-    );
+    assert_eq!((session, fleet.state.session().id.0), (fleet.index, fleet.index));
     assert_eq!(fleet.state.session().opened_at.as_ms(), START_MS + 5);
 }
 
@@ -52,22 +43,13 @@ fn an_older_session_is_fenced() {
     let mut fleet = Fleet::configured();
     fleet.accept(register_plain("n"));
     let old = fleet.state.session().id.0;
-    let fenced = Envelope {
-        session: old,
-        ..fleet.envelope(cordon("n"))
-    };
+    let fenced = Envelope { session: old, ..fleet.envelope(cordon("n")) };
     accepted(&fleet.apply_envelope(&fenced));
     fleet.accept(open_session());
     let applied = fleet.apply_envelope(&fenced);
     assert_eq!(rejection(&applied).code(), RejectionCode::Fenced);
-    let unheard_of = Envelope {
-        session: 9999,
-        ..fenced
-    };
-    assert_eq!(
-        rejection(&fleet.apply_envelope(&unheard_of)).code(),
-        RejectionCode::Fenced
-    );
+    let unheard_of = Envelope { session: 9999, ..fenced };
+    assert_eq!(rejection(&fleet.apply_envelope(&unheard_of)).code(), RejectionCode::Fenced);
 }
 
 /// A call that was given up on must not take effect minutes later.
@@ -75,19 +57,10 @@ fn an_older_session_is_fenced() {
 fn a_late_entry_is_refused() {
     let mut fleet = Fleet::configured();
     fleet.accept(register_plain("n"));
-    let in_time = Envelope {
-        not_after_ms: fleet.now_ms,
-        ..fleet.envelope(cordon("n"))
-    };
+    let in_time = Envelope { not_after_ms: fleet.now_ms, ..fleet.envelope(cordon("n")) };
     accepted(&fleet.apply_envelope(&in_time));
-    let late = Envelope {
-        not_after_ms: fleet.now_ms - 1,
-        ..fleet.envelope(cordon("n"))
-    };
-    assert_eq!(
-        rejection(&fleet.apply_envelope(&late)).code(),
-        RejectionCode::Expired
-    );
+    let late = Envelope { not_after_ms: fleet.now_ms - 1, ..fleet.envelope(cordon("n")) };
+    assert_eq!(rejection(&fleet.apply_envelope(&late)).code(), RejectionCode::Expired);
 }
 
 fn queue(id: &str) -> Kind {
@@ -124,18 +97,11 @@ fn a_repeated_request_is_answered_again() {
 #[test]
 fn a_rejection_is_remembered_unless_it_asks_to_read_again() {
     let mut fleet = Fleet::configured();
-    let forget = || {
-        Kind::ForgetNode(ForgetNode {
-            node_id: "n".to_owned(),
-        })
-    };
+    let forget = || Kind::ForgetNode(ForgetNode { node_id: "n".to_owned() });
     let first = fleet.apply_request("id-1", 1, forget());
     assert_eq!(rejection(&first).code(), RejectionCode::NotFound);
     fleet.accept(register_plain("n"));
-    assert_eq!(
-        fleet.apply_request("id-1", 1, forget()).outcome,
-        first.outcome
-    );
+    assert_eq!(fleet.apply_request("id-1", 1, forget()).outcome, first.outcome);
     // A stale verdict is judged anew under the same id.
     let unknown = navarch_proto::api::HealthStatus::Healthy;
     let stale = navarch_proto::fleet::RecordVerdict {
@@ -187,38 +153,18 @@ fn events_carry_their_cause() {
         ..CordonNode::default()
     });
     let applied = fleet.apply_request("id-1", 1, cordon);
-    let [event] = applied.events.as_slice() else {
-        panic!("{:?}", applied.events)
-    };
+    let [event] = applied.events.as_slice() else { panic!("{:?}", applied.events) };
     assert_eq!(event.index, before + 1);
-    assert_eq!(
-        (event.actor.as_str(), event.request_id.as_str()),
-        ("operator", "id-1")
-    );
-    assert_eq!(
-        (event.subject.as_str(), event.kind.as_str()),
-        ("node/n", "node-cordoned")
-    );
-    assert_eq!(
-        (event.reason.as_str(), event.log_index),
-        ("maintenance", fleet.index)
-    );
+    assert_eq!((event.actor.as_str(), event.request_id.as_str()), ("operator", "id-1"));
+    assert_eq!((event.subject.as_str(), event.kind.as_str()), ("node/n", "node-cordoned"));
+    assert_eq!((event.reason.as_str(), event.log_index), ("maintenance", fleet.index));
     let changes: Vec<_> = event
         .changes
         .iter()
-        .map(|change| {
-            (
-                change.field.as_str(),
-                change.before.as_str(),
-                change.after.as_str(),
-            )
-        })
+        .map(|change| (change.field.as_str(), change.before.as_str(), change.after.as_str()))
         .collect();
     assert_eq!(
         changes,
-        [
-            ("administrative", "active", "cordoned"),
-            ("status", "active", "cordoned")
-        ]
+        [("administrative", "active", "cordoned"), ("status", "active", "cordoned")]
     );
 }

@@ -22,15 +22,7 @@ fn late_machines_are_terminated() {
     assert_eq!(fleet.state.pool_counts("a").occupancy(), 0);
     fleet.accept(purchase("i1", "m1"));
     assert_eq!(state_of(&fleet, "i1"), InstanceState::Terminating);
-    assert_eq!(
-        fleet
-            .state
-            .instance_by_ref("cloud", "m1")
-            .unwrap()
-            .id
-            .as_str(),
-        "i1"
-    );
+    assert_eq!(fleet.state.instance_by_ref("cloud", "m1").unwrap().id.as_str(), "i1");
     assert_eq!(fleet.state.pool_counts("a").occupancy(), 1);
     fleet.accept(gone("i1"));
     fleet.accept(purchase("i1", "m2"));
@@ -55,15 +47,9 @@ fn refused_transitions_are_journalled_once() {
         reason: String::new(),
         instance_revision: 99,
     };
-    assert_eq!(
-        fleet.reject(Kind::TerminateInstance(stale)),
-        RejectionCode::Stale
-    );
+    assert_eq!(fleet.reject(Kind::TerminateInstance(stale)), RejectionCode::Stale);
     assert_eq!(fleet.reject(terminate("i9")), RejectionCode::NotFound);
-    assert_eq!(
-        fleet.reject(fail("i1", FailureKind::Unspecified)),
-        RejectionCode::Invalid
-    );
+    assert_eq!(fleet.reject(fail("i1", FailureKind::Unspecified)), RejectionCode::Invalid);
     assert_eq!(fleet.kinds_since(before).len(), 1);
 }
 
@@ -76,41 +62,22 @@ fn occupancy_bounds_purchases() {
     }
     let refused = fleet.rejection(order("i4", "a"));
     assert_eq!(refused.code(), RejectionCode::Exhausted);
-    assert!(
-        refused.message.contains("max_nodes is 3"),
-        "{}",
-        refused.message
-    );
+    assert!(refused.message.contains("max_nodes is 3"), "{}", refused.message);
     fleet.accept(purchase("i1", "m1"));
     fleet.accept(fail("i1", FailureKind::Stale));
-    assert_eq!(
-        fleet.reject(order("i4", "a")),
-        RejectionCode::Exhausted,
-        "failed with a machine"
-    );
+    assert_eq!(fleet.reject(order("i4", "a")), RejectionCode::Exhausted, "failed with a machine");
     fleet.accept(terminate("i1"));
-    assert_eq!(
-        fleet.reject(order("i4", "a")),
-        RejectionCode::Exhausted,
-        "terminating"
-    );
+    assert_eq!(fleet.reject(order("i4", "a")), RejectionCode::Exhausted, "terminating");
     fleet.accept(gone("i1"));
     fleet.accept(order("i4", "a"));
     fleet.accept(fail("i2", FailureKind::Quota));
     fleet.accept(order("i5", "a"));
     fleet.accept(purchase("i3", "m3"));
     fleet.accept(fail("i3", FailureKind::Vanished));
-    assert_eq!(
-        fleet.reject(terminate("i3")),
-        RejectionCode::Precondition,
-        "nothing to give back"
-    );
+    assert_eq!(fleet.reject(terminate("i3")), RejectionCode::Precondition, "nothing to give back");
     fleet.accept(order("i6", "a"));
     // A lowered maximum stops purchases at once.
-    let lowered = navarch_proto::fleet::FleetSpec {
-        pools: vec![pool_spec("a", 0, 1)],
-        ..spec()
-    };
+    let lowered = navarch_proto::fleet::FleetSpec { pools: vec![pool_spec("a", 0, 1)], ..spec() };
     fleet.accept(apply_spec(lowered));
     assert_eq!(fleet.reject(order("i7", "a")), RejectionCode::Exhausted);
     assert_eq!(fleet.state.pool_counts("a").occupancy(), 3);
@@ -125,13 +92,8 @@ fn capacity_failures_pause_and_purchases_end_the_pause() {
     fleet.accept(order("i2", "a"));
     fleet.accept(fail("i1", FailureKind::Capacity));
     assert_eq!(fleet.reject(order("i3", "a")), RejectionCode::Precondition);
-    let Kind::RequestInstance(elsewhere) = order("i4", "a") else {
-        unreachable!()
-    };
-    let elsewhere = RequestInstance {
-        region: "us".to_owned(),
-        ..elsewhere
-    };
+    let Kind::RequestInstance(elsewhere) = order("i4", "a") else { unreachable!() };
+    let elsewhere = RequestInstance { region: "us".to_owned(), ..elsewhere };
     fleet.accept(Kind::RequestInstance(elsewhere));
     fleet.advance(30_000);
     fleet.accept(order("i3", "a"));
@@ -142,10 +104,7 @@ fn capacity_failures_pause_and_purchases_end_the_pause() {
         instance_type: "h100".into(),
     };
     let backoff = fleet.state.backoff(&key).unwrap();
-    assert_eq!(
-        (backoff.failures, backoff.until.as_ms()),
-        (2, fleet.now_ms + 60_000)
-    );
+    assert_eq!((backoff.failures, backoff.until.as_ms()), (2, fleet.now_ms + 60_000));
     fleet.accept(purchase("i2", "m2"));
     assert_eq!(fleet.state.backoff(&key), None);
     fleet.accept(order("i5", "a"));
@@ -156,10 +115,7 @@ fn capacity_failures_pause_and_purchases_end_the_pause() {
 fn failures_reach_the_node() {
     let mut fleet = Fleet::configured();
     fleet.accept(order("i1", "a"));
-    fleet.accept(register(
-        node_request("m1", &[("navarch.instance", "i1")]),
-        "",
-    ));
+    fleet.accept(register(node_request("m1", &[("navarch.instance", "i1")]), ""));
     fleet.accept(fail("i1", FailureKind::Invalid));
     assert_eq!(instance_of(&fleet, "m1"), None);
     assert_eq!(fleet.status("m1"), NodeStatus::Active);

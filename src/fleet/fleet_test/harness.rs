@@ -29,11 +29,7 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Before the first entry.
     pub(crate) fn empty() -> Self {
-        Self {
-            state: FleetState::default(),
-            index: 0,
-            now_ms: START_MS,
-        }
+        Self { state: FleetState::default(), index: 0, now_ms: START_MS }
     }
 
     /// With an open session and two pools, `a` (1 to 3 nodes) and `b` (0 to 2), of provider `cloud`.
@@ -57,9 +53,7 @@ impl Fleet {
     }
 
     pub(crate) fn apply_envelope(&mut self, envelope: &Envelope) -> Applied {
-        self.state
-            .apply(self.index, &envelope.encode_to_vec())
-            .unwrap()
+        self.state.apply(self.index, &envelope.encode_to_vec()).unwrap()
     }
 
     pub(crate) fn apply(&mut self, kind: Kind) -> Applied {
@@ -75,10 +69,7 @@ impl Fleet {
             request_id: id.to_owned(),
             payload_hash: vec![body; 32].into(),
         };
-        let envelope = Envelope {
-            request: Some(request),
-            ..self.envelope(kind)
-        };
+        let envelope = Envelope { request: Some(request), ..self.envelope(kind) };
         self.apply_envelope(&envelope)
     }
 
@@ -97,11 +88,7 @@ impl Fleet {
         let mut after = self.state.clone();
         after.log_time = before.log_time;
         after.journal = before.journal.clone();
-        assert_eq!(
-            after.hash(),
-            before.hash(),
-            "a rejected proposal changed a record"
-        );
+        assert_eq!(after.hash(), before.hash(), "a rejected proposal changed a record");
         rejection(&applied)
     }
 
@@ -115,10 +102,7 @@ impl Fleet {
 
     /// The kinds of the events after an index.
     pub(crate) fn kinds_since(&self, index: u64) -> Vec<String> {
-        self.state
-            .events_since(index, usize::MAX)
-            .map(|event| event.kind.clone())
-            .collect()
+        self.state.events_since(index, usize::MAX).map(|event| event.kind.clone()).collect()
     }
 
     /// Whether every index says what a full scan says.
@@ -155,10 +139,7 @@ pub(crate) fn open_session() -> Kind {
 pub(crate) fn pool_spec(name: &str, min_nodes: u32, max_nodes: u32) -> PoolSpec {
     PoolSpec {
         name: name.to_owned(),
-        providers: vec![PoolProvider {
-            name: "cloud".to_owned(),
-            ..PoolProvider::default()
-        }],
+        providers: vec![PoolProvider { name: "cloud".to_owned(), ..PoolProvider::default() }],
         instance_type: "h100-8x".to_owned(),
         labels: BTreeMap::from([("team".to_owned(), "x".to_owned())]),
         min_nodes,
@@ -169,11 +150,7 @@ pub(crate) fn pool_spec(name: &str, min_nodes: u32, max_nodes: u32) -> PoolSpec 
 }
 
 pub(crate) fn provider_spec(name: &str) -> ProviderSpec {
-    ProviderSpec {
-        name: name.to_owned(),
-        r#type: "http".to_owned(),
-        ..ProviderSpec::default()
-    }
+    ProviderSpec { name: name.to_owned(), r#type: "http".to_owned(), ..ProviderSpec::default() }
 }
 
 pub(crate) fn spec() -> FleetSpec {
@@ -185,10 +162,7 @@ pub(crate) fn spec() -> FleetSpec {
 }
 
 pub(crate) fn apply_spec(spec: FleetSpec) -> Kind {
-    Kind::ApplyFleetSpec(ApplyFleetSpec {
-        spec: Some(spec),
-        only_if_unset: false,
-    })
+    Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(spec), only_if_unset: false })
 }
 
 /// A node of provider `cloud` with 8 GPUs.
@@ -202,9 +176,7 @@ pub(crate) fn node_request(id: &str, labels: &[(&str, &str)]) -> RegisterNodeReq
         driver_version: "535.104.05".to_owned(),
         cuda_version: "12.2".to_owned(),
     };
-    let labels = labels
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     RegisterNodeRequest {
         node_id: id.to_owned(),
         provider: "cloud".to_owned(),
@@ -224,10 +196,7 @@ pub(crate) fn node_request(id: &str, labels: &[(&str, &str)]) -> RegisterNodeReq
 
 pub(crate) fn register(request: RegisterNodeRequest, request_id: &str) -> Kind {
     let request_id = request_id.to_owned();
-    Kind::RegisterNode(RegisterNode {
-        request: Some(request),
-        request_id,
-    })
+    Kind::RegisterNode(RegisterNode { request: Some(request), request_id })
 }
 
 pub(crate) fn register_plain(id: &str) -> Kind {

@@ -22,16 +22,11 @@ pub(super) fn fail(id: &str, kind: FailureKind) -> Kind {
 
 pub(super) fn terminate(id: &str) -> Kind {
     let instance_id = id.to_owned();
-    Kind::TerminateInstance(TerminateInstance {
-        instance_id,
-        ..TerminateInstance::default()
-    })
+    Kind::TerminateInstance(TerminateInstance { instance_id, ..TerminateInstance::default() })
 }
 
 pub(super) fn gone(id: &str) -> Kind {
-    Kind::RecordTermination(RecordTermination {
-        instance_id: id.to_owned(),
-    })
+    Kind::RecordTermination(RecordTermination { instance_id: id.to_owned() })
 }
 
 pub(super) fn state_of(fleet: &Fleet, id: &str) -> InstanceState {
@@ -39,13 +34,7 @@ pub(super) fn state_of(fleet: &Fleet, id: &str) -> InstanceState {
 }
 
 pub(super) fn instance_of(fleet: &Fleet, node: &str) -> Option<String> {
-    fleet
-        .state
-        .node(node)
-        .unwrap()
-        .instance_id
-        .as_ref()
-        .map(ToString::to_string)
+    fleet.state.node(node).unwrap().instance_id.as_ref().map(ToString::to_string)
 }
 
 /// The life of a machine, with what size and occupancy say at each step.
@@ -64,28 +53,16 @@ fn from_order_to_gone() {
     fleet.accept(register(node_request("m1", &[("pool", "b")]), ""));
     assert_eq!(figures(&fleet), (InstanceState::Running, 1, 1));
     let node = fleet.state.node_of_instance("i1").unwrap();
-    assert_eq!(
-        (node.id.as_str(), node.pool.as_ref().unwrap().as_str()),
-        ("m1", "a")
-    );
+    assert_eq!((node.id.as_str(), node.pool.as_ref().unwrap().as_str()), ("m1", "a"));
     assert_eq!(fleet.state.nodes_in_pool("a").count(), 1);
     fleet.accept(terminate("i1"));
     assert_eq!(figures(&fleet), (InstanceState::Terminating, 0, 1));
-    assert_eq!(
-        fleet.status("m1"),
-        NodeStatus::Active,
-        "until its machine is gone"
-    );
+    assert_eq!(fleet.status("m1"), NodeStatus::Active, "until its machine is gone");
     fleet.accept(gone("i1"));
     assert_eq!(figures(&fleet), (InstanceState::Terminated, 0, 0));
     assert_eq!(fleet.status("m1"), NodeStatus::Terminated);
-    let info = fleet
-        .state
-        .instance_info(fleet.state.instance("i1").unwrap());
-    assert_eq!(
-        (info.provider_ref.as_str(), info.node_id.as_str()),
-        ("m1", "m1")
-    );
+    let info = fleet.state.instance_info(fleet.state.instance("i1").unwrap());
+    assert_eq!((info.provider_ref.as_str(), info.node_id.as_str()), ("m1", "m1"));
     assert_eq!(info.labels["team"], "x");
     assert!(info.ready_at.is_some() && info.terminated_at.is_some());
     fleet.check_indexes();
@@ -103,10 +80,7 @@ fn an_agent_may_be_faster_than_the_purchase() {
     assert_eq!(state_of(&fleet, "i1"), InstanceState::Running);
     // With the label it is joined at once, and runs when the purchase agrees.
     fleet.accept(order("i2", "a"));
-    fleet.accept(register(
-        node_request("m2", &[("navarch.instance", "i2")]),
-        "",
-    ));
+    fleet.accept(register(node_request("m2", &[("navarch.instance", "i2")]), ""));
     assert_eq!(instance_of(&fleet, "m2").as_deref(), Some("i2"));
     assert_eq!(state_of(&fleet, "i2"), InstanceState::Provisioning);
     fleet.accept(purchase("i2", "m2"));
@@ -125,26 +99,11 @@ fn a_purchase_undoes_a_mismatched_join() {
     let before = fleet.state.last_event_index();
     fleet.accept(purchase("i1", "m1"));
     assert_eq!(instance_of(&fleet, "stranger"), None);
-    assert_eq!(
-        fleet
-            .state
-            .node("stranger")
-            .unwrap()
-            .pool
-            .as_ref()
-            .unwrap()
-            .as_str(),
-        "b"
-    );
+    assert_eq!(fleet.state.node("stranger").unwrap().pool.as_ref().unwrap().as_str(), "b");
     assert_eq!(instance_of(&fleet, "m1").as_deref(), Some("i1"));
     assert_eq!(
         fleet.kinds_since(before),
-        [
-            "instance-bought",
-            "node-unjoined",
-            "node-joined",
-            "instance-running"
-        ]
+        ["instance-bought", "node-unjoined", "node-joined", "instance-running"]
     );
     // The label of a machine that is known to be another is not believed.
     fleet.accept(register(node_request("stranger", &labels), ""));
@@ -157,14 +116,8 @@ fn a_purchase_undoes_a_mismatched_join() {
 fn an_instance_has_one_node() {
     let mut fleet = Fleet::configured();
     fleet.accept(order("i1", "a"));
-    fleet.accept(register(
-        node_request("m1", &[("navarch.instance", "i1")]),
-        "",
-    ));
-    fleet.accept(register(
-        node_request("m2", &[("navarch.instance", "i1")]),
-        "",
-    ));
+    fleet.accept(register(node_request("m1", &[("navarch.instance", "i1")]), ""));
+    fleet.accept(register(node_request("m2", &[("navarch.instance", "i1")]), ""));
     assert_eq!(instance_of(&fleet, "m2"), None);
     fleet.accept(purchase("i1", "m1"));
     let mut other_cloud = node_request("m3", &[]);
@@ -192,17 +145,7 @@ fn a_join_follows_the_label_until_the_purchase() {
     assert_eq!(instance_of(&fleet, "m1").as_deref(), Some("i2"));
     fleet.accept(register_plain("m1"));
     assert_eq!(instance_of(&fleet, "m1").as_deref(), Some("i2"));
-    assert_eq!(
-        fleet
-            .state
-            .node("m1")
-            .unwrap()
-            .pool
-            .as_ref()
-            .unwrap()
-            .as_str(),
-        "b"
-    );
+    assert_eq!(fleet.state.node("m1").unwrap().pool.as_ref().unwrap().as_str(), "b");
     fleet.check_indexes();
 }
 
@@ -223,10 +166,7 @@ fn nodes_of_ending_instances_are_refused() {
         assert!(rejection.message.contains(word), "{}", rejection.message);
     }
     fleet.accept(gone("i1"));
-    assert_eq!(
-        fleet.reject(register_plain("m1")),
-        RejectionCode::Precondition
-    );
+    assert_eq!(fleet.reject(register_plain("m1")), RejectionCode::Precondition);
     let labelled = node_request("m9", &[("navarch.instance", "i1")]);
     fleet.accept(register(labelled, ""));
     assert_eq!(instance_of(&fleet, "m9"), None, "i1's machine is m1");
@@ -239,63 +179,31 @@ fn one_order_is_one_machine() {
     fleet.accept(order("i1", "a"));
     fleet.accept(purchase("i1", "m1"));
     let repeated = fleet.apply(purchase("i1", "m1"));
-    assert!(
-        repeated.events.is_empty(),
-        "the same answer twice is no news"
-    );
+    assert!(repeated.events.is_empty(), "the same answer twice is no news");
     let before = fleet.state.last_event_index();
-    assert_eq!(
-        fleet.reject(purchase("i1", "m2")),
-        RejectionCode::Precondition
-    );
+    assert_eq!(fleet.reject(purchase("i1", "m2")), RejectionCode::Precondition);
     fleet.accept(order("i2", "a"));
-    assert_eq!(
-        fleet.reject(purchase("i2", "m1")),
-        RejectionCode::Precondition
-    );
+    assert_eq!(fleet.reject(purchase("i2", "m1")), RejectionCode::Precondition);
     assert_eq!(
         fleet.kinds_since(before),
-        [
-            "instance-transition-refused",
-            "instance-requested",
-            "instance-transition-refused"
-        ]
+        ["instance-transition-refused", "instance-requested", "instance-transition-refused"]
     );
     // Once the machine is gone, its reference may come again.
     fleet.accept(terminate("i1"));
     fleet.accept(gone("i1"));
     fleet.accept(purchase("i2", "m1"));
-    assert_eq!(
-        fleet
-            .state
-            .instance_by_ref("cloud", "m1")
-            .unwrap()
-            .id
-            .as_str(),
-        "i2"
-    );
-    let price = RecordPurchase {
-        price_per_hour: f64::NAN,
-        ..RecordPurchase::default()
-    };
-    let price = RecordPurchase {
-        instance_id: "i2".to_owned(),
-        provider_ref: "m1".to_owned(),
-        ..price
-    };
-    assert_eq!(
-        fleet.reject(Kind::RecordPurchase(price)),
-        RejectionCode::Invalid
-    );
+    assert_eq!(fleet.state.instance_by_ref("cloud", "m1").unwrap().id.as_str(), "i2");
+    let price = RecordPurchase { price_per_hour: f64::NAN, ..RecordPurchase::default() };
+    let price =
+        RecordPurchase { instance_id: "i2".to_owned(), provider_ref: "m1".to_owned(), ..price };
+    assert_eq!(fleet.reject(Kind::RecordPurchase(price)), RejectionCode::Invalid);
 }
 
 /// An order that names what there is not must be refused before the provider hears of it.
 #[test]
 fn bad_orders_are_refused() {
     let mut fleet = Fleet::configured();
-    let Kind::RequestInstance(good) = order("i1", "a") else {
-        unreachable!()
-    };
+    let Kind::RequestInstance(good) = order("i1", "a") else { unreachable!() };
     fleet.accept(order("b1", "b"));
     let text = str::to_owned;
     let mut refused = |change: &dyn Fn(&mut RequestInstance)| {
@@ -303,34 +211,13 @@ fn bad_orders_are_refused() {
         change(&mut bad);
         fleet.reject(Kind::RequestInstance(bad))
     };
-    assert_eq!(
-        refused(&|bad| bad.instance_id.clear()),
-        RejectionCode::Invalid
-    );
-    assert_eq!(
-        refused(&|bad| bad.instance_id = text("b1")),
-        RejectionCode::AlreadyExists
-    );
-    assert_eq!(
-        refused(&|bad| bad.pool = text("c")),
-        RejectionCode::NotFound
-    );
-    assert_eq!(
-        refused(&|bad| bad.provider = text("x")),
-        RejectionCode::Precondition
-    );
-    assert_eq!(
-        refused(&|bad| bad.replaces = text("i9")),
-        RejectionCode::NotFound
-    );
-    assert_eq!(
-        refused(&|bad| bad.replaces = text("b1")),
-        RejectionCode::Invalid
-    );
-    assert_eq!(
-        refused(&|bad| bad.request_body = vec![0; 65_537].into()),
-        RejectionCode::Invalid
-    );
+    assert_eq!(refused(&|bad| bad.instance_id.clear()), RejectionCode::Invalid);
+    assert_eq!(refused(&|bad| bad.instance_id = text("b1")), RejectionCode::AlreadyExists);
+    assert_eq!(refused(&|bad| bad.pool = text("c")), RejectionCode::NotFound);
+    assert_eq!(refused(&|bad| bad.provider = text("x")), RejectionCode::Precondition);
+    assert_eq!(refused(&|bad| bad.replaces = text("i9")), RejectionCode::NotFound);
+    assert_eq!(refused(&|bad| bad.replaces = text("b1")), RejectionCode::Invalid);
+    assert_eq!(refused(&|bad| bad.request_body = vec![0; 65_537].into()), RejectionCode::Invalid);
     fleet.accept(Kind::RequestInstance(good));
     assert_eq!(&*fleet.state.instance("i1").unwrap().request_body, b"{}");
     assert_eq!(fleet.state.pool("a").unwrap().choices, 1);

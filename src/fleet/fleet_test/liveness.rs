@@ -34,11 +34,7 @@ fn digests_only_move_forward() {
     fleet.accept(digest(START_MS + 9000, &[1], &[2000], &[50]));
     assert_eq!(seen(&fleet), Some((8000, Some(40))));
     fleet.accept(digest(START_MS + 99_000, &[1], &[0], &[255]));
-    assert_eq!(
-        seen(&fleet),
-        Some((10_000, Some(40))),
-        "never ahead of the log"
-    );
+    assert_eq!(seen(&fleet), Some((10_000, Some(40))), "never ahead of the log");
     assert_eq!(fleet.state.last_seen(crate::NodeNumber(77)), None);
     for bad in [
         digest(START_MS, &[1, 1], &[0, 0], &[]),
@@ -48,9 +44,7 @@ fn digests_only_move_forward() {
     ] {
         assert_eq!(fleet.reject(bad), RejectionCode::Invalid);
     }
-    fleet.accept(Kind::ForgetNode(ForgetNode {
-        node_id: "n".to_owned(),
-    }));
+    fleet.accept(Kind::ForgetNode(ForgetNode { node_id: "n".to_owned() }));
     assert_eq!(seen(&fleet), None);
     fleet.check_indexes();
 }
@@ -61,27 +55,17 @@ fn a_loss_is_refused_if_anything_moved() {
     let mut fleet = fleet_with_node();
     let looked = declare_lost(&fleet);
     fleet.accept(digest(START_MS, &[1], &[0], &[]));
-    assert_eq!(
-        fleet.reject(Kind::DeclareLost(looked)),
-        RejectionCode::Stale
-    );
+    assert_eq!(fleet.reject(Kind::DeclareLost(looked)), RejectionCode::Stale);
     let looked = declare_lost(&fleet);
     fleet.accept(cordon());
-    assert_eq!(
-        fleet.reject(Kind::DeclareLost(looked)),
-        RejectionCode::Stale
-    );
+    assert_eq!(fleet.reject(Kind::DeclareLost(looked)), RejectionCode::Stale);
     fleet.accept(Kind::DeclareLost(declare_lost(&fleet)));
     let node = fleet.state.node("n").unwrap();
     assert_eq!(
         (node.status(), node.health_status()),
         (NodeStatus::Unhealthy, HealthStatus::Unhealthy)
     );
-    assert_eq!(
-        node.health.verdict,
-        HealthStatus::Unknown,
-        "losing is not unhealthiness"
-    );
+    assert_eq!(node.health.verdict, HealthStatus::Unknown, "losing is not unhealthiness");
     assert_eq!(fleet.state.nodes_wanting_attention().count(), 1);
 }
 
@@ -92,20 +76,12 @@ fn a_later_heartbeat_clears_the_loss() {
     fleet.accept(digest(START_MS, &[1], &[0], &[]));
     fleet.advance(90_000);
     fleet.accept(Kind::DeclareLost(declare_lost(&fleet)));
-    let clear = |seen_ms| {
-        Kind::ClearLost(ClearLost {
-            node_id: "n".to_owned(),
-            seen_ms,
-        })
-    };
+    let clear = |seen_ms| Kind::ClearLost(ClearLost { node_id: "n".to_owned(), seen_ms });
     assert_eq!(fleet.reject(clear(START_MS)), RejectionCode::Stale);
     // The heartbeat was on its way while the loss was declared.
     fleet.accept(clear(START_MS + 89_999));
     let node = fleet.state.node("n").unwrap();
-    assert_eq!(
-        (node.status(), &node.liveness),
-        (NodeStatus::Active, &Liveness::Beating)
-    );
+    assert_eq!((node.status(), &node.liveness), (NodeStatus::Active, &Liveness::Beating));
     let seen = fleet.state.last_seen(node.number).unwrap();
     assert_eq!(seen.at.as_ms(), START_MS + 89_999);
     let applied = fleet.apply(clear(START_MS + 90_000));

@@ -14,10 +14,7 @@ fn a_node_fits_its_budget() {
     let mut fleet = Fleet::configured();
     let request_id = "0190a6f0-0000-7000-8000-000000000000";
     let id = "i-0123456789abcdef0";
-    fleet.accept(register(
-        node_request(id, &[("pool", "a"), ("rack", "r-17")]),
-        request_id,
-    ));
+    fleet.accept(register(node_request(id, &[("pool", "a"), ("rack", "r-17")]), request_id));
     let node = fleet.state.node(id).unwrap();
     let counters = 16;
     let record = size_of::<Node>() + counters + id.len() + counters;
@@ -28,15 +25,8 @@ fn a_node_fits_its_budget() {
         + size_of::<NodeId>();
     let instance = size_of::<Instance>() + counters + 200;
     let total = record + texts + MAP_FACTOR * maps + instance;
-    assert!(
-        node.inventory.len() < 1400,
-        "inventory: {}",
-        node.inventory.len()
-    );
-    assert!(
-        total < 3 * 1024,
-        "{record} + {texts} + {MAP_FACTOR} * {maps} + {instance} = {total}"
-    );
+    assert!(node.inventory.len() < 1400, "inventory: {}", node.inventory.len());
+    assert!(total < 3 * 1024, "{record} + {texts} + {MAP_FACTOR} * {maps} + {instance} = {total}");
 }
 
 /// Repeated texts must be one, or the fleet pays for them node by node.

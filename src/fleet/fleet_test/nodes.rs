@@ -11,24 +11,15 @@ use navarch_proto::{
 use super::harness::{Fleet, node_request, register, register_plain, spec, verdict};
 
 pub(super) fn cordon() -> Kind {
-    Kind::CordonNode(CordonNode {
-        node_id: "n".to_owned(),
-        ..CordonNode::default()
-    })
+    Kind::CordonNode(CordonNode { node_id: "n".to_owned(), ..CordonNode::default() })
 }
 
 fn uncordon() -> Kind {
-    Kind::UncordonNode(UncordonNode {
-        node_id: "n".to_owned(),
-        ..UncordonNode::default()
-    })
+    Kind::UncordonNode(UncordonNode { node_id: "n".to_owned(), ..UncordonNode::default() })
 }
 
 fn drain() -> Kind {
-    Kind::DrainNode(DrainNode {
-        node_id: "n".to_owned(),
-        ..DrainNode::default()
-    })
+    Kind::DrainNode(DrainNode { node_id: "n".to_owned(), ..DrainNode::default() })
 }
 
 fn judged(checks: HealthStatus, events: HealthStatus) -> Kind {
@@ -102,18 +93,10 @@ fn drains_are_accepted_refused_and_finished() {
     let revision = fleet.accept(drain()).revision;
     let node_id = || "n".to_owned();
     let refuse = |node_revision| {
-        Kind::RefuseDrain(RefuseDrain {
-            node_id: node_id(),
-            reason: String::new(),
-            node_revision,
-        })
+        Kind::RefuseDrain(RefuseDrain { node_id: node_id(), reason: String::new(), node_revision })
     };
-    let accept = |node_revision| {
-        Kind::AcceptDrain(AcceptDrain {
-            node_id: node_id(),
-            node_revision,
-        })
-    };
+    let accept =
+        |node_revision| Kind::AcceptDrain(AcceptDrain { node_id: node_id(), node_revision });
     assert_eq!(fleet.reject(refuse(revision - 1)), RejectionCode::Stale);
     assert_eq!(fleet.reject(accept(revision - 1)), RejectionCode::Stale);
     fleet.accept(refuse(revision));
@@ -127,10 +110,7 @@ fn drains_are_accepted_refused_and_finished() {
         node_revision: revision,
     }));
     assert_eq!(fleet.status("n"), NodeStatus::Draining);
-    assert_eq!(
-        fleet.state.node("n").unwrap().administrative.to_string(),
-        "drained"
-    );
+    assert_eq!(fleet.state.node("n").unwrap().administrative.to_string(), "drained");
     assert_eq!(fleet.reject(refuse(0)), RejectionCode::Precondition);
 }
 
@@ -139,51 +119,18 @@ fn drains_are_accepted_refused_and_finished() {
 fn stale_verdicts_are_judged_again() {
     let mut fleet = fleet_with_node();
     let healthy = verdict("n", HealthStatus::Healthy, HealthStatus::Healthy);
-    let old_policy = RecordVerdict {
-        policy_revision: 1,
-        ..healthy.clone()
-    };
-    assert_eq!(
-        fleet.reject(Kind::RecordVerdict(old_policy)),
-        RejectionCode::Stale
-    );
-    let old_node = RecordVerdict {
-        node_incarnation: 0,
-        ..healthy.clone()
-    };
-    assert_eq!(
-        fleet.reject(Kind::RecordVerdict(old_node)),
-        RejectionCode::Stale
-    );
-    let unknown_status = RecordVerdict {
-        verdict: 9,
-        ..healthy.clone()
-    };
-    assert_eq!(
-        fleet.reject(Kind::RecordVerdict(unknown_status)),
-        RejectionCode::Invalid
-    );
-    let unknown_node = RecordVerdict {
-        node_id: "m".to_owned(),
-        ..healthy.clone()
-    };
-    assert_eq!(
-        fleet.reject(Kind::RecordVerdict(unknown_node)),
-        RejectionCode::NotFound
-    );
-    let policy = navarch_proto::fleet::FleetSpec {
-        policy_yaml: "x".to_owned(),
-        ..spec()
-    };
-    fleet.accept(Kind::ApplyFleetSpec(ApplyFleetSpec {
-        spec: Some(policy),
-        only_if_unset: false,
-    }));
+    let old_policy = RecordVerdict { policy_revision: 1, ..healthy.clone() };
+    assert_eq!(fleet.reject(Kind::RecordVerdict(old_policy)), RejectionCode::Stale);
+    let old_node = RecordVerdict { node_incarnation: 0, ..healthy.clone() };
+    assert_eq!(fleet.reject(Kind::RecordVerdict(old_node)), RejectionCode::Stale);
+    let unknown_status = RecordVerdict { verdict: 9, ..healthy.clone() };
+    assert_eq!(fleet.reject(Kind::RecordVerdict(unknown_status)), RejectionCode::Invalid);
+    let unknown_node = RecordVerdict { node_id: "m".to_owned(), ..healthy.clone() };
+    assert_eq!(fleet.reject(Kind::RecordVerdict(unknown_node)), RejectionCode::NotFound);
+    let policy = navarch_proto::fleet::FleetSpec { policy_yaml: "x".to_owned(), ..spec() };
+    fleet.accept(Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(policy), only_if_unset: false }));
     assert_eq!(fleet.state.policy_revision(), 1);
-    assert_eq!(
-        fleet.reject(Kind::RecordVerdict(healthy)),
-        RejectionCode::Stale
-    );
+    assert_eq!(fleet.reject(Kind::RecordVerdict(healthy)), RejectionCode::Stale);
 }
 
 /// 130,000 healthy reports a minute must leave the journal readable.
@@ -210,11 +157,7 @@ fn only_standalone_nodes_are_forgotten() {
     fleet.accept(super::harness::order("i1", "a"));
     fleet.accept(super::harness::purchase("i1", "m1"));
     fleet.accept(register_plain("m1"));
-    let forget = |id: &str| {
-        Kind::ForgetNode(ForgetNode {
-            node_id: id.to_owned(),
-        })
-    };
+    let forget = |id: &str| Kind::ForgetNode(ForgetNode { node_id: id.to_owned() });
     assert_eq!(fleet.reject(forget("m1")), RejectionCode::Precondition);
     assert_eq!(fleet.reject(forget("m2")), RejectionCode::NotFound);
     fleet.accept(register_plain("m2"));

@@ -10,11 +10,7 @@ use super::harness::{
 };
 
 fn scale(target: u32, hold_until_ms: u64) -> Kind {
-    Kind::ScalePool(ScalePool {
-        pool: "a".to_owned(),
-        target,
-        hold_until_ms,
-    })
+    Kind::ScalePool(ScalePool { pool: "a".to_owned(), target, hold_until_ms })
 }
 
 fn decide(target: u32, reason: &str, pool_revision: u64) -> SetPoolTarget {
@@ -38,23 +34,12 @@ fn operators_scale_within_limits() {
     for target in [0, 4] {
         let rejection = fleet.rejection(scale(target, 0));
         assert_eq!(rejection.code(), RejectionCode::Invalid);
-        assert!(
-            rejection.message.contains("1 to 3"),
-            "{}",
-            rejection.message
-        );
+        assert!(rejection.message.contains("1 to 3"), "{}", rejection.message);
     }
     fleet.accept(scale(2, 0));
     assert_eq!(fleet.state.pool("a").unwrap().hold_until, None);
-    let unknown = ScalePool {
-        pool: "c".to_owned(),
-        target: 1,
-        hold_until_ms: 0,
-    };
-    assert_eq!(
-        fleet.reject(Kind::ScalePool(unknown)),
-        RejectionCode::NotFound
-    );
+    let unknown = ScalePool { pool: "c".to_owned(), target: 1, hold_until_ms: 0 };
+    assert_eq!(fleet.reject(Kind::ScalePool(unknown)), RejectionCode::NotFound);
 }
 
 /// An autoscaler that decided on old figures must decide again, and its reasons must be readable.
@@ -62,30 +47,15 @@ fn operators_scale_within_limits() {
 fn decisions_carry_revision_reason_and_cooldown() {
     let mut fleet = Fleet::configured();
     let before = fleet.state.last_event_index();
-    let revision = fleet
-        .accept(Kind::SetPoolTarget(decide(2, "busy", 1)))
-        .revision;
-    assert_eq!(
-        fleet.reject(Kind::SetPoolTarget(decide(3, "busy", 1))),
-        RejectionCode::Stale
-    );
-    assert_eq!(
-        fleet.reject(Kind::SetPoolTarget(decide(9, "", revision))),
-        RejectionCode::Invalid
-    );
+    let revision = fleet.accept(Kind::SetPoolTarget(decide(2, "busy", 1))).revision;
+    assert_eq!(fleet.reject(Kind::SetPoolTarget(decide(3, "busy", 1))), RejectionCode::Stale);
+    assert_eq!(fleet.reject(Kind::SetPoolTarget(decide(9, "", revision))), RejectionCode::Invalid);
     let kept = Kind::SetPoolTarget(decide(2, "cooldown", revision));
     let revision = fleet.accept(kept.clone()).revision;
     let same = Kind::SetPoolTarget(decide(2, "cooldown", revision));
     assert_eq!(fleet.accept(same).revision, revision);
-    assert_eq!(
-        fleet.kinds_since(before),
-        ["pool-decided"; 2],
-        "once per change of reason"
-    );
-    let cooling = SetPoolTarget {
-        start_cooldown: true,
-        ..decide(3, "busy", revision)
-    };
+    assert_eq!(fleet.kinds_since(before), ["pool-decided"; 2], "once per change of reason");
+    let cooling = SetPoolTarget { start_cooldown: true, ..decide(3, "busy", revision) };
     fleet.accept(Kind::SetPoolTarget(cooling));
     let pool = fleet.state.pool("a").unwrap();
     assert_eq!(pool.cooldown_until.unwrap().as_ms(), fleet.now_ms + 300_000);
@@ -96,17 +66,9 @@ fn decisions_carry_revision_reason_and_cooldown() {
 fn holds_are_told_once() {
     let mut fleet = Fleet::configured();
     let before = fleet.state.last_event_index();
-    for reason in [
-        "ssh bootstrap is not built yet",
-        "ssh bootstrap is not built yet",
-        "",
-        "",
-    ] {
+    for reason in ["ssh bootstrap is not built yet", "ssh bootstrap is not built yet", "", ""] {
         let reason = reason.to_owned();
-        fleet.accept(Kind::HoldPool(HoldPool {
-            pool: "a".to_owned(),
-            reason,
-        }));
+        fleet.accept(Kind::HoldPool(HoldPool { pool: "a".to_owned(), reason }));
     }
     assert_eq!(fleet.kinds_since(before), ["pool-held", "pool-released"]);
 }
@@ -115,20 +77,11 @@ fn holds_are_told_once() {
 #[test]
 fn only_if_unset_seeds_once() {
     let mut fleet = Fleet::empty();
-    let seed = || {
-        Kind::ApplyFleetSpec(ApplyFleetSpec {
-            spec: Some(spec()),
-            only_if_unset: true,
-        })
-    };
+    let seed = || Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(spec()), only_if_unset: true });
     assert_eq!(fleet.accept(seed()).revision, 1);
     assert_eq!(fleet.reject(seed()), RejectionCode::AlreadyExists);
     let before = fleet.state.last_event_index();
-    assert_eq!(
-        fleet.accept(apply_spec(spec())).revision,
-        1,
-        "the same again"
-    );
+    assert_eq!(fleet.accept(apply_spec(spec())).revision, 1, "the same again");
     assert_eq!(fleet.state.last_event_index(), before);
     assert_eq!(
         fleet.reject(Kind::ApplyFleetSpec(ApplyFleetSpec::default())),
@@ -143,37 +96,18 @@ fn known_pools_keep_their_target_within_the_new_limits() {
     fleet.accept(scale(3, 0));
     let before = fleet.state.last_event_index();
     let revision = fleet.state.pool("a").unwrap().revision;
-    let pools = vec![
-        pool_spec("a", 0, 2),
-        pool_spec("b", 0, 2),
-        pool_spec("c", 2, 4),
-    ];
-    fleet.accept(apply_spec(FleetSpec {
-        pools,
-        policy_yaml: "rules".to_owned(),
-        ..spec()
-    }));
+    let pools = vec![pool_spec("a", 0, 2), pool_spec("b", 0, 2), pool_spec("c", 2, 4)];
+    fleet.accept(apply_spec(FleetSpec { pools, policy_yaml: "rules".to_owned(), ..spec() }));
     let target = |name: &str| fleet.state.pool(name).unwrap().target;
     assert_eq!((target("a"), target("b"), target("c")), (2, 0, 2));
     assert!(fleet.state.pool("a").unwrap().revision > revision);
     assert_eq!(fleet.state.pool("b").unwrap().revision.0, 1, "unchanged");
-    assert_eq!(
-        (fleet.state.spec_revision(), fleet.state.policy_revision()),
-        (2, 1)
-    );
+    assert_eq!((fleet.state.spec_revision(), fleet.state.policy_revision()), (2, 1));
     assert_eq!(
         fleet.kinds_since(before),
-        [
-            "fleet-spec-applied",
-            "policy-changed",
-            "pool-changed",
-            "pool-created"
-        ]
+        ["fleet-spec-applied", "policy-changed", "pool-changed", "pool-created"]
     );
-    fleet.accept(apply_spec(FleetSpec {
-        policy_yaml: "rules".to_owned(),
-        ..spec()
-    }));
+    fleet.accept(apply_spec(FleetSpec { policy_yaml: "rules".to_owned(), ..spec() }));
     assert_eq!(fleet.state.policy_revision(), 1, "the same text");
 }
 
@@ -183,14 +117,8 @@ fn pools_and_providers_with_machines_stay() {
     let mut fleet = Fleet::configured();
     fleet.accept(order("i1", "b"));
     fleet.accept(purchase("i1", "m1"));
-    let without_b = || FleetSpec {
-        pools: vec![pool_spec("a", 1, 3)],
-        ..spec()
-    };
-    assert_eq!(
-        fleet.reject(apply_spec(without_b())),
-        RejectionCode::Precondition
-    );
+    let without_b = || FleetSpec { pools: vec![pool_spec("a", 1, 3)], ..spec() };
+    assert_eq!(fleet.reject(apply_spec(without_b())), RejectionCode::Precondition);
     let moved = PoolSpec {
         providers: vec![navarch_proto::fleet::PoolProvider {
             name: "other".to_owned(),
@@ -198,15 +126,9 @@ fn pools_and_providers_with_machines_stay() {
         }],
         ..pool_spec("b", 0, 2)
     };
-    let without_cloud = FleetSpec {
-        providers: vec![provider_spec("other")],
-        pools: vec![moved],
-        ..spec()
-    };
-    assert_eq!(
-        fleet.reject(apply_spec(without_cloud)),
-        RejectionCode::Precondition
-    );
+    let without_cloud =
+        FleetSpec { providers: vec![provider_spec("other")], pools: vec![moved], ..spec() };
+    assert_eq!(fleet.reject(apply_spec(without_cloud)), RejectionCode::Precondition);
     fleet.accept(Kind::FailInstance(navarch_proto::fleet::FailInstance {
         instance_id: "i1".to_owned(),
         kind: navarch_proto::fleet::FailureKind::Vanished.into(),
@@ -219,11 +141,7 @@ fn pools_and_providers_with_machines_stay() {
 fn refused(fleet: &mut Fleet, spec: FleetSpec, expected: &str) {
     let rejection = fleet.rejection(apply_spec(spec));
     assert_eq!(rejection.code(), RejectionCode::Invalid, "{expected}");
-    assert!(
-        rejection.message.contains(expected),
-        "{expected}: {}",
-        rejection.message
-    );
+    assert!(rejection.message.contains(expected), "{expected}: {}", rejection.message);
 }
 
 /// A file with one mistake must change nothing at all.
@@ -241,40 +159,22 @@ fn a_wrong_pool_is_refused_with_the_whole_file() {
     wrong(|pool| pool.max_nodes = 0, "max_nodes is 0");
     wrong(|pool| pool.max_nodes = 200_001, "200000");
     wrong(|pool| pool.min_nodes = 4, "above max_nodes");
-    wrong(
-        |pool| pool.instance_type.clear(),
-        "instance_type is missing",
-    );
+    wrong(|pool| pool.instance_type.clear(), "instance_type is missing");
     wrong(|pool| pool.strategy = "best".to_owned(), "priority, cost");
     wrong(|pool| pool.providers.clear(), "no provider");
-    wrong(
-        |pool| pool.providers[0].name = "x".to_owned(),
-        "not configured",
-    );
+    wrong(|pool| pool.providers[0].name = "x".to_owned(), "not configured");
 }
 
 /// The rest of the file can be wrong, too.
 #[test]
 fn wrong_settings_and_providers_are_refused() {
     let mut fleet = Fleet::configured();
-    let nameless = FleetSpec {
-        providers: vec![ProviderSpec::default()],
-        ..spec()
-    };
+    let nameless = FleetSpec { providers: vec![ProviderSpec::default()], ..spec() };
     refused(&mut fleet, nameless, "provider name is empty");
-    let settings = Settings {
-        heartbeat_timeout_ms: 1,
-        ..Settings::default()
-    };
-    let impatient = FleetSpec {
-        settings: Some(settings),
-        ..spec()
-    };
+    let settings = Settings { heartbeat_timeout_ms: 1, ..Settings::default() };
+    let impatient = FleetSpec { settings: Some(settings), ..spec() };
     refused(&mut fleet, impatient, "not longer than heartbeat_interval");
-    let large = FleetSpec {
-        policy_yaml: "x".repeat(5 << 20),
-        ..spec()
-    };
+    let large = FleetSpec { policy_yaml: "x".repeat(5 << 20), ..spec() };
     refused(&mut fleet, large, "limit is 4194304");
 }
 
@@ -288,17 +188,9 @@ fn pool_info_counts() {
     fleet.accept(register(node_request("m2", &[]), ""));
     fleet.accept(register(node_request("other", &[("pool", "a")]), ""));
     let sick = navarch_proto::api::HealthStatus::Unhealthy;
-    fleet.accept(Kind::RecordVerdict(super::harness::verdict(
-        "other", sick, sick,
-    )));
+    fleet.accept(Kind::RecordVerdict(super::harness::verdict("other", sick, sick)));
     let info = fleet.state.pool_info(fleet.state.pool("a").unwrap());
-    assert_eq!(
-        (info.size, info.occupancy, info.provisioning, info.running),
-        (2, 2, 1, 1)
-    );
+    assert_eq!((info.size, info.occupancy, info.provisioning, info.running), (2, 2, 1, 1));
     assert_eq!((info.nodes, info.healthy_nodes), (2, 1));
-    assert_eq!(
-        (info.min_nodes, info.max_nodes, info.providers),
-        (1, 3, vec!["cloud".to_owned()])
-    );
+    assert_eq!((info.min_nodes, info.max_nodes, info.providers), (1, 3, vec!["cloud".to_owned()]));
 }

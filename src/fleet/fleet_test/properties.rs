@@ -29,9 +29,7 @@ fn records(state: &FleetState) -> [u8; 32] {
 fn check_joins(state: &FleetState) {
     for node in state.nodes() {
         if let Some(id) = &node.instance_id {
-            let instance = state
-                .instance(id.as_str())
-                .expect("a joined instance is on record");
+            let instance = state.instance(id.as_str()).expect("a joined instance is on record");
             assert_eq!(instance.node_id.as_ref(), Some(&node.id));
             assert_eq!(node.pool.as_ref(), Some(&instance.pool));
         }
@@ -44,10 +42,7 @@ fn check_joins(state: &FleetState) {
 }
 
 fn check_journal(state: &FleetState, applied: &Applied, last_before: u64) {
-    let indexes: Vec<u64> = state
-        .events_since(0, usize::MAX)
-        .map(|event| event.index)
-        .collect();
+    let indexes: Vec<u64> = state.events_since(0, usize::MAX).map(|event| event.index).collect();
     let expected: Vec<u64> = (state.first_event_index()..=state.last_event_index()).collect();
     assert_eq!(indexes, expected, "contiguous");
     let told: Vec<u64> = applied.events.iter().map(|event| event.index).collect();
@@ -56,10 +51,7 @@ fn check_journal(state: &FleetState, applied: &Applied, last_before: u64) {
 }
 
 fn check_order(fleet: &Fleet, envelope: &Envelope) {
-    let kind = envelope
-        .proposal
-        .as_ref()
-        .and_then(|proposal| proposal.kind.as_ref());
+    let kind = envelope.proposal.as_ref().and_then(|proposal| proposal.kind.as_ref());
     let Some(Kind::RequestInstance(order)) = kind else {
         return;
     };
@@ -69,10 +61,7 @@ fn check_order(fleet: &Fleet, envelope: &Envelope) {
     };
     if instance.revision.0 == 1 && instance.created_at == fleet.state.log_time() {
         let occupancy = fleet.state.pool_counts(instance.pool.as_str()).occupancy();
-        let limit = fleet
-            .state
-            .pool_spec(instance.pool.as_str())
-            .map_or(0, |spec| spec.max_nodes);
+        let limit = fleet.state.pool_spec(instance.pool.as_str()).map_or(0, |spec| spec.max_nodes);
         assert!(occupancy <= limit, "{occupancy} > {limit}");
     }
 }
@@ -85,11 +74,7 @@ fn run(fleet: &mut Fleet, step: &Step) -> Applied {
     if is_accepted(&applied) {
         check_order(fleet, &envelope);
     } else {
-        assert_eq!(
-            records(&fleet.state),
-            records(&before),
-            "rejected: {applied:?}"
-        );
+        assert_eq!(records(&fleet.state), records(&before), "rejected: {applied:?}");
     }
     fleet.check_indexes();
     check_joins(&fleet.state);
@@ -98,7 +83,7 @@ fn run(fleet: &mut Fleet, step: &Step) -> Applied {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Any history that broke one of these would make replicas differ, overspend, or lie about the past.
     #[test]

@@ -37,41 +37,16 @@ fn registrations_are_bounded() {
         change(&mut request);
         let rejection = fleet.rejection(register(request, ""));
         assert_eq!(rejection.code(), RejectionCode::Invalid, "{expected}");
-        assert!(
-            rejection.message.contains(expected),
-            "{expected}: {}",
-            rejection.message
-        );
+        assert!(rejection.message.contains(expected), "{expected}: {}", rejection.message);
     };
     wrong(|request| request.node_id.clear(), "node id is empty");
-    wrong(
-        |request| request.node_id = "x".repeat(10 << 20),
-        "node id is 10485760 bytes long",
-    );
-    wrong(
-        |request| request.node_id = "a\u{7}".to_owned(),
-        "control character U+0007",
-    );
-    wrong(
-        |request| request.provider = "x".repeat(257),
-        "provider is 257 bytes long",
-    );
-    wrong(
-        |request| request.gpus = vec![request.gpus[0].clone(); 65],
-        "65 GPUs; the limit is 64",
-    );
-    wrong(
-        |request| request.gpus[0].uuid = "x".repeat(257),
-        "the limit is 256",
-    );
-    wrong(
-        |request| labels(request, 65, 1),
-        "65 labels; the limit is 64",
-    );
-    wrong(
-        |request| labels(request, 1, 1024),
-        "1025 bytes with its value; the limit is 1024",
-    );
+    wrong(|request| request.node_id = "x".repeat(10 << 20), "node id is 10485760 bytes long");
+    wrong(|request| request.node_id = "a\u{7}".to_owned(), "control character U+0007");
+    wrong(|request| request.provider = "x".repeat(257), "provider is 257 bytes long");
+    wrong(|request| request.gpus = vec![request.gpus[0].clone(); 65], "65 GPUs; the limit is 64");
+    wrong(|request| request.gpus[0].uuid = "x".repeat(257), "the limit is 256");
+    wrong(|request| labels(request, 65, 1), "65 labels; the limit is 64");
+    wrong(|request| labels(request, 1, 1024), "1025 bytes with its value; the limit is 1024");
     wrong(
         |request| {
             let metadata = request.metadata.get_or_insert_default();
@@ -92,14 +67,7 @@ fn registrations_are_bounded() {
 fn labels(request: &mut RegisterNodeRequest, count: usize, value_bytes: usize) {
     let label = |number: usize| {
         let name = char::from_u32(0x4e00 + u32::try_from(number).unwrap()).unwrap();
-        (
-            if count == 1 {
-                "k".to_owned()
-            } else {
-                name.to_string()
-            },
-            "x".repeat(value_bytes),
-        )
+        (if count == 1 { "k".to_owned() } else { name.to_string() }, "x".repeat(value_bytes))
     };
     request.metadata.get_or_insert_default().labels = (0..count).map(label).collect();
 }
@@ -108,30 +76,14 @@ fn labels(request: &mut RegisterNodeRequest, count: usize, value_bytes: usize) {
 #[test]
 fn nodes_are_capped() {
     let mut fleet = fleet_with_node();
-    let settings = Settings {
-        max_registered_nodes: 1,
-        ..Settings::default()
-    };
-    let capped = navarch_proto::fleet::FleetSpec {
-        settings: Some(settings),
-        ..spec()
-    };
+    let settings = Settings { max_registered_nodes: 1, ..Settings::default() };
+    let capped = navarch_proto::fleet::FleetSpec { settings: Some(settings), ..spec() };
     fleet.accept(apply_spec(capped));
     let rejection = fleet.rejection(register_plain("m"));
     assert_eq!(rejection.code(), RejectionCode::Exhausted);
-    assert!(
-        rejection.message.contains("the limit is 1"),
-        "{}",
-        rejection.message
-    );
+    assert!(rejection.message.contains("the limit is 1"), "{}", rejection.message);
     fleet.accept(register_plain("n"));
-    fleet.accept(Kind::ForgetNode(ForgetNode {
-        node_id: "n".to_owned(),
-    }));
+    fleet.accept(Kind::ForgetNode(ForgetNode { node_id: "n".to_owned() }));
     fleet.accept(register_plain("m"));
-    assert_eq!(
-        fleet.state.node("m").unwrap().number.0,
-        2,
-        "numbers are never used again"
-    );
+    assert_eq!(fleet.state.node("m").unwrap().number.0, 2, "numbers are never used again");
 }

@@ -16,11 +16,7 @@ fn drop_expired() -> Kind {
 fn fail(id: &str, kind: FailureKind) -> Kind {
     let instance_id = id.to_owned();
     let kind = kind.into();
-    Kind::FailInstance(FailInstance {
-        instance_id,
-        kind,
-        ..FailInstance::default()
-    })
+    Kind::FailInstance(FailInstance { instance_id, kind, ..FailInstance::default() })
 }
 
 /// Records that stayed would fill memory; records dropped early would forget a machine that costs money.
@@ -41,20 +37,14 @@ fn finished_instances_go_after_a_day_with_their_nodes() {
         ..TerminateInstance::default()
     }));
     fleet.accept(Kind::RecordTermination(RecordTermination { instance_id }));
-    assert_eq!(
-        fleet.state.next_drop().unwrap().as_ms(),
-        fleet.now_ms + DAY_MS
-    );
+    assert_eq!(fleet.state.next_drop().unwrap().as_ms(), fleet.now_ms + DAY_MS);
     fleet.advance(DAY_MS - 1);
     assert_eq!(fleet.accept(drop_expired()).count, 0);
     fleet.advance(1);
     assert_eq!(fleet.accept(drop_expired()).count, 2);
     assert!(fleet.state.instance("i1").is_none() && fleet.state.instance("i3").is_none());
     assert!(fleet.state.node("m1").is_none());
-    assert!(
-        fleet.state.instance("i2").is_some(),
-        "failed with a machine: kept until it is gone"
-    );
+    assert!(fleet.state.instance("i2").is_some(), "failed with a machine: kept until it is gone");
     assert!(fleet.state.node("m2").is_some());
     assert_eq!(fleet.state.next_drop(), None);
     fleet.check_indexes();

@@ -23,11 +23,7 @@ fn full() -> Fleet {
     let mut fleet = Fleet::configured();
     fleet.accept(order("i1", "a"));
     fleet.accept(purchase("i1", "m1"));
-    fleet.apply_request(
-        "id-1",
-        1,
-        register(node_request("m1", &[("pool", "b")]), "r1"),
-    );
+    fleet.apply_request("id-1", 1, register(node_request("m1", &[("pool", "b")]), "r1"));
     fleet.accept(register_plain("m2"));
     fleet.accept(Kind::RecordVerdict(verdict(
         "m1",
@@ -70,17 +66,11 @@ fn round_trip() {
     let restored = FleetState::read_snapshot(&mut snapshot.as_slice()).unwrap();
     assert_eq!(restored.hash(), fleet.state.hash());
     assert_eq!(blake3::hash(&snapshot).as_bytes(), &fleet.state.hash());
-    let mut other = Fleet {
-        state: restored,
-        ..fleet.clone()
-    };
+    let mut other = Fleet { state: restored, ..fleet.clone() };
     other.check_indexes();
     for fleet in [&mut fleet, &mut other] {
         let seen_ms = fleet.now_ms;
-        fleet.accept(Kind::ClearLost(ClearLost {
-            node_id: "m2".to_owned(),
-            seen_ms,
-        }));
+        fleet.accept(Kind::ClearLost(ClearLost { node_id: "m2".to_owned(), seen_ms }));
         fleet.accept(register_plain("m3"));
     }
     assert_eq!(other.state.hash(), fleet.state.hash());
@@ -95,10 +85,7 @@ fn damage_is_refused() {
     let snapshot = bytes(&full().state);
     for end in 0..snapshot.len() {
         let result = FleetState::read_snapshot(&mut &snapshot[..end]);
-        assert!(
-            matches!(result, Err(SnapshotError::CutOff { .. })),
-            "{end}: {result:?}"
-        );
+        assert!(matches!(result, Err(SnapshotError::CutOff { .. })), "{end}: {result:?}");
     }
     for place in (0..snapshot.len()).step_by(7) {
         let mut garbled = snapshot.clone();
@@ -109,10 +96,7 @@ fn damage_is_refused() {
     let mut long = vec![0xff; 9];
     long.push(0x01);
     let result = FleetState::read_snapshot(&mut long.as_slice());
-    assert!(
-        matches!(result, Err(SnapshotError::ItemTooLong { item: 0, .. })),
-        "{result:?}"
-    );
+    assert!(matches!(result, Err(SnapshotError::ItemTooLong { item: 0, .. })), "{result:?}");
 }
 
 fn items(items: Vec<Item>) -> Result<FleetState, SnapshotError> {
@@ -126,33 +110,16 @@ fn items(items: Vec<Item>) -> Result<FleetState, SnapshotError> {
 /// A newer build's snapshot must be refused with the remedy, not half understood.
 #[test]
 fn other_formats_and_orders_are_refused() {
-    let header = |format| {
-        Item::Header(Header {
-            format,
-            ..Header::default()
-        })
-    };
+    let header = |format| Item::Header(Header { format, ..Header::default() });
     let message = items(vec![header(2)]).unwrap_err().to_string();
-    assert_eq!(
-        message,
-        "the snapshot has format 2; this build knows 1, upgrade this replica"
-    );
+    assert_eq!(message, "the snapshot has format 2; this build knows 1, upgrade this replica");
     let node = Item::Node(navarch_proto::fleet::NodeRecord::default());
-    assert!(matches!(
-        items(vec![node.clone()]),
-        Err(SnapshotError::Misplaced { item: 0, .. })
-    ));
+    assert!(matches!(items(vec![node.clone()]), Err(SnapshotError::Misplaced { item: 0, .. })));
     let invalid = items(vec![header(1), node]);
-    assert!(
-        matches!(invalid, Err(SnapshotError::Invalid { item: 1, .. })),
-        "{invalid:?}"
-    );
+    assert!(matches!(invalid, Err(SnapshotError::Invalid { item: 1, .. })), "{invalid:?}");
     let trailer = Item::Trailer(navarch_proto::fleet::Trailer { items: 7 });
     let miscounted = items(vec![header(1), trailer]);
-    assert!(matches!(
-        miscounted,
-        Err(SnapshotError::Misplaced { item: 1, .. })
-    ));
+    assert!(matches!(miscounted, Err(SnapshotError::Misplaced { item: 1, .. })));
     let unknown = items(vec![header(1)]);
     assert!(matches!(unknown, Err(SnapshotError::CutOff { items: 1 })));
 }

@@ -40,16 +40,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => 1000..400_000_u64,
         1 => 10_000_000..100_000_000_u64,
     ];
-    (
-        0..40_u8,
-        0..6_u8,
-        0..6_u8,
-        0..10_u8,
-        0..12_u8,
-        0..5_u8,
-        advance_ms,
-    )
-        .prop_map(|(verb, one, two, three, request, guard, advance_ms)| Step {
+    (0..40_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
+        |(verb, one, two, three, request, guard, advance_ms)| Step {
             verb,
             one,
             two,
@@ -57,7 +49,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             request,
             guard,
             advance_ms,
-        })
+        },
+    )
 }
 
 impl Step {
@@ -79,11 +72,7 @@ impl Step {
                 _ => 0,
             },
             request,
-            not_after_ms: if self.three == 9 {
-                START_MS + 1_000_000
-            } else {
-                0
-            },
+            not_after_ms: if self.three == 9 { START_MS + 1_000_000 } else { 0 },
             ..fleet.envelope(kind)
         }
     }
@@ -99,11 +88,7 @@ impl Step {
     /// One that there is; now and then one that there is not.
     fn instance(&self, fleet: &Fleet) -> String {
         let place = usize::from(self.one + self.two) % fleet.state.instance_count().max(1);
-        let instance = fleet
-            .state
-            .instances()
-            .nth(place)
-            .filter(|_| self.three != 0);
+        let instance = fleet.state.instances().nth(place).filter(|_| self.three != 0);
         instance.map_or_else(|| "i0".to_owned(), |instance| instance.id.to_string())
     }
 
@@ -157,41 +142,17 @@ impl Step {
             5 => Kind::CordonNode(CordonNode {
                 node_id,
                 reason,
-                command_id: if self.three > 6 {
-                    new_id('c', fleet)
-                } else {
-                    String::new()
-                },
+                command_id: if self.three > 6 { new_id('c', fleet) } else { String::new() },
                 ..CordonNode::default()
             }),
-            6 => Kind::UncordonNode(UncordonNode {
-                node_id,
-                reason,
-                ..UncordonNode::default()
-            }),
+            6 => Kind::UncordonNode(UncordonNode { node_id, reason, ..UncordonNode::default() }),
             7 => {
                 let deadline_ms = u64::from(self.three) * 1000;
-                Kind::DrainNode(DrainNode {
-                    node_id,
-                    reason,
-                    deadline_ms,
-                    ..DrainNode::default()
-                })
+                Kind::DrainNode(DrainNode { node_id, reason, deadline_ms, ..DrainNode::default() })
             }
-            8 => Kind::FinishDrain(FinishDrain {
-                node_id,
-                reason,
-                node_revision,
-            }),
-            9 => Kind::AcceptDrain(AcceptDrain {
-                node_id,
-                node_revision,
-            }),
-            10 => Kind::RefuseDrain(RefuseDrain {
-                node_id,
-                reason,
-                node_revision,
-            }),
+            8 => Kind::FinishDrain(FinishDrain { node_id, reason, node_revision }),
+            9 => Kind::AcceptDrain(AcceptDrain { node_id, node_revision }),
+            10 => Kind::RefuseDrain(RefuseDrain { node_id, reason, node_revision }),
             _ => Kind::ForgetNode(ForgetNode { node_id }),
         }
     }
@@ -220,10 +181,7 @@ impl Step {
                 node_revision,
                 reason,
             }),
-            14 => Kind::ClearLost(ClearLost {
-                node_id,
-                seen_ms: seen_ms + u64::from(self.three),
-            }),
+            14 => Kind::ClearLost(ClearLost { node_id, seen_ms: seen_ms + u64::from(self.three) }),
             _ => self.digest(fleet),
         }
     }
@@ -242,31 +200,16 @@ impl Step {
         let (node_id, command_id) = (self.node(), self.command(fleet));
         match self.verb {
             16 | 17 => Kind::QueueCommand(QueueCommand {
-                command_id: if self.two == 0 {
-                    command_id
-                } else {
-                    new_id('c', fleet)
-                },
+                command_id: if self.two == 0 { command_id } else { new_id('c', fleet) },
                 node_id,
-                r#type: if self.three > 5 {
-                    3
-                } else {
-                    i32::from(self.three)
-                },
-                deadline_ms: if self.three == 4 {
-                    fleet.now_ms + 1000
-                } else {
-                    0
-                },
+                r#type: if self.three > 5 { 3 } else { i32::from(self.three) },
+                deadline_ms: if self.three == 4 { fleet.now_ms + 1000 } else { 0 },
                 ..QueueCommand::default()
             }),
             18 => Kind::HandOutCommands(HandOutCommands { node_id }),
             19 => {
                 let command_ids = vec![command_id, "c1".to_owned()];
-                Kind::MarkDelivered(MarkDelivered {
-                    node_id,
-                    command_ids,
-                })
+                Kind::MarkDelivered(MarkDelivered { node_id, command_ids })
             }
             20 => Kind::AcknowledgeCommand(AcknowledgeCommand {
                 node_id,
@@ -287,20 +230,12 @@ impl Step {
         };
         match self.verb {
             22..=25 => Kind::RequestInstance(RequestInstance {
-                instance_id: if self.two == 0 {
-                    instance_id
-                } else {
-                    new_id('i', fleet)
-                },
+                instance_id: if self.two == 0 { instance_id } else { new_id('i', fleet) },
                 pool: self.pool(),
                 provider: ["cloud", "spare"][usize::from(self.three % 2)].to_owned(),
                 region: "eu".to_owned(),
                 request_body: vec![1].into(),
-                replaces: if self.three == 1 {
-                    "i1-1".to_owned()
-                } else {
-                    String::new()
-                },
+                replaces: if self.three == 1 { "i1-1".to_owned() } else { String::new() },
                 ..RequestInstance::default()
             }),
             26..=28 => Kind::RecordPurchase(RecordPurchase {
@@ -339,11 +274,7 @@ impl Step {
             }),
             37 => {
                 let hold_until_ms = u64::from(self.one);
-                Kind::ScalePool(ScalePool {
-                    pool,
-                    target,
-                    hold_until_ms,
-                })
+                Kind::ScalePool(ScalePool { pool, target, hold_until_ms })
             }
             38 => Kind::SetPoolTarget(SetPoolTarget {
                 pool_revision: fleet.state.pool(&pool).map_or(0, |pool| pool.revision.0),
@@ -353,11 +284,7 @@ impl Step {
                 start_cooldown: self.one > 3,
             }),
             _ => {
-                let reason = if self.one > 2 {
-                    "held".to_owned()
-                } else {
-                    String::new()
-                };
+                let reason = if self.one > 2 { "held".to_owned() } else { String::new() };
                 Kind::HoldPool(HoldPool { pool, reason })
             }
         }

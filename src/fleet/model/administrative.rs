@@ -47,28 +47,16 @@ impl Administrative {
             AdministrativeStep::Cordon => self.cordon(),
             AdministrativeStep::Uncordon => self.uncordon(),
             AdministrativeStep::Drain { deadline } => self.drain(deadline),
-            AdministrativeStep::AcceptDrain => self.draining().map(|drain| {
-                Self::Draining(Drain {
-                    accepted: true,
-                    ..drain
-                })
-            }),
-            AdministrativeStep::FinishDrain => self.draining().map(|drain| {
-                Self::Draining(Drain {
-                    drained: true,
-                    ..drain
-                })
-            }),
+            AdministrativeStep::AcceptDrain => {
+                self.draining().map(|drain| Self::Draining(Drain { accepted: true, ..drain }))
+            }
+            AdministrativeStep::FinishDrain => {
+                self.draining().map(|drain| Self::Draining(Drain { drained: true, ..drain }))
+            }
             AdministrativeStep::RefuseDrain => match self.draining()? {
                 Drain { drained: true, .. } => Err("is drained already; uncordon it instead"),
-                Drain {
-                    cordoned_before: true,
-                    ..
-                } => Ok(Self::Cordoned),
-                Drain {
-                    cordoned_before: false,
-                    ..
-                } => Ok(Self::Active),
+                Drain { cordoned_before: true, .. } => Ok(Self::Cordoned),
+                Drain { cordoned_before: false, .. } => Ok(Self::Active),
             },
             AdministrativeStep::Terminate => Ok(Self::Terminated),
         }
@@ -77,10 +65,7 @@ impl Administrative {
     fn cordon(self) -> Result<Self, &'static str> {
         match self {
             Self::Active | Self::Cordoned => Ok(Self::Cordoned),
-            Self::Draining(drain) => Ok(Self::Draining(Drain {
-                cordoned_before: true,
-                ..drain
-            })),
+            Self::Draining(drain) => Ok(Self::Draining(Drain { cordoned_before: true, ..drain })),
             Self::Terminated => Err("is terminated"),
         }
     }
@@ -96,15 +81,10 @@ impl Administrative {
 
     fn drain(self, deadline: Option<LogTime>) -> Result<Self, &'static str> {
         match self {
-            Self::Active => Ok(Self::Draining(Drain {
-                deadline,
-                ..Drain::default()
-            })),
-            Self::Cordoned => Ok(Self::Draining(Drain {
-                deadline,
-                cordoned_before: true,
-                ..Drain::default()
-            })),
+            Self::Active => Ok(Self::Draining(Drain { deadline, ..Drain::default() })),
+            Self::Cordoned => {
+                Ok(Self::Draining(Drain { deadline, cordoned_before: true, ..Drain::default() }))
+            }
             Self::Draining(drain) => Ok(Self::Draining(Drain { deadline, ..drain })),
             Self::Terminated => Err("is terminated"),
         }

@@ -1,27 +1,14 @@
 use super::*;
 
-const FRESH: Drain = Drain {
-    deadline: None,
-    cordoned_before: false,
-    accepted: false,
-    drained: false,
-};
+const FRESH: Drain =
+    Drain { deadline: None, cordoned_before: false, accepted: false, drained: false };
 const STATES: [Administrative; 7] = [
     Administrative::Active,
     Administrative::Cordoned,
     Administrative::Draining(FRESH),
-    Administrative::Draining(Drain {
-        cordoned_before: true,
-        ..FRESH
-    }),
-    Administrative::Draining(Drain {
-        accepted: true,
-        ..FRESH
-    }),
-    Administrative::Draining(Drain {
-        drained: true,
-        ..FRESH
-    }),
+    Administrative::Draining(Drain { cordoned_before: true, ..FRESH }),
+    Administrative::Draining(Drain { accepted: true, ..FRESH }),
+    Administrative::Draining(Drain { drained: true, ..FRESH }),
     Administrative::Terminated,
 ];
 

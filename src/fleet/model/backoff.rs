@@ -30,13 +30,8 @@ impl Backoff {
     /// The pause after one more failure.
     pub(crate) fn after(before: Option<Self>, now: LogTime) -> Self {
         let failures = before.map_or(1, |backoff| backoff.failures.saturating_add(1));
-        let doubled = 2_u64
-            .saturating_pow(failures - 1)
-            .saturating_mul(FIRST_BACKOFF_MS);
-        Self {
-            until: now.plus_ms(doubled.min(LONGEST_BACKOFF_MS)),
-            failures,
-        }
+        let doubled = 2_u64.saturating_pow(failures - 1).saturating_mul(FIRST_BACKOFF_MS);
+        Self { until: now.plus_ms(doubled.min(LONGEST_BACKOFF_MS)), failures }
     }
 
     /// When its failures no longer count.
@@ -61,15 +56,7 @@ mod tests {
             })
             .collect();
         assert_eq!(pauses, [30, 60, 120, 240, 480, 960, 1800, 1800, 1800]);
-        let many = Backoff {
-            until: LogTime::from_ms(0),
-            failures: u32::MAX,
-        };
-        assert_eq!(
-            Backoff::after(Some(many), LogTime::from_ms(0))
-                .until
-                .as_ms(),
-            1_800_000
-        );
+        let many = Backoff { until: LogTime::from_ms(0), failures: u32::MAX };
+        assert_eq!(Backoff::after(Some(many), LogTime::from_ms(0)).until.as_ms(), 1_800_000);
     }
 }

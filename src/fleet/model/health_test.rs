@@ -50,16 +50,8 @@ fn an_event_counts_with_every_later_report() {
 #[test]
 fn a_passing_check_resets_failed_checks_but_not_the_latch() {
     assert_eq!(
-        replay(&[
-            (Unhealthy, Unknown),
-            (Unhealthy, Unknown),
-            (Degraded, Unknown)
-        ]),
-        [
-            (Unhealthy, true, 1),
-            (Unhealthy, true, 2),
-            (Degraded, true, 0)
-        ]
+        replay(&[(Unhealthy, Unknown), (Unhealthy, Unknown), (Degraded, Unknown)]),
+        [(Unhealthy, true, 1), (Unhealthy, true, 2), (Degraded, true, 0)]
     );
 }
 
@@ -73,13 +65,7 @@ fn the_latching_rule_stays_named() {
         rule: "xid-fatal",
         reason: "XID 79",
     };
-    let fine = Report {
-        checks: Healthy,
-        events: Unknown,
-        verdict: Healthy,
-        rule: "",
-        reason: "",
-    };
+    let fine = Report { checks: Healthy, events: Unknown, verdict: Healthy, rule: "", reason: "" };
     let health = Health::default().after(latching, LogTime::from_ms(5));
     let health = health.after(fine, LogTime::from_ms(6));
     assert_eq!((&*health.rule, &*health.reason), ("xid-fatal", "XID 79"));

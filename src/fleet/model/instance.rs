@@ -90,11 +90,7 @@ impl Instance {
 
     /// The state after `step`, or why it is refused.
     pub(crate) fn next(&self, step: InstanceStep) -> Result<InstanceState, &'static str> {
-        let machine = if self.may_have_machine() {
-            Machine::Present
-        } else {
-            Machine::Absent
-        };
+        let machine = if self.may_have_machine() { Machine::Present } else { Machine::Absent };
         next_state(self.state, machine, step)
     }
 

@@ -45,10 +45,8 @@ fn transition_table() {
         (InstanceStep::Fail(FailureKind::NodeUnhealthy), "..F...."),
     ];
     for (step, expected) in table {
-        let row: String = ROWS
-            .iter()
-            .map(|(state, machine)| letter(*state, *machine, step))
-            .collect();
+        let row: String =
+            ROWS.iter().map(|(state, machine)| letter(*state, *machine, step)).collect();
         assert_eq!(row, expected, "{step:?}");
     }
 }

@@ -79,11 +79,7 @@ impl Node {
 
     /// The wire's health: the last verdict, but a lost node shows as unhealthy.
     pub fn health_status(&self) -> HealthStatus {
-        if self.is_lost() {
-            HealthStatus::Unhealthy
-        } else {
-            self.health.verdict
-        }
+        if self.is_lost() { HealthStatus::Unhealthy } else { self.health.verdict }
     }
 
     /// Whether it is silent for longer than its time-out.

@@ -124,26 +124,11 @@ mod tests {
         use CommandState::{Delivered, Expired, Failed, Queued, Succeeded};
         // queued, delivered, succeeded, failed, expired
         let table = [
-            (
-                CommandStep::Deliver,
-                [Delivered, Delivered, Succeeded, Failed, Expired],
-            ),
-            (
-                CommandStep::HandOut,
-                [Succeeded, Succeeded, Succeeded, Failed, Expired],
-            ),
-            (
-                CommandStep::Succeed,
-                [Succeeded, Succeeded, Succeeded, Failed, Expired],
-            ),
-            (
-                CommandStep::Fail,
-                [Failed, Failed, Succeeded, Failed, Expired],
-            ),
-            (
-                CommandStep::Expire,
-                [Expired, Expired, Succeeded, Failed, Expired],
-            ),
+            (CommandStep::Deliver, [Delivered, Delivered, Succeeded, Failed, Expired]),
+            (CommandStep::HandOut, [Succeeded, Succeeded, Succeeded, Failed, Expired]),
+            (CommandStep::Succeed, [Succeeded, Succeeded, Succeeded, Failed, Expired]),
+            (CommandStep::Fail, [Failed, Failed, Succeeded, Failed, Expired]),
+            (CommandStep::Expire, [Expired, Expired, Succeeded, Failed, Expired]),
         ];
         for (step, expected) in table {
             let row = [Queued, Delivered, Succeeded, Failed, Expired].map(|state| state.next(step));

@@ -2,11 +2,7 @@ use super::*;
 use crate::model::{Drain, Loss};
 
 fn node(administrative: Administrative, latched: bool, lost: bool) -> Node {
-    let loss = Loss {
-        at: LogTime::from_ms(1),
-        last_seen: None,
-        reason: Arc::from("silent"),
-    };
+    let loss = Loss { at: LogTime::from_ms(1), last_seen: None, reason: Arc::from("silent") };
     Node {
         id: NodeId::new("node-1").unwrap(),
         number: NodeNumber(1),
@@ -24,16 +20,8 @@ fn node(administrative: Administrative, latched: bool, lost: bool) -> Node {
         last_request_id: Arc::default(),
         administrative,
         administrative_reason: Arc::from("decided"),
-        health: Health {
-            latched,
-            reason: Arc::from("XID 79"),
-            ..Health::default()
-        },
-        liveness: if lost {
-            Liveness::Lost(loss)
-        } else {
-            Liveness::Beating
-        },
+        health: Health { latched, reason: Arc::from("XID 79"), ..Health::default() },
+        liveness: if lost { Liveness::Lost(loss) } else { Liveness::Beating },
     }
 }
 
@@ -44,14 +32,8 @@ fn status_table() {
     let draining = Administrative::Draining(Drain::default());
     // (fact, neither, lost, latched, both)
     let table = [
-        (
-            Administrative::Active,
-            [Active, Unhealthy, Unhealthy, Unhealthy],
-        ),
-        (
-            Administrative::Cordoned,
-            [Cordoned, Unhealthy, Unhealthy, Unhealthy],
-        ),
+        (Administrative::Active, [Active, Unhealthy, Unhealthy, Unhealthy]),
+        (Administrative::Cordoned, [Cordoned, Unhealthy, Unhealthy, Unhealthy]),
         (draining, [Draining; 4]),
         (Administrative::Terminated, [Terminated; 4]),
     ];
@@ -67,25 +49,13 @@ fn status_table() {
 fn the_reason_is_of_the_deciding_fact() {
     assert_eq!(node(Administrative::Active, true, true).reason(), "XID 79");
     assert_eq!(node(Administrative::Active, false, true).reason(), "silent");
-    assert_eq!(
-        node(Administrative::Cordoned, false, false).reason(),
-        "decided"
-    );
-    assert_eq!(
-        node(Administrative::Terminated, true, true).reason(),
-        "decided"
-    );
+    assert_eq!(node(Administrative::Cordoned, false, false).reason(), "decided");
+    assert_eq!(node(Administrative::Terminated, true, true).reason(), "decided");
 }
 
 /// A lost node must look bad to clients that know no liveness.
 #[test]
 fn a_lost_node_shows_as_unhealthy() {
-    assert_eq!(
-        node(Administrative::Active, false, true).health_status(),
-        HealthStatus::Unhealthy
-    );
-    assert_eq!(
-        node(Administrative::Active, true, false).health_status(),
-        HealthStatus::Unknown
-    );
+    assert_eq!(node(Administrative::Active, false, true).health_status(), HealthStatus::Unhealthy);
+    assert_eq!(node(Administrative::Active, true, false).health_status(), HealthStatus::Unknown);
 }

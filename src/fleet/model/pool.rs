@@ -49,16 +49,12 @@ pub struct PoolCounts {
 impl PoolCounts {
     /// Running, pending registration and provisioning: compared with the target.
     pub fn size(&self) -> u32 {
-        self.provisioning
-            .saturating_add(self.pending_registration)
-            .saturating_add(self.running)
+        self.provisioning.saturating_add(self.pending_registration).saturating_add(self.running)
     }
 
     /// Every record whose absence the provider has not confirmed: bounded by the maximum.
     pub fn occupancy(&self) -> u32 {
-        self.size()
-            .saturating_add(self.terminating)
-            .saturating_add(self.failed_with_machine)
+        self.size().saturating_add(self.terminating).saturating_add(self.failed_with_machine)
     }
 
     /// All records.

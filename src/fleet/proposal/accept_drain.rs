@@ -15,11 +15,7 @@ pub(super) fn apply(
     context: &mut Context<'_>,
 ) -> Result<Accepted, Refusal> {
     let node = shared::node(state, &proposal.node_id)?;
-    shared::check_revision(
-        &format!("node {}", node.id),
-        proposal.node_revision,
-        node.revision,
-    )?;
+    shared::check_revision(&format!("node {}", node.id), proposal.node_revision, node.revision)?;
     let next = shared::next_administrative(&node, AdministrativeStep::AcceptDrain)?;
     let reason = node.administrative_reason.clone();
     shared::set_administrative(

@@ -40,15 +40,7 @@ pub(super) fn apply(
         .ok_or_else(|| Refusal::not_found(format!("node {node_id} has no command {id}")))?;
     let after = command.state.next(step);
     if after != command.state {
-        shared::finish_command(
-            state,
-            context,
-            &id,
-            (after, &proposal.output, &proposal.error),
-        );
+        shared::finish_command(state, context, &id, (after, &proposal.output, &proposal.error));
     }
-    Ok(Accepted {
-        command_id: id.to_string(),
-        ..Accepted::default()
-    })
+    Ok(Accepted { command_id: id.to_string(), ..Accepted::default() })
 }

@@ -27,8 +27,7 @@ pub(super) fn apply(
             "the fleet is configured already; change it with `navarch apply`",
         ));
     }
-    spec.providers
-        .sort_by(|left, right| left.name.cmp(&right.name));
+    spec.providers.sort_by(|left, right| left.name.cmp(&right.name));
     spec.pools.sort_by(|left, right| left.name.cmp(&right.name));
     spec_check::check(&spec)?;
     check_removals(state, &spec)?;
@@ -41,21 +40,11 @@ pub(super) fn apply(
             state.policy_revision += 1;
         }
         state.spec_revision += 1;
-        state.settings = Arc::new(
-            spec.settings
-                .as_ref()
-                .map_or_else(default_settings, effective),
-        );
-        state.pools = pools
-            .into_iter()
-            .map(|pool| (pool.name.clone(), pool))
-            .collect();
+        state.settings = Arc::new(spec.settings.as_ref().map_or_else(default_settings, effective));
+        state.pools = pools.into_iter().map(|pool| (pool.name.clone(), pool)).collect();
         state.spec = Some(Arc::new(spec));
     }
-    Ok(Accepted {
-        revision: state.spec_revision,
-        ..Accepted::default()
-    })
+    Ok(Accepted { revision: state.spec_revision, ..Accepted::default() })
 }
 
 /// A pool or a provider that goes while it has machines would leave them to nobody.
@@ -86,10 +75,7 @@ fn check_removals(state: &FleetState, spec: &FleetSpec) -> Result<(), Refusal> {
 }
 
 fn find_pool<'a>(spec: &'a FleetSpec, name: &str) -> Option<&'a PoolSpec> {
-    let place = spec
-        .pools
-        .binary_search_by(|pool| pool.name.as_str().cmp(name))
-        .ok()?;
+    let place = spec.pools.binary_search_by(|pool| pool.name.as_str().cmp(name)).ok()?;
     spec.pools.get(place)
 }
 
@@ -106,11 +92,7 @@ fn checked_pools(
             None => new_pool(after)?,
             Some(pool) => {
                 let same = before.and_then(|spec| find_pool(spec, &after.name)) == Some(after);
-                if same {
-                    pool.clone()
-                } else {
-                    changed_pool(pool, after, context)
-                }
+                if same { pool.clone() } else { changed_pool(pool, after, context) }
             }
         };
         pools.push(pool);
@@ -138,12 +120,7 @@ fn changed_pool(pool: &Pool, spec: &PoolSpec, context: &Context<'_>) -> Arc<Pool
     } else {
         Arc::from(format!("held to the limits that {} set", context.actor))
     };
-    Arc::new(Pool {
-        target,
-        reason,
-        revision: pool.revision.next(),
-        ..pool.clone()
-    })
+    Arc::new(Pool { target, reason, revision: pool.revision.next(), ..pool.clone() })
 }
 
 /// What the journal says of the change.
@@ -169,11 +146,7 @@ fn tell(state: &FleetState, context: &mut Context<'_>, before: &FleetSpec, after
 fn tell_providers(context: &mut Context<'_>, before: &FleetSpec, after: &FleetSpec) {
     for provider in &after.providers {
         let subject = Subject::Provider(&provider.name);
-        match before
-            .providers
-            .iter()
-            .find(|known| known.name == provider.name)
-        {
+        match before.providers.iter().find(|known| known.name == provider.name) {
             None => context.emit(Event::new(EventKind::ProviderAdded, subject).change(
                 "type",
                 "",
@@ -190,11 +163,7 @@ fn tell_providers(context: &mut Context<'_>, before: &FleetSpec, after: &FleetSp
         }
     }
     for provider in &before.providers {
-        if !after
-            .providers
-            .iter()
-            .any(|kept| kept.name == provider.name)
-        {
+        if !after.providers.iter().any(|kept| kept.name == provider.name) {
             let subject = Subject::Provider(&provider.name);
             context.emit(Event::new(EventKind::ProviderRemoved, subject));
         }
@@ -217,17 +186,10 @@ fn tell_pools(
                     .change("max_nodes", "", pool.max_nodes),
             ),
             Some(known) if known != pool => {
-                let target = state
-                    .pools
-                    .get(pool.name.as_str())
-                    .map_or(0, |pool| pool.target);
+                let target = state.pools.get(pool.name.as_str()).map_or(0, |pool| pool.target);
                 context.emit(
                     Event::new(EventKind::PoolChanged, subject)
-                        .change(
-                            "target",
-                            target,
-                            target.clamp(pool.min_nodes, pool.max_nodes),
-                        )
+                        .change("target", target, target.clamp(pool.min_nodes, pool.max_nodes))
                         .change("min_nodes", known.min_nodes, pool.min_nodes)
                         .change("max_nodes", known.max_nodes, pool.max_nodes)
                         .change("instance_type", &known.instance_type, &pool.instance_type)
@@ -239,10 +201,7 @@ fn tell_pools(
     }
     for pool in &before.pools {
         if find_pool(after, &pool.name).is_none() {
-            context.emit(Event::new(
-                EventKind::PoolRemoved,
-                Subject::Pool(&pool.name),
-            ));
+            context.emit(Event::new(EventKind::PoolRemoved, Subject::Pool(&pool.name)));
         }
     }
 }

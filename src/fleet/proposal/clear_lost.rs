@@ -26,16 +26,8 @@ pub(super) fn apply(
         )));
     }
     let at = LogTime::from_ms(proposal.seen_ms).min(context.now);
-    state.nodes.see(
-        node.number,
-        LastSeen {
-            at,
-            utilization: None,
-        },
-    );
-    state.nodes.update(node.id.as_str(), |record| {
-        record.liveness = Liveness::Beating
-    });
+    state.nodes.see(node.number, LastSeen { at, utilization: None });
+    state.nodes.update(node.id.as_str(), |record| record.liveness = Liveness::Beating);
     let event = Event::new(EventKind::NodeFound, Subject::Node(node.id.as_str()))
         .reason("a heartbeat came")
         .change("liveness", "lost", "beating");

@@ -40,20 +40,11 @@ pub(super) fn apply(
         )));
     }
     if node.administrative == Administrative::Terminated {
-        return Err(Refusal::precondition(format!(
-            "node {} is terminated",
-            node.id
-        )));
+        return Err(Refusal::precondition(format!("node {} is terminated", node.id)));
     }
     let reason: Arc<str> = stored(&proposal.reason, MAX_REASON_BYTES);
-    let loss = Loss {
-        at: context.now,
-        last_seen,
-        reason: reason.clone(),
-    };
-    state.nodes.update(node.id.as_str(), |record| {
-        record.liveness = Liveness::Lost(loss)
-    });
+    let loss = Loss { at: context.now, last_seen, reason: reason.clone() };
+    state.nodes.update(node.id.as_str(), |record| record.liveness = Liveness::Lost(loss));
     let event = Event::new(EventKind::NodeLost, Subject::Node(node.id.as_str()))
         .reason(&reason)
         .change("liveness", "beating", "lost");

@@ -22,20 +22,10 @@ pub(super) fn apply(
     let node = shared::node(state, &proposal.node_id)?;
     let deadline = LogTime::optional(proposal.deadline_ms);
     let next = shared::next_administrative(&node, AdministrativeStep::Drain { deadline })?;
-    let issued = (
-        proposal.command_id.as_str(),
-        NodeCommandType::Drain,
-        proposal.parameters,
-    );
+    let issued = (proposal.command_id.as_str(), NodeCommandType::Drain, proposal.parameters);
     let command = shared::completed_command(state, context, &node, issued)?;
     let reason = proposal.reason.as_str();
-    shared::set_administrative(
-        state,
-        context,
-        &node,
-        (next, reason),
-        EventKind::NodeDraining,
-    );
+    shared::set_administrative(state, context, &node, (next, reason), EventKind::NodeDraining);
     let accepted = shared::accepted_node(state, node.id.as_str());
     Ok(shared::record_completed(state, command, accepted))
 }

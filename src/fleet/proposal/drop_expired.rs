@@ -15,13 +15,8 @@ pub(super) fn apply(state: &mut FleetState, context: &mut Context<'_>) -> Accept
     let mut count = drop_instances(state, context, MAX_EXPIRED);
     count += drop_commands(state, context, MAX_EXPIRED - count);
     count += drop_backoffs(state, context, MAX_EXPIRED - count);
-    count += state
-        .requests
-        .drop_expired(context.now, MAX_EXPIRED - count);
-    Accepted {
-        count: count as u64,
-        ..Accepted::default()
-    }
+    count += state.requests.drop_expired(context.now, MAX_EXPIRED - count);
+    Accepted { count: count as u64, ..Accepted::default() }
 }
 
 fn drop_instances(state: &mut FleetState, context: &mut Context<'_>, limit: usize) -> usize {

@@ -22,8 +22,5 @@ pub(super) fn apply(state: &mut FleetState, context: &mut Context<'_>) -> Accept
         let error = "its deadline passed without an acknowledgement";
         shared::finish_command(state, context, id, (after, "", error));
     }
-    Accepted {
-        count: due.len() as u64,
-        ..Accepted::default()
-    }
+    Accepted { count: due.len() as u64, ..Accepted::default() }
 }

@@ -40,12 +40,7 @@ pub(super) fn apply(
             open_backoff(state, context, &instance, kind);
         }
         FailureKind::Vanished => {
-            shared::terminate_node(
-                state,
-                context,
-                &instance,
-                "the provider has no such machine",
-            );
+            shared::terminate_node(state, context, &instance, "the provider has no such machine");
         }
         FailureKind::Unspecified
         | FailureKind::LaunchTimeout
@@ -69,13 +64,10 @@ fn fail(
     failure: (FailureKind, InstanceState, &str),
 ) {
     let (kind, after, reason) = failure;
-    let event = Event::new(
-        EventKind::InstanceFailed,
-        Subject::Instance(instance.id.as_str()),
-    )
-    .reason(reason)
-    .change("state", instance.state, after)
-    .change("failure", word(instance.failure), word(kind));
+    let event = Event::new(EventKind::InstanceFailed, Subject::Instance(instance.id.as_str()))
+        .reason(reason)
+        .change("state", instance.state, after)
+        .change("failure", word(instance.failure), word(kind));
     context.emit(event);
     state.instances.update(instance.id.as_str(), |record| {
         record.enter(after, context.now);
@@ -102,22 +94,16 @@ fn open_backoff(
         return;
     }
     let after = Backoff::after(before, context.now);
-    let event = Event::new(
-        EventKind::CapacityBackoff,
-        Subject::Provider(instance.provider.as_str()),
-    )
-    .reason(&format!(
-        "no {} in {:?} ({})",
-        instance.instance_type,
-        &*instance.region,
-        word(kind)
-    ))
-    .change(
-        "failures",
-        before.map_or(0, |backoff| backoff.failures),
-        after.failures,
-    )
-    .change("pause_ms", "", after.until.as_ms() - context.now.as_ms());
+    let event =
+        Event::new(EventKind::CapacityBackoff, Subject::Provider(instance.provider.as_str()))
+            .reason(&format!(
+                "no {} in {:?} ({})",
+                instance.instance_type,
+                &*instance.region,
+                word(kind)
+            ))
+            .change("failures", before.map_or(0, |backoff| backoff.failures), after.failures)
+            .change("pause_ms", "", after.until.as_ms() - context.now.as_ms());
     context.emit(event);
     state.backoffs.insert(key, after);
 }

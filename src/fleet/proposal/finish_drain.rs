@@ -16,19 +16,9 @@ pub(super) fn apply(
     context: &mut Context<'_>,
 ) -> Result<Accepted, Refusal> {
     let node = shared::node(state, &proposal.node_id)?;
-    shared::check_revision(
-        &format!("node {}", node.id),
-        proposal.node_revision,
-        node.revision,
-    )?;
+    shared::check_revision(&format!("node {}", node.id), proposal.node_revision, node.revision)?;
     let next = shared::next_administrative(&node, AdministrativeStep::FinishDrain)?;
     let reason = proposal.reason.as_str();
-    shared::set_administrative(
-        state,
-        context,
-        &node,
-        (next, reason),
-        EventKind::NodeDrained,
-    );
+    shared::set_administrative(state, context, &node, (next, reason), EventKind::NodeDrained);
     Ok(shared::accepted_node(state, node.id.as_str()))
 }

@@ -34,8 +34,10 @@ pub(super) fn remove(state: &mut FleetState, context: &mut Context<'_>, id: &str
     };
     state.nodes.remove(id);
     state.commands.remove_node(id);
-    let event = Event::new(EventKind::NodeForgotten, Subject::Node(id))
-        .reason(reason)
-        .change("status", status_word(node.status()), "");
+    let event = Event::new(EventKind::NodeForgotten, Subject::Node(id)).reason(reason).change(
+        "status",
+        status_word(node.status()),
+        "",
+    );
     context.emit(event);
 }

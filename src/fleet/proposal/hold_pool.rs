@@ -21,21 +21,14 @@ pub(super) fn apply(
     let pool = shared::pool(state, &proposal.pool)?;
     let held_reason = stored(&proposal.reason, MAX_REASON_BYTES);
     if held_reason != pool.held_reason {
-        let kind = if held_reason.is_empty() {
-            EventKind::PoolReleased
-        } else {
-            EventKind::PoolHeld
-        };
+        let kind =
+            if held_reason.is_empty() { EventKind::PoolReleased } else { EventKind::PoolHeld };
         let event = Event::new(kind, Subject::Pool(pool.name.as_str()))
             .reason(&held_reason)
             .change("held_reason", &pool.held_reason, &held_reason);
         context.emit(event);
         let revision = pool.revision.next();
-        let after = Pool {
-            held_reason,
-            revision,
-            ..(*pool).clone()
-        };
+        let after = Pool { held_reason, revision, ..(*pool).clone() };
         state.pools.insert(pool.name.clone(), Arc::new(after));
     }
     Ok(shared::accepted_pool(state, pool.name.as_str()))

@@ -33,15 +33,8 @@ pub(super) fn apply(
             continue;
         }
         state.commands.update(id, |record| record.state = after);
-        context.emit(shared::command_event(
-            EventKind::CommandDelivered,
-            &command,
-            after,
-        ));
+        context.emit(shared::command_event(EventKind::CommandDelivered, &command, after));
         count += 1;
     }
-    Ok(Accepted {
-        count,
-        ..Accepted::default()
-    })
+    Ok(Accepted { count, ..Accepted::default() })
 }

@@ -28,10 +28,7 @@ pub(super) fn find(
         .and_then(|id| state.instances.get(id))
         .filter(|instance| {
             is_free_for(state, instance, node_id)
-                && instance
-                    .provider_ref
-                    .as_ref()
-                    .is_none_or(|found| found.as_str() == node_id)
+                && instance.provider_ref.as_ref().is_none_or(|found| found.as_str() == node_id)
         })
         .or_else(|| {
             state
@@ -88,11 +85,7 @@ pub(super) fn join(
     let (id, pool) = (instance.id.clone(), instance.pool.clone());
     let event = Event::new(EventKind::NodeJoined, Subject::Node(node_id.as_str()))
         .change("instance", "", &id)
-        .change(
-            "pool",
-            node.pool.as_ref().map_or("", PoolName::as_str),
-            &pool,
-        );
+        .change("pool", node.pool.as_ref().map_or("", PoolName::as_str), &pool);
     context.emit(event);
     state.nodes.update(node_id.as_str(), |node| {
         node.instance_id = Some(id);
@@ -109,12 +102,9 @@ pub(super) fn join(
 /// An instance's agent has registered.
 pub(super) fn run(state: &mut FleetState, context: &mut Context<'_>, instance: &Instance) {
     let reason = "its node registered";
-    let event = Event::new(
-        EventKind::InstanceRunning,
-        Subject::Instance(instance.id.as_str()),
-    )
-    .reason(reason)
-    .change("state", instance.state, InstanceState::Running);
+    let event = Event::new(EventKind::InstanceRunning, Subject::Instance(instance.id.as_str()))
+        .reason(reason)
+        .change("state", instance.state, InstanceState::Running);
     context.emit(event);
     state.instances.update(instance.id.as_str(), |instance| {
         instance.enter(InstanceState::Running, context.now);
@@ -136,10 +126,7 @@ pub(super) fn undo_join(
         return;
     };
     let inventory = node.inventory();
-    let label = inventory
-        .metadata
-        .as_ref()
-        .and_then(|metadata| metadata.labels.get(POOL_LABEL));
+    let label = inventory.metadata.as_ref().and_then(|metadata| metadata.labels.get(POOL_LABEL));
     let pool = label.and_then(|name| PoolName::shared(state.texts.share(name)).ok());
     let event = Event::new(EventKind::NodeUnjoined, Subject::Node(node_id.as_str()))
         .reason(reason)
@@ -154,7 +141,5 @@ pub(super) fn undo_join(
         node.instance_id = None;
         node.pool = pool;
     });
-    state
-        .instances
-        .update(instance_id.as_str(), |instance| instance.node_id = None);
+    state.instances.update(instance_id.as_str(), |instance| instance.node_id = None);
 }

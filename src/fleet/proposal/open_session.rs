@@ -32,8 +32,5 @@ pub(super) fn apply(
         boot_id: proposal.boot_id.into(),
         opened_at: context.now,
     };
-    Ok(Accepted {
-        session: id.0,
-        ..Accepted::default()
-    })
+    Ok(Accepted { session: id.0, ..Accepted::default() })
 }

@@ -54,10 +54,7 @@ pub(super) fn apply(
         actor,
         sequence: context.index,
     });
-    Ok(Accepted {
-        command_id,
-        ..Accepted::default()
-    })
+    Ok(Accepted { command_id, ..Accepted::default() })
 }
 
 /// The types that an agent carries out.
@@ -74,18 +71,15 @@ fn agent_type(value: i32) -> Result<NodeCommandType, Refusal> {
             "{} is carried out by the control plane, never handed to an agent",
             type_word(command_type)
         ))),
-        Ok(NodeCommandType::Unknown) | Err(_) => Err(Refusal::invalid(format!(
-            "{value} is no command type; name one"
-        ))),
+        Ok(NodeCommandType::Unknown) | Err(_) => {
+            Err(Refusal::invalid(format!("{value} is no command type; name one")))
+        }
     }
 }
 
 fn check_node(state: &FleetState, node: &Node) -> Result<(), Refusal> {
     if node.administrative == Administrative::Terminated {
-        return Err(Refusal::precondition(format!(
-            "node {} is terminated",
-            node.id
-        )));
+        return Err(Refusal::precondition(format!("node {} is terminated", node.id)));
     }
     if state.commands.count_open(node.id.as_str()) >= MAX_OPEN_COMMANDS {
         return Err(Refusal::exhausted(format!(

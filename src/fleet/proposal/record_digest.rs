@@ -18,10 +18,7 @@ pub(super) fn apply(proposal: &RecordDigest, state: &mut FleetState) -> Result<A
             .get(place)
             .filter(|percent| **percent != UNKNOWN_UTILIZATION)
             .map(|percent| (*percent).min(100));
-        let seen = LastSeen {
-            at: at.minus_ms(u64::from(*age_ms)),
-            utilization,
-        };
+        let seen = LastSeen { at: at.minus_ms(u64::from(*age_ms)), utilization };
         state.nodes.see(NodeNumber(*number), seen);
     }
     Ok(Accepted::default())
@@ -43,9 +40,7 @@ fn check(proposal: &RecordDigest) -> Result<(), Refusal> {
         )));
     }
     if !proposal.numbers.is_sorted_by(|left, right| left < right) {
-        return Err(Refusal::invalid(
-            "the digest's node numbers are not ascending; sort them",
-        ));
+        return Err(Refusal::invalid("the digest's node numbers are not ascending; sort them"));
     }
     Ok(())
 }

@@ -57,9 +57,7 @@ fn check_machine(
         let why = format!("its machine is {known}, not {provider_ref}");
         return Err(shared::refused_transition(instance, "be bought", &why));
     }
-    let other = state
-        .instances
-        .by_ref(instance.provider.as_str(), provider_ref.as_str());
+    let other = state.instances.by_ref(instance.provider.as_str(), provider_ref.as_str());
     if let Some(other) = other
         && other.id != instance.id
         && other.may_have_machine()
@@ -91,10 +89,7 @@ fn buy(
     } else {
         (EventKind::InstanceBought, "bought")
     };
-    let before_ref = instance
-        .provider_ref
-        .as_ref()
-        .map_or("", ProviderRef::as_str);
+    let before_ref = instance.provider_ref.as_ref().map_or("", ProviderRef::as_str);
     let event = Event::new(kind, Subject::Instance(instance.id.as_str()))
         .reason(reason)
         .change("state", instance.state, after)
@@ -132,12 +127,7 @@ fn settle_join(state: &mut FleetState, context: &mut Context<'_>, id: &str) {
         if matches {
             return matching::run(state, context, &instance);
         }
-        matching::undo_join(
-            state,
-            context,
-            node_id,
-            "the instance's machine is another one",
-        );
+        matching::undo_join(state, context, node_id, "the instance's machine is another one");
     }
     let Some(instance) = state.instances.get(id).map(Arc::clone) else {
         return;

@@ -21,12 +21,10 @@ pub(super) fn apply(
     let after = shared::next_instance_state(&instance, InstanceStep::ConfirmGone, wanted)?;
     if after != instance.state {
         let reason = "the provider confirmed that its machine is gone";
-        let event = Event::new(
-            EventKind::InstanceTerminated,
-            Subject::Instance(instance.id.as_str()),
-        )
-        .reason(reason)
-        .change("state", instance.state, after);
+        let event =
+            Event::new(EventKind::InstanceTerminated, Subject::Instance(instance.id.as_str()))
+                .reason(reason)
+                .change("state", instance.state, after);
         context.emit(event);
         state.instances.update(instance.id.as_str(), |record| {
             record.enter(after, context.now);

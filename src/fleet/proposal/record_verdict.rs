@@ -40,21 +40,12 @@ pub(super) fn apply(
     }
     let health = node.health.after(report, context.now);
     if health != node.health {
-        let event = Event::new(
-            EventKind::NodeHealthChanged,
-            Subject::Node(node.id.as_str()),
-        )
-        .reason(&health.reason)
-        .change(
-            "health",
-            verdict_word(node.health.verdict),
-            verdict_word(health.verdict),
-        )
-        .change("latched", node.health.latched, health.latched);
+        let event = Event::new(EventKind::NodeHealthChanged, Subject::Node(node.id.as_str()))
+            .reason(&health.reason)
+            .change("health", verdict_word(node.health.verdict), verdict_word(health.verdict))
+            .change("latched", node.health.latched, health.latched);
         let rule = (node.health.rule.clone(), health.rule.clone());
-        state
-            .nodes
-            .update(node.id.as_str(), |record| record.health = health);
+        state.nodes.update(node.id.as_str(), |record| record.health = health);
         let event = shared::with_status_change(event, state, &node);
         // One more report of the same is no news.
         if event.has_changes() {

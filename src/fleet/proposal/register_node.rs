@@ -138,12 +138,7 @@ fn refresh(
     if let Some(instance) = registration.instance
         && before.instance_id.as_ref() != Some(&instance.id)
     {
-        matching::undo_join(
-            state,
-            context,
-            &before.id,
-            "the agent names another instance",
-        );
+        matching::undo_join(state, context, &before.id, "the agent names another instance");
         matching::join(state, context, &before.id, &instance);
     }
 }
@@ -235,13 +230,7 @@ fn check(request: &RegisterNodeRequest) -> Result<(), Refusal> {
 }
 
 fn check_gpu(gpu: &GpuInfo) -> Result<(), Refusal> {
-    let texts = [
-        &gpu.uuid,
-        &gpu.name,
-        &gpu.pci_bus_id,
-        &gpu.driver_version,
-        &gpu.cuda_version,
-    ];
+    let texts = [&gpu.uuid, &gpu.name, &gpu.pci_bus_id, &gpu.driver_version, &gpu.cuda_version];
     match texts.iter().find(|text| text.len() > MAX_ID_BYTES) {
         None => Ok(()),
         Some(text) => Err(Refusal::invalid(format!(

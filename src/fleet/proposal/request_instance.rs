@@ -38,16 +38,9 @@ pub(super) fn apply(
         .change("provider", "", &provider)
         .change("region", "", &proposal.region)
         .change("instance_type", "", &proposal.instance_type)
-        .change(
-            "replaces",
-            "",
-            replaces.as_ref().map_or("", InstanceId::as_str),
-        );
+        .change("replaces", "", replaces.as_ref().map_or("", InstanceId::as_str));
     context.emit(event);
-    let counted = Pool {
-        choices: pool.choices.saturating_add(1),
-        ..(*pool).clone()
-    };
+    let counted = Pool { choices: pool.choices.saturating_add(1), ..(*pool).clone() };
     state.pools.insert(pool.name.clone(), Arc::new(counted));
     state.instances.insert(Instance {
         id: id.clone(),
@@ -133,9 +126,7 @@ fn replaced(
 
 /// No purchase takes the occupancy above the maximum.
 fn check_room(state: &FleetState, pool: &PoolName) -> Result<(), Refusal> {
-    let limit = state
-        .pool_spec(pool.as_str())
-        .map_or(0, |spec| spec.max_nodes);
+    let limit = state.pool_spec(pool.as_str()).map_or(0, |spec| spec.max_nodes);
     let occupancy = state.instances.counts(pool.as_str()).occupancy();
     if occupancy < limit {
         return Ok(());

@@ -30,11 +30,7 @@ pub(super) fn apply(
     let event = Event::new(EventKind::PoolScaled, Subject::Pool(pool.name.as_str()))
         .reason(&after.reason)
         .change("target", pool.target, after.target)
-        .change(
-            "hold_until_ms",
-            ms_or_zero(pool.hold_until),
-            ms_or_zero(hold_until),
-        );
+        .change("hold_until_ms", ms_or_zero(pool.hold_until), ms_or_zero(hold_until));
     context.emit(event);
     state.pools.insert(pool.name.clone(), Arc::new(after));
     Ok(shared::accepted_pool(state, pool.name.as_str()))

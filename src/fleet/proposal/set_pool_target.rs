@@ -23,21 +23,14 @@ pub(super) fn apply(
     let what = format!("pool {}", pool.name);
     shared::check_revision(&what, proposal.pool_revision, pool.revision)?;
     check_target(state, &pool, proposal.target)?;
-    let cooldown_ms = state
-        .pool_spec(pool.name.as_str())
-        .map_or(0, |spec| spec.cooldown_ms);
+    let cooldown_ms = state.pool_spec(pool.name.as_str()).map_or(0, |spec| spec.cooldown_ms);
     let cooldown_until = if proposal.start_cooldown {
         Some(context.now.plus_ms(cooldown_ms))
     } else {
         pool.cooldown_until
     };
     let reason = stored(&proposal.reason, MAX_REASON_BYTES);
-    let after = Pool {
-        target: proposal.target,
-        reason,
-        cooldown_until,
-        ..(*pool).clone()
-    };
+    let after = Pool { target: proposal.target, reason, cooldown_until, ..(*pool).clone() };
     if after != *pool {
         let event = Event::new(EventKind::PoolDecided, Subject::Pool(pool.name.as_str()))
             .reason(&after.reason)
@@ -48,10 +41,7 @@ pub(super) fn apply(
                 ms_or_zero(cooldown_until),
             );
         context.emit(event);
-        let after = Pool {
-            revision: pool.revision.next(),
-            ..after
-        };
+        let after = Pool { revision: pool.revision.next(), ..after };
         state.pools.insert(pool.name.clone(), Arc::new(after));
     }
     Ok(shared::accepted_pool(state, pool.name.as_str()))
@@ -60,10 +50,7 @@ pub(super) fn apply(
 /// That a target is within the pool's limits.
 pub(super) fn check_target(state: &FleetState, pool: &Pool, target: u32) -> Result<(), Refusal> {
     let Some(spec) = state.pool_spec(pool.name.as_str()) else {
-        return Err(Refusal::not_found(format!(
-            "pool {} is not configured",
-            pool.name
-        )));
+        return Err(Refusal::not_found(format!("pool {} is not configured", pool.name)));
     };
     if (spec.min_nodes..=spec.max_nodes).contains(&target) {
         return Ok(());

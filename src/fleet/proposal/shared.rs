@@ -19,9 +19,7 @@ use crate::{
 pub(super) fn node(state: &FleetState, id: &str) -> Result<Arc<Node>, Refusal> {
     let id = NodeId::new(id)?;
     state.nodes.get(id.as_str()).cloned().ok_or_else(|| {
-        Refusal::not_found(format!(
-            "node {id} is not registered; its agent must register it"
-        ))
+        Refusal::not_found(format!("node {id} is not registered; its agent must register it"))
     })
 }
 
@@ -39,9 +37,7 @@ pub(super) fn instance(state: &FleetState, id: &str) -> Result<Arc<Instance>, Re
 pub(super) fn pool(state: &FleetState, name: &str) -> Result<Arc<Pool>, Refusal> {
     let name = PoolName::new(name)?;
     state.pools.get(name.as_str()).cloned().ok_or_else(|| {
-        Refusal::not_found(format!(
-            "pool {name} is not configured; add it and apply the file"
-        ))
+        Refusal::not_found(format!("pool {name} is not configured; add it and apply the file"))
     })
 }
 
@@ -57,35 +53,23 @@ pub(super) fn check_revision(what: &str, seen: u64, is: Revision) -> Result<(), 
 
 /// What an accepted change of a node answers.
 pub(super) fn accepted_node(state: &FleetState, id: &str) -> Accepted {
-    state
-        .nodes
-        .get(id)
-        .map_or_else(Accepted::default, |node| Accepted {
-            revision: node.revision.0,
-            node_status: node.status().into(),
-            ..Accepted::default()
-        })
+    state.nodes.get(id).map_or_else(Accepted::default, |node| Accepted {
+        revision: node.revision.0,
+        node_status: node.status().into(),
+        ..Accepted::default()
+    })
 }
 
 /// What an accepted change of an instance answers.
 pub(super) fn accepted_instance(state: &FleetState, id: &str) -> Accepted {
-    let revision = state
-        .instances
-        .get(id)
-        .map_or(0, |instance| instance.revision.0);
-    Accepted {
-        revision,
-        ..Accepted::default()
-    }
+    let revision = state.instances.get(id).map_or(0, |instance| instance.revision.0);
+    Accepted { revision, ..Accepted::default() }
 }
 
 /// What an accepted change of a pool answers.
 pub(super) fn accepted_pool(state: &FleetState, name: &str) -> Accepted {
     let revision = state.pools.get(name).map_or(0, |pool| pool.revision.0);
-    Accepted {
-        revision,
-        ..Accepted::default()
-    }
+    Accepted { revision, ..Accepted::default() }
 }
 
 /// What a step makes of a node's administrative state, or the refusal in words.
@@ -115,18 +99,17 @@ pub(super) fn set_administrative(
         record.administrative = administrative;
         record.administrative_reason = reason.clone();
     });
-    let event = Event::new(kind, Subject::Node(node.id.as_str()))
-        .reason(&reason)
-        .change("administrative", node.administrative, administrative);
+    let event = Event::new(kind, Subject::Node(node.id.as_str())).reason(&reason).change(
+        "administrative",
+        node.administrative,
+        administrative,
+    );
     context.emit(with_status_change(event, state, node));
 }
 
 /// Adds a node's derived status, if that changed since `before`.
 pub(super) fn with_status_change(event: Event, state: &FleetState, before: &Node) -> Event {
-    let after = state
-        .nodes
-        .get(before.id.as_str())
-        .map_or(before.status(), |node| node.status());
+    let after = state.nodes.get(before.id.as_str()).map_or(before.status(), |node| node.status());
     event.change("status", status_word(before.status()), status_word(after))
 }
 
@@ -145,13 +128,7 @@ pub(super) fn terminate_node(
         return;
     }
     if let Ok(next) = node.administrative.next(AdministrativeStep::Terminate) {
-        set_administrative(
-            state,
-            context,
-            &node,
-            (next, reason),
-            EventKind::NodeTerminated,
-        );
+        set_administrative(state, context, &node, (next, reason), EventKind::NodeTerminated);
     }
 }
 
@@ -161,22 +138,15 @@ pub(super) fn next_instance_state(
     step: InstanceStep,
     wanted: &str,
 ) -> Result<InstanceState, Refusal> {
-    instance
-        .next(step)
-        .map_err(|why| refused_transition(instance, wanted, why))
+    instance.next(step).map_err(|why| refused_transition(instance, wanted, why))
 }
 
 /// A transition that an instance's state does not allow: for a person to read of.
 pub(super) fn refused_transition(instance: &Instance, wanted: &str, why: &str) -> Refusal {
-    let message = format!(
-        "instance {} is {}, cannot {wanted}: {why}",
-        instance.id, instance.state
-    );
-    let event = Event::new(
-        EventKind::InstanceTransitionRefused,
-        Subject::Instance(instance.id.as_str()),
-    )
-    .reason(&message);
+    let message = format!("instance {} is {}, cannot {wanted}: {why}", instance.id, instance.state);
+    let event =
+        Event::new(EventKind::InstanceTransitionRefused, Subject::Instance(instance.id.as_str()))
+            .reason(&message);
     Refusal::precondition(message).journalled(event)
 }
 
@@ -188,10 +158,7 @@ pub(super) fn check_parameters(parameters: &BTreeMap<String, String>) -> Result<
             parameters.len()
         )));
     }
-    let bytes: usize = parameters
-        .iter()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
+    let bytes: usize = parameters.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > MAX_PARAMETER_BYTES {
         return Err(Refusal::invalid(format!(
             "the command's parameters take {bytes} bytes; the limit is {MAX_PARAMETER_BYTES}"
@@ -240,20 +207,13 @@ pub(super) fn record_completed(
     };
     let command_id = command.id.to_string();
     state.commands.insert(command);
-    Accepted {
-        command_id,
-        ..accepted
-    }
+    Accepted { command_id, ..accepted }
 }
 
 /// Tells of a command.
 pub(super) fn command_event(kind: EventKind, command: &NodeCommand, after: CommandState) -> Event {
     Event::new(kind, Subject::Node(command.node_id.as_str()))
-        .reason(&format!(
-            "command {} ({})",
-            command.id,
-            type_word(command.command_type)
-        ))
+        .reason(&format!("command {} ({})", command.id, type_word(command.command_type)))
         .change("command", command.state, after)
 }
 

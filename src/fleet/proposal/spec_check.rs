@@ -17,11 +17,7 @@ const STRATEGIES: [&str; 5] = ["", "priority", "cost", "availability", "round-ro
 
 /// Checks a specification whose providers and pools are in order.
 pub(super) fn check(spec: &FleetSpec) -> Result<(), Refusal> {
-    at_most(
-        "bytes of the specification",
-        spec.encoded_len(),
-        MAX_SPEC_BYTES,
-    )?;
+    at_most("bytes of the specification", spec.encoded_len(), MAX_SPEC_BYTES)?;
     at_most("providers", spec.providers.len(), MAX_PROVIDERS)?;
     at_most("pools", spec.pools.len(), MAX_POOLS)?;
     if let Some(settings) = &spec.settings {
@@ -30,10 +26,7 @@ pub(super) fn check(spec: &FleetSpec) -> Result<(), Refusal> {
     for provider in &spec.providers {
         check_provider(provider)?;
     }
-    unique(
-        "provider",
-        spec.providers.iter().map(|provider| &provider.name),
-    )?;
+    unique("provider", spec.providers.iter().map(|provider| &provider.name))?;
     for pool in &spec.pools {
         check_pool(pool, spec)?;
     }
@@ -44,9 +37,7 @@ fn at_most(what: &str, is: usize, limit: usize) -> Result<(), Refusal> {
     if is <= limit {
         return Ok(());
     }
-    Err(Refusal::invalid(format!(
-        "{is} {what}; the limit is {limit}"
-    )))
+    Err(Refusal::invalid(format!("{is} {what}; the limit is {limit}")))
 }
 
 /// That no name comes twice among names in order.
@@ -54,9 +45,7 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(),
     let mut before: Option<&String> = None;
     for name in names {
         if before == Some(name) {
-            return Err(Refusal::invalid(format!(
-                "{what} {name} comes twice; rename one"
-            )));
+            return Err(Refusal::invalid(format!("{what} {name} comes twice; rename one")));
         }
         before = Some(name);
     }
@@ -77,10 +66,7 @@ fn check_settings(settings: &Settings) -> Result<(), Refusal> {
 fn check_provider(provider: &ProviderSpec) -> Result<(), Refusal> {
     ProviderName::new(&provider.name)?;
     if provider.r#type.is_empty() {
-        return Err(Refusal::invalid(format!(
-            "provider {} has no type",
-            provider.name
-        )));
+        return Err(Refusal::invalid(format!("provider {} has no type", provider.name)));
     }
     Ok(())
 }
@@ -112,20 +98,10 @@ fn check_pool(pool: &PoolSpec, spec: &FleetSpec) -> Result<(), Refusal> {
     if pool.providers.is_empty() {
         return invalid(&"no provider is named");
     }
-    let known = |name: &String| {
-        spec.providers
-            .binary_search_by(|provider| provider.name.cmp(name))
-            .is_ok()
-    };
-    match pool
-        .providers
-        .iter()
-        .find(|provider| !known(&provider.name))
-    {
-        Some(provider) => invalid(&format_args!(
-            "provider {:?} is not configured",
-            provider.name
-        )),
+    let known =
+        |name: &String| spec.providers.binary_search_by(|provider| provider.name.cmp(name)).is_ok();
+    match pool.providers.iter().find(|provider| !known(&provider.name)) {
+        Some(provider) => invalid(&format_args!("provider {:?} is not configured", provider.name)),
         None => Ok(()),
     }
 }

@@ -21,12 +21,10 @@ pub(super) fn apply(
     shared::check_revision(&what, proposal.instance_revision, instance.revision)?;
     let after = shared::next_instance_state(&instance, InstanceStep::Terminate, "be terminated")?;
     if after != instance.state {
-        let event = Event::new(
-            EventKind::InstanceTerminating,
-            Subject::Instance(instance.id.as_str()),
-        )
-        .reason(&proposal.reason)
-        .change("state", instance.state, after);
+        let event =
+            Event::new(EventKind::InstanceTerminating, Subject::Instance(instance.id.as_str()))
+                .reason(&proposal.reason)
+                .change("state", instance.state, after);
         context.emit(event);
         state.instances.update(instance.id.as_str(), |record| {
             record.enter(after, context.now);

@@ -27,11 +27,7 @@ pub(super) fn apply(
         }
         Err(refusal) => return Err(refusal),
     };
-    let issued = (
-        proposal.command_id.as_str(),
-        NodeCommandType::Uncordon,
-        proposal.parameters,
-    );
+    let issued = (proposal.command_id.as_str(), NodeCommandType::Uncordon, proposal.parameters);
     let command = shared::completed_command(state, context, &node, issued)?;
     uncordon(state, context, &node, (next, &proposal.reason));
     let accepted = shared::accepted_node(state, node.id.as_str());

@@ -50,9 +50,7 @@ impl CommandTable {
         &'a self,
         node: &str,
     ) -> impl Iterator<Item = &'a Arc<NodeCommand>> + use<'a> {
-        self.finished
-            .get(node)
-            .filter_map(|(_, _, id)| self.by_id.get(id))
+        self.finished.get(node).filter_map(|(_, _, id)| self.by_id.get(id))
     }
 
     /// Open ones, the nearest deadline first.
@@ -95,11 +93,8 @@ impl CommandTable {
 
     /// Removes all commands of a node.
     pub(crate) fn remove_node(&mut self, node: &str) {
-        let ids: Vec<CommandId> = self
-            .open(node)
-            .chain(self.finished(node))
-            .map(|command| command.id.clone())
-            .collect();
+        let ids: Vec<CommandId> =
+            self.open(node).chain(self.finished(node)).map(|command| command.id.clone()).collect();
         for id in ids {
             self.remove(id.as_str());
         }
@@ -123,8 +118,7 @@ impl CommandTable {
         } else {
             let key = (command.sequence, command.id.clone());
             self.open.insert(&command.node_id, key);
-            self.deadlines
-                .insert((command.deadline, command.id.clone()));
+            self.deadlines.insert((command.deadline, command.id.clone()));
         }
     }
 
@@ -136,8 +130,7 @@ impl CommandTable {
         } else {
             let key = (command.sequence, command.id.clone());
             self.open.remove(&command.node_id, &key);
-            self.deadlines
-                .remove(&(command.deadline, command.id.clone()));
+            self.deadlines.remove(&(command.deadline, command.id.clone()));
         }
     }
 

@@ -49,9 +49,7 @@ impl InstanceTable {
     /// The record of a machine whose provider is not known: by its reference alone.
     pub(crate) fn by_any_ref(&self, provider_ref: &str) -> Option<&Arc<Instance>> {
         let providers = self.by_ref.get(provider_ref)?;
-        providers
-            .keys()
-            .find_map(|provider| self.by_ref(provider.as_str(), provider_ref))
+        providers.keys().find_map(|provider| self.by_ref(provider.as_str(), provider_ref))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Instance>> {
@@ -61,9 +59,7 @@ impl InstanceTable {
     /// Those whose id is greater.
     pub(crate) fn after<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Arc<Instance>> {
         let range = (std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded);
-        self.by_id
-            .range::<_, str>(range)
-            .map(|(_, instance)| instance)
+        self.by_id.range::<_, str>(range).map(|(_, instance)| instance)
     }
 
     pub(crate) fn in_pool<'a>(
@@ -74,9 +70,7 @@ impl InstanceTable {
     }
 
     pub(crate) fn in_state(&self, state: InstanceState) -> impl Iterator<Item = &Arc<Instance>> {
-        self.by_state
-            .get(&state)
-            .filter_map(|id| self.by_id.get(id))
+        self.by_state.get(&state).filter_map(|id| self.by_id.get(id))
     }
 
     pub(crate) fn count_in_state(&self, state: InstanceState) -> usize {
@@ -131,18 +125,12 @@ impl InstanceTable {
         self.by_state.insert(&instance.state, id.clone());
         if let Some(provider_ref) = &instance.provider_ref {
             let providers = self.by_ref.entry(provider_ref.clone()).or_default();
-            providers
-                .entry(instance.provider.clone())
-                .or_default()
-                .insert(id.clone());
+            providers.entry(instance.provider.clone()).or_default().insert(id.clone());
         }
         if instance.is_finished() {
             self.finished.insert((instance.state_since, id.clone()));
         }
-        self.counts
-            .entry(instance.pool.clone())
-            .or_default()
-            .add(instance);
+        self.counts.entry(instance.pool.clone()).or_default().add(instance);
         if instance.may_have_machine() {
             let occupying = self.occupying.entry(instance.provider.clone()).or_default();
             *occupying = occupying.saturating_add(1);

@@ -152,10 +152,7 @@ impl NodeTable {
         if let Some(known) = self.last_seen.get_mut(&number) {
             if known.at <= seen.at {
                 let utilization = seen.utilization.or(known.utilization);
-                *known = LastSeen {
-                    utilization,
-                    ..seen
-                };
+                *known = LastSeen { utilization, ..seen };
             }
         } else if self.by_number.contains_key(&number) {
             self.last_seen.insert(number, seen);
@@ -165,23 +162,14 @@ impl NodeTable {
     /// Whether every index says what a full scan says.
     #[cfg(test)]
     pub(crate) fn is_consistent(&self) -> bool {
-        let mut rebuilt = Self {
-            next_number: self.next_number,
-            ..Self::default()
-        };
+        let mut rebuilt = Self { next_number: self.next_number, ..Self::default() };
         for node in self.iter() {
             rebuilt.insert((**node).clone());
         }
         rebuilt.by_number == self.by_number
             && rebuilt.by_pool == self.by_pool
             && rebuilt.attention == self.attention
-            && self
-                .last_seen
-                .keys()
-                .all(|number| self.by_number.contains_key(number))
-            && self
-                .by_number
-                .keys()
-                .all(|number| number.0 < self.next_number)
+            && self.last_seen.keys().all(|number| self.by_number.contains_key(number))
+            && self.by_number.keys().all(|number| number.0 < self.next_number)
     }
 }

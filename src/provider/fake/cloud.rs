@@ -65,10 +65,7 @@ impl SimulatedCloud {
         }
         let body = serde_json::from_slice::<Value>(body);
         if let Some(machine) = self.ordered_before(key, body.as_ref().ok(), now_ms)? {
-            return Ok(Ordered {
-                machine,
-                created: false,
-            });
+            return Ok(Ordered { machine, created: false });
         }
         let body = body.map_err(|error| Refusal::Invalid(format!("not JSON: {error}")))?;
         let spec: OrderSpec = serde_json::from_value(body.clone())
@@ -81,15 +78,9 @@ impl SimulatedCloud {
     }
 
     fn bought(&self, id: &str, now_ms: u64) -> Result<Ordered, Refusal> {
-        let machine = self
-            .rented
-            .get(id)
-            .and_then(|one| one.seen(&self.options, now_ms));
+        let machine = self.rented.get(id).and_then(|one| one.seen(&self.options, now_ms));
         machine
-            .map(|machine| Ordered {
-                machine,
-                created: true,
-            })
+            .map(|machine| Ordered { machine, created: true })
             .ok_or_else(|| Refusal::Invalid(format!("machine {id:?} was not kept")))
     }
 
@@ -113,15 +104,9 @@ impl SimulatedCloud {
 
     fn admit(&self, spec: &OrderSpec) -> Result<(), Refusal> {
         let instance_type = &spec.instance_type;
-        let known = self
-            .options
-            .types
-            .iter()
-            .find(|one| one.name == *instance_type);
+        let known = self.options.types.iter().find(|one| one.name == *instance_type);
         if instance_type.is_empty() || (known.is_none() && self.options.known_types_only) {
-            return Err(Refusal::Invalid(format!(
-                "there is no instance type {instance_type:?}"
-            )));
+            return Err(Refusal::Invalid(format!("there is no instance type {instance_type:?}")));
         }
         let regions = known.map_or(&[][..], |one| &one.regions);
         if !regions.is_empty() && !spec.region.is_empty() && !regions.contains(&spec.region) {
@@ -134,10 +119,7 @@ impl SimulatedCloud {
         if let Some(&capacity) = self.options.capacity.get(instance_type)
             && live >= capacity
         {
-            return Err(Refusal::NoCapacity {
-                instance_type: instance_type.clone(),
-                capacity,
-            });
+            return Err(Refusal::NoCapacity { instance_type: instance_type.clone(), capacity });
         }
         if self.live >= self.options.quota {
             return Err(Refusal::Quota(self.options.quota));
@@ -150,11 +132,7 @@ impl SimulatedCloud {
     fn build(&self, key: &str, spec: OrderSpec, now_ms: u64) -> Machine {
         let digest = blake3::hash(key.as_bytes());
         let bytes = digest.as_bytes();
-        let known = self
-            .options
-            .types
-            .iter()
-            .find(|one| one.name == spec.instance_type);
+        let known = self.options.types.iter().find(|one| one.name == spec.instance_type);
         Machine {
             id: format!("m-{}", &digest.to_hex()[..16]),
             name: spec.name,
@@ -176,9 +154,7 @@ impl SimulatedCloud {
 
     /// What [`SimulatedCloud::restore`] needs to know of a machine, for a ledger to keep.
     pub fn record(&self, id: &str) -> Option<(Machine, Value)> {
-        self.rented
-            .get(id)
-            .map(|one| (one.machine.clone(), one.body.clone()))
+        self.rented.get(id).map(|one| (one.machine.clone(), one.body.clone()))
     }
 
     /// Takes over a machine that was bought earlier, with the body that bought it, as
@@ -191,13 +167,7 @@ impl SimulatedCloud {
         let created_ms = machine.created_at_ms.unwrap_or(0);
         self.count(&machine, true);
         self.by_key.insert(key, machine.id.clone());
-        let rented = Rented {
-            machine,
-            body,
-            created_ms,
-            ended_ms: None,
-            vanished: false,
-        };
+        let rented = Rented { machine, body, created_ms, ended_ms: None, vanished: false };
         self.rented.insert(rented.machine.id.clone(), rented);
     }
 
@@ -210,32 +180,22 @@ impl SimulatedCloud {
     pub fn types(&self) -> Vec<InstanceType> {
         let rented_out = |name: &str| {
             let live = self.live_by_type.get(name).copied().unwrap_or(0);
-            self.options
-                .capacity
-                .get(name)
-                .is_some_and(|&capacity| live >= capacity)
+            self.options.capacity.get(name).is_some_and(|&capacity| live >= capacity)
         };
         let types = self.options.types.iter().cloned();
         types
-            .map(|one| InstanceType {
-                available: one.available && !rented_out(&one.name),
-                ..one
-            })
+            .map(|one| InstanceType { available: one.available && !rented_out(&one.name), ..one })
             .collect()
     }
 
     /// The machine of that id as it is at `at_ms`.
     pub fn get(&self, id: &str, at_ms: u64) -> Option<Machine> {
-        self.rented
-            .get(id)
-            .and_then(|one| one.seen(&self.options, at_ms))
+        self.rented.get(id).and_then(|one| one.seen(&self.options, at_ms))
     }
 
     /// When the machine of that id becomes `running`.
     pub fn running_from_ms(&self, id: &str) -> Option<u64> {
-        self.rented
-            .get(id)
-            .map(|one| one.running_from_ms(&self.options))
+        self.rented.get(id).map(|one| one.running_from_ms(&self.options))
     }
 
     /// The machines there were at `at_ms`, in parts.
@@ -253,10 +213,7 @@ impl SimulatedCloud {
         let machines: Vec<Machine> = matching.by_ref().take(filter.limit.max(1)).collect();
         let more = matching.next().is_some();
         let last = machines.last().map(|machine| machine.id.clone());
-        Page {
-            machines,
-            next: last.filter(|_| more),
-        }
+        Page { machines, next: last.filter(|_| more) }
     }
 
     /// Gives a machine back.
@@ -280,18 +237,10 @@ impl SimulatedCloud {
             let machine = rented.machine.clone();
             self.count(&machine, false);
         }
-        let Some(machine) = self
-            .rented
-            .get(id)
-            .map(|one| one.shown(&self.options, now_ms))
-        else {
+        let Some(machine) = self.rented.get(id).map(|one| one.shown(&self.options, now_ms)) else {
             return Terminated::Unknown;
         };
-        if before {
-            Terminated::Before(machine)
-        } else {
-            Terminated::Now(machine)
-        }
+        if before { Terminated::Before(machine) } else { Terminated::Now(machine) }
     }
 
     /// How many machines are live in each pool that has any; machines without a pool count under "".
@@ -308,16 +257,9 @@ impl SimulatedCloud {
     }
 
     fn count(&mut self, machine: &Machine, came: bool) {
-        let pool = machine
-            .labels
-            .get(labels::POOL)
-            .cloned()
-            .unwrap_or_default();
+        let pool = machine.labels.get(labels::POOL).cloned().unwrap_or_default();
         let of_pool = self.live_by_pool.entry(pool.clone()).or_default();
-        let of_type = self
-            .live_by_type
-            .entry(machine.instance_type.clone())
-            .or_default();
+        let of_type = self.live_by_type.entry(machine.instance_type.clone()).or_default();
         if came {
             *of_pool += 1;
             *of_type += 1;

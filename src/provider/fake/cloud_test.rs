@@ -23,21 +23,14 @@ fn body(pool: &str, instance_type: &str) -> Vec<u8> {
 }
 
 fn all() -> Filter {
-    Filter {
-        limit: 1_000,
-        ..Filter::default()
-    }
+    Filter { limit: 1_000, ..Filter::default() }
 }
 
 /// Without it a machine would come up or go away at another time than the options say.
 #[test]
 fn a_machine_lives_by_the_clock() {
     let mut cloud = SimulatedCloud::new(options());
-    let id = cloud
-        .order("k", &body("p", "l4-1x"), 1_000)
-        .unwrap()
-        .machine
-        .id;
+    let id = cloud.order("k", &body("p", "l4-1x"), 1_000).unwrap().machine.id;
     let state = |cloud: &SimulatedCloud, at| cloud.get(&id, at).map(|machine| machine.state);
     assert_eq!(state(&cloud, 999), None);
     assert_eq!(state(&cloud, 1_000), Some(MachineState::Provisioning));
@@ -65,15 +58,10 @@ fn a_key_answers_its_machine_for_ever() {
     assert_eq!(again.machine.id, first.id);
     assert_eq!(again.machine.state, MachineState::Terminated);
     for other in [body("p", "a10-1x"), b"{".to_vec()] {
-        assert!(matches!(
-            cloud.order("k", &other, 0),
-            Err(Refusal::Mismatch(_))
-        ));
+        assert!(matches!(cloud.order("k", &other, 0), Err(Refusal::Mismatch(_))));
     }
     // Other white space is the same order.
-    let spaced = String::from_utf8(body("p", "l4-1x"))
-        .unwrap()
-        .replace(':', " : ");
+    let spaced = String::from_utf8(body("p", "l4-1x")).unwrap().replace(':', " : ");
     assert!(!cloud.order("k", spaced.as_bytes(), 0).unwrap().created);
 }
 
@@ -88,10 +76,7 @@ fn a_vanished_machine_is_known_to_its_key_alone() {
     assert_eq!(cloud.list(&all(), 500).machines, []);
     assert_eq!(cloud.terminate(&id, 600), Terminated::Unknown);
     let again = cloud.order("k", &body("p", "l4-1x"), 700).unwrap();
-    assert_eq!(
-        (again.created, again.machine.state),
-        (false, MachineState::Terminated)
-    );
+    assert_eq!((again.created, again.machine.state), (false, MachineState::Terminated));
 }
 
 /// Without it a cloud could rent out more than it has, or buy what makes no sense.
@@ -118,10 +103,7 @@ fn what_cannot_be_had_is_refused() {
         ("e", b"\xff".to_vec()),
         ("e", br#"{"instance_type":"l4-1x","labels":3}"#.to_vec()),
     ] {
-        assert!(
-            matches!(cloud.order(key, &body, 0), Err(Refusal::Invalid(_))),
-            "{key}"
-        );
+        assert!(matches!(cloud.order(key, &body, 0), Err(Refusal::Invalid(_))), "{key}");
     }
 }
 
@@ -131,15 +113,10 @@ fn pages_join_to_the_whole_listing() {
     let mut cloud = SimulatedCloud::new(options());
     for number in 0..25 {
         let pool = if number % 2 == 0 { "even" } else { "odd" };
-        cloud
-            .order(&format!("k{number}"), &body(pool, "l4-1x"), 0)
-            .unwrap();
+        cloud.order(&format!("k{number}"), &body(pool, "l4-1x"), 0).unwrap();
     }
-    let mut filter = Filter {
-        labels: vec![(labels::POOL.into(), "even".into())],
-        limit: 4,
-        after: None,
-    };
+    let mut filter =
+        Filter { labels: vec![(labels::POOL.into(), "even".into())], limit: 4, after: None };
     let mut seen = Vec::new();
     loop {
         let page = cloud.list(&filter, 0);
@@ -149,17 +126,9 @@ fn pages_join_to_the_whole_listing() {
             None => break,
         }
     }
-    let whole = Filter {
-        after: None,
-        limit: 100,
-        ..filter
-    };
-    let whole: Vec<String> = cloud
-        .list(&whole, 0)
-        .machines
-        .into_iter()
-        .map(|machine| machine.id)
-        .collect();
+    let whole = Filter { after: None, limit: 100, ..filter };
+    let whole: Vec<String> =
+        cloud.list(&whole, 0).machines.into_iter().map(|machine| machine.id).collect();
     assert_eq!(seen.len(), 13);
     assert_eq!(seen, whole);
 }

@@ -44,12 +44,7 @@ impl Drop for Slot {
 impl MachineHost {
     /// A host of no machines, which boots with `booter`.
     pub fn new(clock: Clock, spawner: Arc<dyn Spawner>, booter: Arc<dyn AgentBooter>) -> Self {
-        Self {
-            clock,
-            spawner,
-            booter,
-            slots: Arc::default(),
-        }
+        Self { clock, spawner, booter, slots: Arc::default() }
     }
 
     /// Boots an agent on `machine` after `delay`, in the place of one that may run there.
@@ -58,11 +53,7 @@ impl MachineHost {
         slots.boots += 1;
         let boot = slots.boots;
         let id = machine.id.clone();
-        let slot = Slot {
-            boot,
-            booting: None,
-            agent: None,
-        };
+        let slot = Slot { boot, booting: None, agent: None };
         // Dropping what was there takes no lock of ours.
         drop(slots.machines.insert(id.clone(), slot));
         let host = self.clone();

@@ -69,8 +69,7 @@ impl Provider for FakeProvider {
             let up_ms = cloud.running_from_ms(&ordered.machine.id).unwrap_or(now_ms);
             let running = cloud.get(&ordered.machine.id, up_ms);
             let delay = Duration::from_millis(up_ms.saturating_sub(now_ms));
-            self.host
-                .power_on(running.unwrap_or_else(|| ordered.machine.clone()), delay);
+            self.host.power_on(running.unwrap_or_else(|| ordered.machine.clone()), delay);
         }
         Ok(ordered.machine)
     }
@@ -131,11 +130,8 @@ mod tests {
     }
 
     fn order(id: &str) -> Order {
-        let spec = OrderSpec {
-            name: id.into(),
-            instance_type: "h100-8x".into(),
-            ..OrderSpec::default()
-        };
+        let spec =
+            OrderSpec { name: id.into(), instance_type: "h100-8x".into(), ..OrderSpec::default() };
         Order::new(id, &spec)
     }
 
@@ -162,19 +158,13 @@ mod tests {
         {
             let booted = booted.0.lock().unwrap();
             let (id, state, stop) = &booted[0];
-            assert_eq!(
-                (booted.len(), id, *state),
-                (1, &kept.id, MachineState::Running)
-            );
+            assert_eq!((booted.len(), id, *state), (1, &kept.id, MachineState::Running));
             assert!(!stop.is_cancelled());
         }
         time.advance(Duration::from_secs(1)).await;
         let ended = provider.terminate(&given_back.id, 7).await.unwrap();
         assert_eq!(ended, Termination::Gone);
-        assert_eq!(
-            provider.terminate("m-0", 7).await.unwrap(),
-            Termination::NeverExisted
-        );
+        assert_eq!(provider.terminate("m-0", 7).await.unwrap(), Termination::NeverExisted);
         drop(provider);
         assert!(booted.0.lock().unwrap()[0].2.is_cancelled());
     }

@@ -65,16 +65,11 @@ impl Rented {
     /// Whether listings have stopped to show it.
     pub(super) fn long_gone(&self, options: &CloudOptions, at_ms: u64) -> bool {
         self.ended_ms.is_some_and(|ended| {
-            at_ms
-                > self
-                    .gone_from_ms(options, ended)
-                    .saturating_add(millis(TERMINATED_SHOWN))
+            at_ms > self.gone_from_ms(options, ended).saturating_add(millis(TERMINATED_SHOWN))
         })
     }
 
     pub(super) fn carries(&self, labels: &[(String, String)]) -> bool {
-        labels
-            .iter()
-            .all(|(name, value)| self.machine.labels.get(name) == Some(value))
+        labels.iter().all(|(name, value)| self.machine.labels.get(name) == Some(value))
     }
 }

@@ -93,15 +93,8 @@ fn error_of(body: &[u8]) -> (String, String) {
 /// Foreign text made fit for a log line.
 pub(super) fn quote(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(QUOTE_LIMIT)]);
-    let shown: String = text
-        .chars()
-        .map(|one| if one.is_control() { ' ' } else { one })
-        .collect();
-    if shown.trim().is_empty() {
-        "(empty)".to_owned()
-    } else {
-        shown
-    }
+    let shown: String = text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+    if shown.trim().is_empty() { "(empty)".to_owned() } else { shown }
 }
 
 #[cfg(test)]

@@ -84,9 +84,7 @@ impl HttpOptions {
             // Without TLS no authorities are needed, and a machine that has none must do.
             _ => builder.tls_backend_preconfigured(tls_config(RootCertStore::empty())?),
         };
-        builder
-            .build()
-            .map_err(|error| HttpOptionsError::Client(conclude_error(&error)))
+        builder.build().map_err(|error| HttpOptionsError::Client(conclude_error(&error)))
     }
 }
 
@@ -106,17 +104,12 @@ fn tls_config(roots: RootCertStore) -> Result<ClientConfig, HttpOptionsError> {
 }
 
 fn authorities(path: &PathBuf) -> Result<RootCertStore, HttpOptionsError> {
-    let refuse = |reason: String| HttpOptionsError::CaFile {
-        path: path.clone(),
-        reason,
-    };
+    let refuse = |reason: String| HttpOptionsError::CaFile { path: path.clone(), reason };
     let pem = fs::read(path).map_err(|error| refuse(error.to_string()))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| refuse(error.to_string()))?;
+        roots.add(certificate).map_err(|error| refuse(error.to_string()))?;
     }
     if roots.is_empty() {
         return Err(refuse("it holds no certificate".to_owned()));

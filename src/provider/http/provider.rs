@@ -64,12 +64,7 @@ impl HttpProvider {
             }
             None => None,
         };
-        Ok(Self {
-            client,
-            base,
-            authorization,
-            options,
-        })
+        Ok(Self { client, base, authorization, options })
     }
 
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
@@ -232,9 +227,7 @@ fn decode<T: DeserializeOwned>(reply: &Reply, kind: Kind) -> Result<T, ProviderE
 fn check_id(machine: &Machine, kind: Kind) -> Result<(), ProviderError> {
     usable_id(&machine.id).map_err(|reason| {
         let id = quote(machine.id.as_bytes());
-        kind.unsettled(format!(
-            "the answer holds a machine id {id:?} that {reason}"
-        ))
+        kind.unsettled(format!("the answer holds a machine id {id:?} that {reason}"))
     })
 }
 

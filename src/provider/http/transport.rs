@@ -38,10 +38,7 @@ pub(super) async fn exchange(
 ) -> Result<Reply, Loss> {
     match clock.timeout(limit, send(request, clock)).await {
         Ok(result) => result,
-        Err(_) => Err(Loss::Lost(format!(
-            "no answer within {} s",
-            limit.as_secs_f64()
-        ))),
+        Err(_) => Err(Loss::Lost(format!("no answer within {} s", limit.as_secs_f64()))),
     }
 }
 
@@ -59,12 +56,7 @@ async fn send(request: RequestBuilder, clock: &Clock) -> Result<Reply, Loss> {
         .headers()
         .get(LOCATION)
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    Ok(Reply {
-        status,
-        retry_after,
-        location,
-        body: read(response).await?,
-    })
+    Ok(Reply { status, retry_after, location, body: read(response).await? })
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, Loss> {

@@ -1,0 +1,124 @@
+use std::{fs, path::Path, time::Duration};
+
+use http::uri::PathAndQuery;
+use tonic::{
+    Request,
+    client::Grpc,
+    transport::{Channel, Endpoint},
+};
+use tonic_prost::ProstCodec;
+
+use super::messages::{StatusRequest, StatusResponse};
+use crate::{
+    error::ChaosError,
+    host::Host,
+    proc::{Process, free_ports},
+    wait::until,
+};
+
+const STATUS: &str = "/etcdserverpb.Maintenance/Status";
+
+/// How long a new group may take to elect.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Replicas, each a process; they end with this value.
+pub struct EtcdGroup {
+    host: Host,
+    /// `host:port` of each replica.
+    addresses: Vec<String>,
+    processes: Vec<Process>,
+}
+
+impl EtcdGroup {
+    /// Starts `replicas` of the `program` in its default configuration, with their data in `directory`, and
+    /// waits until they have a leader.
+    ///
+    /// # Errors
+    ///
+    /// If they do not start.
+    pub async fn start(
+        host: &Host,
+        program: &Path,
+        directory: &Path,
+        replicas: usize,
+    ) -> Result<Self, ChaosError> {
+        let ports = free_ports(2 * replicas).map_err(ChaosError::system("find free ports"))?;
+        let (clients, peers) = ports.split_at(replicas);
+        let peers: Vec<_> =
+            peers.iter().enumerate().map(|(at, port)| (format!("e{at}"), local(*port))).collect();
+        let initial = peers.iter().map(|(name, address)| format!("{name}=http://{address}"));
+        let initial = initial.collect::<Vec<_>>().join(",");
+        let mut group = Self { host: host.clone(), addresses: Vec::new(), processes: Vec::new() };
+        fs::create_dir_all(directory).map_err(ChaosError::system("make etcd's directory"))?;
+        for ((name, peer), port) in peers.iter().zip(clients) {
+            let address = local(*port);
+            let data_dir = directory.join(name).display().to_string();
+            let (client_url, peer_url) = (format!("http://{address}"), format!("http://{peer}"));
+            let arguments = [
+                ("--name", name),
+                ("--data-dir", &data_dir),
+                ("--listen-client-urls", &client_url),
+                ("--advertise-client-urls", &client_url),
+                ("--listen-peer-urls", &peer_url),
+                ("--initial-advertise-peer-urls", &peer_url),
+                ("--initial-cluster", &initial),
+            ];
+            let arguments =
+                arguments.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.clone()]);
+            let log = directory.join(format!("{name}.log"));
+            let mut process = Process::new(name, program, arguments.collect(), log);
+            process.start()?;
+            group.processes.push(process);
+            group.addresses.push(address);
+        }
+        group.leader().await?;
+        Ok(group)
+    }
+
+    /// The address of the leader, `host:port`, and etcd's version.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or a process ended.
+    pub async fn leader(&mut self) -> Result<(String, String), ChaosError> {
+        self.processes.iter_mut().try_for_each(Process::check_running)?;
+        let addresses = &self.addresses;
+        until(&self.host, "a leader of etcd", START_LIMIT, || async {
+            let mut last = String::new();
+            for address in addresses {
+                match status(address).await {
+                    Ok(status) => {
+                        let own = status.header.map_or(0, |header| header.member_id);
+                        if status.leader != 0 && status.leader == own {
+                            return Ok((address.clone(), status.version));
+                        }
+                        last = format!("{address} follows {:x}", status.leader);
+                    }
+                    Err(error) => last = format!("{address}: {error}"),
+                }
+            }
+            Err(last)
+        })
+        .await
+    }
+}
+
+/// A connection to `address`, `host:port`.
+pub(super) async fn connect(address: &str) -> Result<Channel, String> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"));
+    let endpoint = endpoint.map_err(|error| error.to_string())?;
+    endpoint.connect().await.map_err(|error| error.to_string())
+}
+
+async fn status(address: &str) -> Result<StatusResponse, String> {
+    let mut grpc = Grpc::new(connect(address).await?);
+    grpc.ready().await.map_err(|error| error.to_string())?;
+    let codec = ProstCodec::<StatusRequest, StatusResponse>::default();
+    let path = PathAndQuery::from_static(STATUS);
+    let answer = grpc.unary(Request::new(StatusRequest {}), path, codec).await;
+    Ok(answer.map_err(|status| status.to_string())?.into_inner())
+}
+
+fn local(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}

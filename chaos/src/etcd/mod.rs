@@ -1,0 +1,17 @@
+//! Three replicas of etcd and a closed loop of puts, to compare with.
+//!
+//! | here | what |
+//! |---|---|
+//! | [`find_etcd`] (`find`) | where the program is |
+//! | [`EtcdGroup`] (`group`) | its replicas, each a process |
+//! | [`Puts`] (`puts`) | as many clients as asked, each of which puts again once it is answered |
+//! | `messages` | the few messages of its protocol that this takes |
+
+mod find;
+mod group;
+mod messages;
+mod puts;
+
+pub use find::find_etcd;
+pub use group::EtcdGroup;
+pub use puts::{Puts, PutsFound};

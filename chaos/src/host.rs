@@ -1,0 +1,34 @@
+use std::sync::Arc;
+
+use navarch::client::{Client, ClientOptions};
+use navarch_host::{Clock, Spawner, SystemSpawner};
+
+use crate::error::ChaosError;
+
+/// The time and the tasks of a run.
+#[derive(Clone)]
+pub struct Host {
+    /// Time.
+    pub clock: Clock,
+    /// Tasks.
+    pub spawner: Arc<dyn Spawner>,
+}
+
+impl Host {
+    /// This machine's. Within a tokio runtime only.
+    pub fn system() -> Self {
+        Self { clock: Clock::system(), spawner: SystemSpawner::current() }
+    }
+
+    /// A client of the replicas at `addresses`, each `host:port`.
+    ///
+    /// # Errors
+    ///
+    /// If an address is none.
+    pub fn client(&self, addresses: &[String]) -> Result<Client, ChaosError> {
+        let options = ClientOptions::new(self.clock.clone(), Arc::clone(&self.spawner));
+        // A whole group may be away for a while in a run; the deadline of a call is its limit.
+        let options = ClientOptions { unreachable_after: None, ..options };
+        Ok(Client::new(addresses, options)?)
+    }
+}

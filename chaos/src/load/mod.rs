@@ -1,0 +1,23 @@
+//! Clients that write and read while things go wrong, and the check of what they were told.
+//!
+//! | here | what |
+//! |---|---|
+//! | [`Workload`] (`workload`) | all clients of a run, started and stopped |
+//! | `writer` | registers nodes, counts registers up, orders diagnostics and repeats each order under its request id |
+//! | `reader` | reads from one replica what was acknowledged before |
+//! | [`History`] (`history`) | what was tried and what was acknowledged |
+//! | [`check`](fn@check) (`check`, `scan`) | the records of every replica against the history, at the end |
+//! | [`Stream`] (`stream`) | clients that write as fast as they are answered, for measuring gaps |
+
+mod check;
+mod history;
+mod reader;
+mod scan;
+mod stream;
+mod workload;
+mod writer;
+
+pub use check::{Checked, check};
+pub use history::{Counts, History};
+pub use stream::{Acknowledged, Stream};
+pub use workload::{Workload, WorkloadOptions};

@@ -1,0 +1,90 @@
+use std::{process, sync::Arc, time::Duration};
+
+use navarch_host::TaskHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{history::History, reader::Reader, writer::Writer};
+use crate::{error::ChaosError, host::Host, proc::Group};
+
+/// How much is asked of a group.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkloadOptions {
+    /// Clients that write.
+    pub writers: usize,
+    /// Between two writes of a client.
+    pub write_pause: Duration,
+    /// Between two reads of the client of each replica.
+    pub read_pause: Duration,
+}
+
+impl Default for WorkloadOptions {
+    /// A load of a few hundred calls a second, which leaves the replicas room on two cores.
+    fn default() -> Self {
+        Self {
+            writers: 8,
+            write_pause: Duration::from_millis(20),
+            read_pause: Duration::from_millis(5),
+        }
+    }
+}
+
+/// Clients that write through all replicas, and one for each replica that reads from it alone.
+pub struct Workload {
+    history: Arc<History>,
+    stop: CancellationToken,
+    tasks: Vec<TaskHandle>,
+}
+
+impl Workload {
+    /// Starts the clients.
+    ///
+    /// # Errors
+    ///
+    /// Never for a group of ours.
+    pub fn start(host: &Host, group: &Group, options: WorkloadOptions) -> Result<Self, ChaosError> {
+        let (history, stop) = (Arc::<History>::default(), CancellationToken::new());
+        let run = format!("{:x}-{:x}", host.clock.wall_ms(), process::id());
+        let mut tasks = Vec::new();
+        for number in 0..options.writers {
+            let writer = Writer {
+                host: host.clone(),
+                client: group.client()?,
+                history: Arc::clone(&history),
+                prefix: format!("{run}-{number}"),
+                pause: options.write_pause,
+            };
+            tasks.push(host.spawner.spawn("writer", writer.run(stop.clone())));
+        }
+        for index in 0..group.len() {
+            let reader = Reader {
+                host: host.clone(),
+                client: group.client_of(index),
+                replica: group.name(index).to_owned(),
+                history: Arc::clone(&history),
+                pause: options.read_pause,
+            };
+            tasks.push(host.spawner.spawn("reader", reader.run(stop.clone())));
+        }
+        Ok(Self { history, stop, tasks })
+    }
+
+    /// What the clients were told so far.
+    pub fn history(&self) -> Arc<History> {
+        Arc::clone(&self.history)
+    }
+
+    /// Lets every client finish its call, and answers what they were told.
+    pub async fn stop(mut self) -> Arc<History> {
+        self.stop.cancel();
+        for task in std::mem::take(&mut self.tasks) {
+            task.join().await;
+        }
+        Arc::clone(&self.history)
+    }
+}
+
+impl Drop for Workload {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

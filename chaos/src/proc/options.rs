@@ -1,0 +1,40 @@
+use std::path::PathBuf;
+
+/// A group that is to be started.
+#[derive(Clone, Debug)]
+pub struct GroupOptions {
+    /// The `navarch` binary.
+    pub program: PathBuf,
+    /// Where everything lies, on the disk that is to be tried; none: a temporary directory, which goes with
+    /// the group unless a test fails.
+    pub directory: Option<PathBuf>,
+    /// Replicas of the new group.
+    pub replicas: usize,
+    /// What the fleet is to be.
+    pub fleet: FleetFile,
+    /// Arguments of a fake cloud, which is started with `Some`, beside those that every one has.
+    pub cloud: Option<Vec<String>>,
+}
+
+impl GroupOptions {
+    /// Three replicas without pools.
+    pub fn new(program: PathBuf) -> Self {
+        Self { program, directory: None, replicas: 3, fleet: FleetFile::quiet(), cloud: None }
+    }
+}
+
+/// The part of the configuration files that all replicas share.
+#[derive(Clone, Debug)]
+pub struct FleetFile {
+    /// Lines under `server:`, without their margin.
+    pub server: Vec<String>,
+    /// Further sections; `{cloud}` stands for the fake cloud's `host:port`.
+    pub sections: String,
+}
+
+impl FleetFile {
+    /// No pools, and no node is missed within the hours of a run: nothing enters the log but what clients write.
+    pub fn quiet() -> Self {
+        Self { server: vec!["heartbeat_interval: 24h".to_owned()], sections: String::new() }
+    }
+}

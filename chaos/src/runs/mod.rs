@@ -1,0 +1,25 @@
+//! The runs of the `navarch-chaos` binary.
+//!
+//! | run | shows |
+//! |---|---|
+//! | [`kills`](fn@kills) | nothing acknowledged is lost, nothing applied twice, no read stale, while leaders are killed |
+//! | [`failover`](fn@failover) | how long writes wait for a new leader |
+//! | [`formation`](fn@formation) | replicas killed while they form a group end as one group |
+//! | [`etcd`](fn@etcd) | durable writes beside three replicas of etcd |
+//! | [`rest`](fn@rest) | elections of a group that nothing happens to |
+//! | [`durability`](fn@durability) | each acknowledged write was synced on a majority before |
+
+mod durability;
+mod etcd;
+mod failover;
+mod formation;
+mod kills;
+mod progress;
+mod rest;
+
+pub use durability::{DurabilityOptions, DurabilityReport, durability};
+pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, etcd};
+pub use failover::{FailoverOptions, FailoverReport, failover};
+pub use formation::{FormationOptions, FormationReport, formation};
+pub use kills::{KillsOptions, KillsReport, Victims, kills};
+pub use rest::{RestReport, rest};

@@ -1,0 +1,58 @@
+//! A group of real processes: killed, stopped, wiped, cut off, grown and shrunk, while clients call it.
+//!
+//! | module | what is shown |
+//! |---|---|
+//! | `failover` | nothing acknowledged is lost, done twice or read stale; a leader that stops hands over |
+//! | `formation` | replicas killed while they form a group end as one |
+//! | `membership` | a wiped replica comes back under a new id; three become five and three again |
+//! | `cut_off` | a replica without a majority says so, and answers stale reads |
+//! | `durability` | acknowledged writes were synced on a majority before |
+//! | `peers` | clients that nobody here wrote register at one replica and read from the others |
+//! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
+//!
+//! `navarch-chaos` has the long forms.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod cut_off;
+mod durability;
+mod failover;
+mod formation;
+mod membership;
+mod peers;
+mod pools;
+
+use std::{io::Write as _, time::Duration};
+
+use navarch_chaos::{Host, proc::GroupOptions};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// How long anything may take that is waited for: far above what it takes, for machines are busy.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Groups would take the processor from each other, and elect for lack of it.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// A test's turn, and the machine for it.
+struct Turn {
+    host: Host,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Turn {
+    async fn take() -> Self {
+        let turn = ONE_AT_A_TIME.lock().await;
+        Self { host: Host::system(), _turn: turn }
+    }
+}
+
+/// Three replicas of the program under test.
+fn group() -> GroupOptions {
+    GroupOptions::new(env!("CARGO_BIN_EXE_navarch").into())
+}
+
+/// Says that a test was not made, past the test harness, which would swallow it.
+fn skip(reason: &str) {
+    // Where stderr is closed nobody reads it.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
+}

@@ -1,0 +1,148 @@
+use std::{collections::BTreeSet, fs, time::Duration};
+
+use navarch::client::{
+    CallOptions, Client,
+    rpc::{ListEvents, ListInstances, ListPools},
+};
+use navarch_chaos::{
+    Host,
+    proc::{FleetFile, Group, GroupOptions, http},
+    until,
+};
+use navarch_proto::api;
+
+use crate::{LIMIT, Turn, group};
+
+/// The original-style file that people are shown.
+const FILE: &str = "deploy/examples/two-pools.yaml";
+
+/// The pools of [`FILE`] and their minima.
+const MINIMA: [(&str, u32); 2] = [("inference", 3), ("training", 2)];
+
+/// The example with the fake cloud of the group as its provider, and with times short enough to watch.
+fn two_pools() -> FleetFile {
+    let text = fs::read_to_string(FILE).unwrap();
+    let at = text.find("\nproviders:").expect("the example has providers");
+    let (fake, http) = ("type: fake\n    gpu_count: 8", "type: http\n    url: \"http://{cloud}\"");
+    assert!(text.contains(fake), "the example has one fake provider");
+    let manager = "\ninstance_manager:\n  stale_check_interval: 1s\n";
+    let server = ["heartbeat_interval: 1s", "autoscale_interval: 1s", "health_check_interval: 2s"];
+    FleetFile {
+        server: server.map(str::to_owned).into(),
+        sections: text[at..].replace(fake, http) + manager,
+    }
+}
+
+fn settled(pool: &api::PoolInfo) -> bool {
+    let size = (pool.running, pool.healthy_nodes, pool.occupancy);
+    size == (pool.min_nodes, pool.min_nodes, pool.min_nodes)
+}
+
+/// Waits until both pools hold their minimum, neither more nor less.
+async fn wait_for_minima(host: &Host, client: &Client) {
+    until(host, "pools at their minimum", LIMIT, || async {
+        let options = CallOptions::default();
+        let answer = client.call::<ListPools>(api::ListPoolsRequest {}, &options);
+        let pools = answer.await.map_err(|error| error.to_string())?.message.pools;
+        let minima: Vec<_> = pools.iter().map(|pool| (&*pool.name, pool.min_nodes)).collect();
+        if minima == MINIMA && pools.iter().all(settled) {
+            Ok(())
+        } else {
+            Err(format!("{pools:#?}"))
+        }
+    })
+    .await
+    .unwrap();
+}
+
+async fn running(client: &Client, pool: &str) -> Vec<api::InstanceInfo> {
+    let request = api::ListInstancesRequest {
+        pool_name: pool.to_owned(),
+        state: api::InstanceState::Running.into(),
+        ..Default::default()
+    };
+    let answer = client.call::<ListInstances>(request, &CallOptions::default()).await;
+    answer.unwrap().message.instances
+}
+
+/// Waits until `gone` runs no more and the pools hold their minimum again.
+async fn wait_for_replacement(host: &Host, client: &Client, gone: &api::InstanceInfo) {
+    until(host, "the replacement of an instance", LIMIT, || async {
+        let instances = running(client, &gone.pool_name).await;
+        let ids: BTreeSet<_> = instances.into_iter().map(|one| one.instance_id).collect();
+        if ids.contains(&gone.instance_id) { Err(format!("{ids:?}")) } else { Ok(()) }
+    })
+    .await
+    .unwrap();
+    wait_for_minima(host, client).await;
+}
+
+/// Kills the agent of a machine; `machine` says what becomes of the machine itself.
+async fn kill(host: &Host, group: &Group, instance: &api::InstanceInfo, machine: &str) {
+    let path = format!("/v1/admin/instances/{}/kill", instance.provider_ref);
+    let body = format!("{{\"machine\": \"{machine}\"}}");
+    let answer = http::post(host, &group.cloud_address(), (&path, &body), LIMIT).await;
+    assert_eq!(answer.unwrap().status, 200);
+}
+
+/// What the journal tells of a subject.
+async fn journal(client: &Client, subject: &str) -> Vec<api::FleetEvent> {
+    let request = api::ListEventsRequest { subject: subject.to_owned(), ..Default::default() };
+    let answer = client.call::<ListEvents>(request, &CallOptions::default()).await;
+    answer.unwrap().message.events
+}
+
+/// The journal must say that a controller did `kind` to `subject`, and why.
+async fn assert_told(client: &Client, subject: &str, kind: &str) {
+    let events = journal(client, subject).await;
+    let told = events.iter().find(|event| event.kind == kind);
+    let told = told.unwrap_or_else(|| panic!("no {kind} of {subject}: {events:#?}"));
+    assert!(told.actor.starts_with("controller:"), "{told:?}");
+    assert!(!told.reason.is_empty(), "{told:?}");
+    println!("{kind} of {subject} by {}: {}", told.actor, told.reason);
+}
+
+/// Without it the main job would be undone: machines that are gone would stay gone.
+#[tokio::test]
+async fn pools_come_to_their_minimum_and_back_to_it() {
+    let turn = Turn::take().await;
+    let host = &turn.host;
+    let cloud = Some(vec!["--boot-delay".to_owned(), "200ms".to_owned()]);
+    let options = GroupOptions { fleet: two_pools(), cloud, ..group() };
+    let group = Group::start(host, options).await.unwrap();
+    let client = group.client().unwrap();
+    wait_for_minima(host, &client).await;
+
+    let silenced = running(&client, "training").await.remove(0);
+    kill(host, &group, &silenced, "stays").await;
+    wait_for_replacement(host, &client, &silenced).await;
+    assert_told(&client, &format!("node/{}", silenced.node_id), "node-lost").await;
+    let instance = format!("instance/{}", silenced.instance_id);
+    assert_told(&client, &instance, "instance-terminating").await;
+
+    let vanished = running(&client, "inference").await.remove(0);
+    kill(host, &group, &vanished, "vanishes").await;
+    wait_for_replacement(host, &client, &vanished).await;
+    let instance = format!("instance/{}", vanished.instance_id);
+    let events = journal(&client, &instance).await;
+    let last = events.last().expect("the journal tells of the instance");
+    assert!(last.actor.starts_with("controller:") && !last.reason.is_empty(), "{events:#?}");
+    println!("{} of {instance} by {}: {}", last.kind, last.actor, last.reason);
+    assert_bought_once(host, &group).await;
+}
+
+/// No machine may have been bought twice for one order.
+async fn assert_bought_once(host: &Host, group: &Group) {
+    let address = group.cloud_address();
+    let ledger = http::get(host, &address, "/v1/ledger", Duration::from_secs(10));
+    let ledger = ledger.await.unwrap().body;
+    let mut orders = BTreeSet::new();
+    for line in ledger.lines().filter(|line| !line.is_empty()) {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        if entry["effect"] == "created" {
+            let key = entry["idempotency_key"].as_str().unwrap().to_owned();
+            assert!(orders.insert(key), "bought twice: {line}");
+        }
+    }
+    assert_eq!(orders.len(), 7, "five machines and two replacements:\n{ledger}");
+}
