@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use navarch_fleet::{Administrative, FleetState, LogTime, Node};
@@ -57,7 +57,11 @@ impl Controller for Drainer {
     }
 
     fn period(&self, fleet: &FleetState, _: u64) -> Duration {
-        let waits = fleet.nodes_wanting_attention().next().is_some();
+        let drains = |node: &Arc<Node>| match node.administrative {
+            Administrative::Draining(drain) => !drain.drained,
+            Administrative::Active | Administrative::Cordoned | Administrative::Terminated => false,
+        };
+        let waits = fleet.nodes_wanting_attention().any(drains);
         if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use navarch_fleet::{Administrative, Drain, FleetState, Instance, InstanceState, Node};
@@ -122,7 +122,11 @@ impl Controller for Replacer {
     }
 
     fn period(&self, fleet: &FleetState, _: u64) -> Duration {
-        let waits = fleet.nodes_wanting_attention().next().is_some();
+        let suffers = |node: &Arc<Node>| {
+            let terminated = node.administrative == Administrative::Terminated;
+            !terminated && (node.health.latched || node.is_lost())
+        };
+        let waits = fleet.nodes_wanting_attention().any(suffers);
         if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 

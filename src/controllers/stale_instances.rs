@@ -2,7 +2,10 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use navarch_fleet::{FleetState, Instance, InstanceState};
-use navarch_proto::fleet::{FailInstance, FailureKind, proposal::Kind};
+use navarch_proto::{
+    api::FleetEvent,
+    fleet::{FailInstance, FailureKind, proposal::Kind},
+};
 
 use crate::{
     leader::{Controller, Report, Tenure},
@@ -10,6 +13,8 @@ use crate::{
 };
 
 const NAME: &str = "stale-instances";
+/// However near the next deadline is.
+const SHORTEST_PERIOD_MS: u64 = 1_000;
 
 /// Fails machines that were bought and never registered; their termination follows.
 pub(super) struct StaleInstances {
@@ -22,21 +27,28 @@ impl StaleInstances {
     }
 }
 
-/// Instances past their registration time-out. A machine may have tried to register while there was no
-/// leader, so after a new session each gets at least one heartbeat time-out more.
-fn plan(fleet: &FleetState, session_opened_ms: u64, now_ms: u64) -> Vec<Kind> {
+/// When each machine that has not registered is failed, in milliseconds of LogTime. A machine may have tried to
+/// register while there was no leader, so after a new session each gets at least one heartbeat time-out.
+fn deadlines(
+    fleet: &FleetState,
+    session_opened_ms: u64,
+) -> impl Iterator<Item = (u64, &Arc<Instance>)> {
     let settings = fleet.settings();
-    if session_opened_ms.saturating_add(settings.heartbeat_timeout_ms) > now_ms {
-        return Vec::new();
-    }
+    let grace_over_ms = session_opened_ms.saturating_add(settings.heartbeat_timeout_ms);
     let timeout_ms = settings.registration_timeout_ms;
-    let pending = fleet.instances_in_state(InstanceState::PendingRegistration);
-    let stale = pending.filter(|one| one.state_since.plus_ms(timeout_ms).as_ms() <= now_ms);
-    let fail = |instance: &Arc<Instance>| {
+    fleet.instances_in_state(InstanceState::PendingRegistration).map(move |instance| {
+        (instance.state_since.plus_ms(timeout_ms).as_ms().max(grace_over_ms), instance)
+    })
+}
+
+fn plan(fleet: &FleetState, session_opened_ms: u64, now_ms: u64) -> Vec<Kind> {
+    let timeout_s = fleet.settings().registration_timeout_ms / 1_000;
+    let stale = deadlines(fleet, session_opened_ms).filter(|&(at, _)| at <= now_ms);
+    let fail = |(_, instance): (u64, &Arc<Instance>)| {
         Kind::FailInstance(FailInstance {
             instance_id: instance.id.as_str().to_owned(),
             kind: FailureKind::Stale.into(),
-            reason: format!("no agent registered within {} s of the purchase", timeout_ms / 1_000),
+            reason: format!("no agent registered within {timeout_s} s of the purchase"),
             instance_revision: instance.revision.0,
         })
     };
@@ -49,8 +61,17 @@ impl Controller for StaleInstances {
         NAME
     }
 
-    fn period(&self, fleet: &FleetState, _: u64) -> Duration {
-        Duration::from_millis(fleet.settings().stale_check_interval_ms)
+    fn period(&self, fleet: &FleetState, now_ms: u64) -> Duration {
+        // The configured interval is the longest; a deadline that comes before it is met on time.
+        let interval_ms = fleet.settings().stale_check_interval_ms;
+        let next = deadlines(fleet, self.liveness.session_opened_ms()).map(|(at, _)| at).min();
+        let left_ms = next.map_or(u64::MAX, |at| at.saturating_sub(now_ms));
+        Duration::from_millis(left_ms.clamp(SHORTEST_PERIOD_MS.min(interval_ms), interval_ms))
+    }
+
+    fn wakes_on(&self, event: &FleetEvent) -> bool {
+        // It may bear a deadline that comes before everything known so far.
+        event.kind == "instance-bought"
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

@@ -14,6 +14,7 @@ const YIELDS_PER_STEP: usize = 64;
 /// Time that a test moves. Sleepers wake in the order of their deadlines, each at exactly its deadline.
 #[derive(Debug)]
 pub struct FakeClock {
+    yields_per_step: usize,
     state: Mutex<State>,
 }
 
@@ -29,13 +30,18 @@ struct State {
 impl FakeClock {
     /// A clock that stands at `wall_ms` milliseconds since the Unix epoch.
     pub fn new(wall_ms: u64) -> Arc<Self> {
+        Self::settling(wall_ms, YIELDS_PER_STEP)
+    }
+
+    /// The same for a long time in which little happens: at each step it lets other tasks run only so often.
+    pub fn settling(wall_ms: u64, yields_per_step: usize) -> Arc<Self> {
         let state = State {
             now: Duration::ZERO,
             wall_origin_ms: wall_ms,
             sleepers: BTreeMap::new(),
             arrivals: 0,
         };
-        Arc::new(Self { state: Mutex::new(state) })
+        Arc::new(Self { yields_per_step, state: Mutex::new(state) })
     }
 
     /// Moves time by `duration`, stopping at each sleeper's deadline on the way so that what it does next
@@ -43,27 +49,17 @@ impl FakeClock {
     pub async fn advance(&self, duration: Duration) {
         let end = self.lock().now + duration;
         loop {
-            settle().await;
-            let woken = {
-                let mut state = self.lock();
-                match state.sleepers.first_key_value() {
-                    Some((&(deadline, arrival), _)) if deadline <= end => {
-                        state.now = state.now.max(deadline);
-                        state.sleepers.remove(&(deadline, arrival))
-                    }
-                    _ => {
-                        state.now = end;
-                        None
-                    }
-                }
-            };
-            match woken {
-                // A sleeper that has gone away meanwhile is no failure.
-                Some(sleeper) => drop(sleeper.send(())),
-                None => break,
+            self.settle().await;
+            let woken = self.lock().next_sleepers(end);
+            if woken.is_empty() {
+                break;
+            }
+            for sleeper in woken {
+                // One that has gone away meanwhile is no failure.
+                drop(sleeper.send(()));
             }
         }
-        settle().await;
+        self.settle().await;
     }
 
     /// Makes the wall clock leap without moving monotonic time, as an operator's `date` does.
@@ -97,14 +93,31 @@ impl FakeClock {
         let _ = woken.await;
     }
 
+    async fn settle(&self) {
+        for _ in 0..self.yields_per_step {
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn settle() {
-    for _ in 0..YIELDS_PER_STEP {
-        tokio::task::yield_now().await;
+impl State {
+    /// Moves to the next deadline that is not after `end`, and takes all that sleep until then, in the order
+    /// of their arrival; none: it moved to `end`.
+    fn next_sleepers(&mut self, end: Duration) -> Vec<oneshot::Sender<()>> {
+        // Whoever gave up waiting would only make everybody settle once more.
+        self.sleepers.retain(|_, sleeper| !sleeper.is_closed());
+        let next = self.sleepers.first_key_value().map(|(&(deadline, _), _)| deadline);
+        let Some(deadline) = next.filter(|&deadline| deadline <= end) else {
+            self.now = end;
+            return Vec::new();
+        };
+        self.now = self.now.max(deadline);
+        let later = self.sleepers.split_off(&(deadline, u64::MAX));
+        std::mem::replace(&mut self.sleepers, later).into_values().collect()
     }
 }
 

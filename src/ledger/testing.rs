@@ -23,7 +23,10 @@ pub(crate) struct TestGroup {
 
 impl TestGroup {
     pub(crate) fn new() -> Self {
-        let time = FakeClock::new(START_MS);
+        Self::on(FakeClock::new(START_MS))
+    }
+
+    pub(crate) fn on(time: Arc<FakeClock>) -> Self {
         let clock = Clock::fake(Arc::clone(&time));
         let (machine, views) = FleetMachine::new();
         let group = LocalGroup::new(Box::new(machine), 2, clock.clone());
