@@ -67,6 +67,10 @@ use self::{
 };
 use crate::telemetry;
 
+/// What processes that serve others log. The Raft library would say ten times a second that a replica is
+/// away, and dump its state at each start; what matters of it `navarch_cluster` says.
+const SERVING_LEVEL: &str = "info,openraft=error";
+
 /// Runs the command that `arguments` name, the program's own name first, and answers the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let Arguments { global, command } = match Arguments::try_parse_from(arguments) {
@@ -90,7 +94,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn prepare(global: &GlobalArguments, command: &Command) -> Result<(Settings, Runtime), Failure> {
-    let default_level = if command.serves() { "info" } else { "error" };
+    let default_level = if command.serves() { SERVING_LEVEL } else { "error" };
     let level = global.log_level.as_deref().unwrap_or(default_level);
     telemetry::start(level, global.log_format)
         .map_err(|error| Failure::usage(error.to_string()))?;
