@@ -33,9 +33,10 @@ fn two_pools() -> FleetFile {
     }
 }
 
+/// What is being given back may take its time: a cloud that does not know a machine is not believed at once.
 fn settled(pool: &api::PoolInfo) -> bool {
-    let size = (pool.running, pool.healthy_nodes, pool.occupancy);
-    size == (pool.min_nodes, pool.min_nodes, pool.min_nodes)
+    let sizes = (pool.running, pool.size, pool.healthy_nodes);
+    sizes == (pool.min_nodes, pool.min_nodes, pool.min_nodes)
 }
 
 /// Waits until both pools hold their minimum, neither more nor less.

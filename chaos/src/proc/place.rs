@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn configurations_load() {
         let directory = Path::new("/tmp/with \"quotes\"");
-        let places = [1, 2, 3].map(|port| Place::new(directory, usize::from(port), (port, 100)));
+        let places =
+            [1, 2, 3].map(|port| Place::new(directory, usize::from(port), (port, 100 + port)));
         let sections = "providers:\n  p: {type: http, url: \"http://{cloud}\"}\n".to_owned();
         let fleet = FleetFile { sections, ..FleetFile::quiet() };
         let text = places[1].config_text(&places, &fleet, "127.0.0.1:7");
