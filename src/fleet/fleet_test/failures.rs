@@ -70,7 +70,7 @@ fn occupancy_bounds_purchases() {
     assert_eq!(fleet.reject(order("i4", "a")), RejectionCode::Exhausted, "terminating");
     fleet.accept(gone("i1"));
     fleet.accept(order("i4", "a"));
-    fleet.accept(fail("i2", FailureKind::Quota));
+    fleet.accept(fail("i2", FailureKind::LaunchTimeout));
     fleet.accept(order("i5", "a"));
     fleet.accept(purchase("i3", "m3"));
     fleet.accept(fail("i3", FailureKind::Vanished));
@@ -116,7 +116,7 @@ fn failures_reach_the_node() {
     let mut fleet = Fleet::configured();
     fleet.accept(order("i1", "a"));
     fleet.accept(register(node_request("m1", &[("navarch.instance", "i1")]), ""));
-    fleet.accept(fail("i1", FailureKind::Invalid));
+    fleet.accept(fail("i1", FailureKind::LaunchTimeout));
     assert_eq!(instance_of(&fleet, "m1"), None);
     assert_eq!(fleet.status("m1"), NodeStatus::Active);
     fleet.accept(order("i2", "a"));
