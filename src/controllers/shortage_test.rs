@@ -22,6 +22,13 @@ fn planned(world: &World) -> Vec<String> {
     words(&steps(world))
 }
 
+/// Logs the first planned order, under that id.
+fn place(world: &World, id: &str) {
+    let Kind::RequestInstance(mut order) = steps(world).remove(0) else { panic!("no order") };
+    order.instance_id = id.to_owned();
+    world.accept(Kind::RequestInstance(order));
+}
+
 fn fail(world: &World, id: &str, kind: FailureKind) {
     world.accept(Kind::FailInstance(FailInstance {
         instance_id: id.to_owned(),
@@ -55,7 +62,7 @@ async fn occupancy_never_passes_the_maximum() {
     for id in ["i1", "i2", "i3"] {
         world.running(id, "a");
     }
-    let full = format!("hold a {FULL:?}");
+    let full = || format!("hold a {FULL:?}");
     fail(&world, "i1", FailureKind::NodeLost);
     assert_eq!(planned(&world), std::slice::from_ref(&full));
     let instance_id = "i1".to_owned();
@@ -63,9 +70,9 @@ async fn occupancy_never_passes_the_maximum() {
         instance_id,
         ..TerminateInstance::default()
     }));
-    assert_eq!(planned(&world), [full]);
+    assert_eq!(planned(&world), [full()]);
     fail(&world, "i2", FailureKind::Vanished);
-    assert_eq!(planned(&world), ["order cloud eu".to_owned(), format!("hold a {FULL:?}")]);
+    assert_eq!(planned(&world), ["order cloud eu".to_owned(), full()]);
 }
 
 /// Without it the journal would repeat a hold every second, or a pool would look held for ever.
@@ -104,24 +111,10 @@ async fn a_long_reason_is_noted_once() {
     let mut broad = pool("a", 0, 200);
     broad.providers = vec![provider];
     let world = World::new(vec![broad]);
+    world.accept(Kind::ScalePool(ScalePool { pool: "a".to_owned(), target: 1, hold_until_ms: 0 }));
     for number in 0..100 {
-        let id = format!("i{number:03}");
-        let Kind::RequestInstance(order) = ({
-            let target = 1;
-            world.accept(Kind::ScalePool(ScalePool {
-                pool: "a".to_owned(),
-                target,
-                hold_until_ms: 0,
-            }));
-            steps(&world).remove(0)
-        }) else {
-            panic!("no order")
-        };
-        world.accept(Kind::RequestInstance(navarch_proto::fleet::RequestInstance {
-            instance_id: id.clone(),
-            ..order
-        }));
-        fail(&world, &id, FailureKind::Capacity);
+        place(&world, &format!("i{number:03}"));
+        fail(&world, &format!("i{number:03}"), FailureKind::Capacity);
     }
     let Kind::HoldPool(noted) = steps(&world).remove(0) else { panic!("not held") };
     assert_eq!(noted.reason.len(), LONGEST_REASON);
@@ -199,13 +192,8 @@ async fn each_place_falls_back_to_the_next() {
     for (id, expected) in
         [("i1", "order cloud eu"), ("i2", "order cloud us"), ("i3", "order other eu")]
     {
-        let mut planned = steps(&world);
-        assert_eq!(words(&planned), [expected]);
-        let Kind::RequestInstance(order) = planned.remove(0) else { panic!("no order") };
-        world.accept(Kind::RequestInstance(navarch_proto::fleet::RequestInstance {
-            instance_id: id.to_owned(),
-            ..order
-        }));
+        assert_eq!(planned(&world), [expected]);
+        place(&world, id);
         fail(&world, id, FailureKind::Capacity);
     }
     assert_eq!(

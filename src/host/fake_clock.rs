@@ -56,7 +56,7 @@ impl FakeClock {
             }
             for sleeper in woken {
                 // One that has gone away meanwhile is no failure.
-                drop(sleeper.send(()));
+                let _ = sleeper.send(());
             }
         }
         self.settle().await;

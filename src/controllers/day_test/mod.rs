@@ -14,7 +14,7 @@ use navarch_proto::{
     },
 };
 
-use self::scene::{BEAT, Scene};
+use self::scene::{BEAT, BEAT_MS, Scene};
 use crate::ledger::Author;
 
 const MINUTE: u64 = 60;
@@ -150,7 +150,7 @@ impl Deadlines {
         scene.sleep(10).await;
         let fleet = scene.fleet();
         let last_beat_ms = fleet.last_seen(fleet.node(&silent).unwrap().number).unwrap().at.as_ms();
-        assert!(last_beat_ms <= start_ms && last_beat_ms + BEAT.as_millis() as u64 > start_ms);
+        assert!(last_beat_ms <= start_ms && last_beat_ms + BEAT_MS > start_ms);
         Self { start_ms, silent, last_beat_ms, ill, drained }
     }
 

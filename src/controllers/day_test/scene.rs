@@ -31,7 +31,8 @@ use crate::{
 };
 
 /// How often agents beat.
-pub(super) const BEAT: Duration = Duration::from_secs(30);
+pub(super) const BEAT: Duration = Duration::from_millis(BEAT_MS);
+pub(super) const BEAT_MS: u64 = 30_000;
 
 /// No wake-up here sets off a longer chain of others.
 const YIELDS_PER_STEP: usize = 16;
