@@ -64,13 +64,13 @@ async fn one_a_pool_at_a_time() {
     assert_eq!(planned(&world), [fail("a2")]);
 }
 
-/// Verdicts of reports in a row: of their checks, of their events.
-type Reports = &'static [(HealthStatus, HealthStatus)];
-
 /// Without it a machine would be replaced for one bad report, or never, as in the original.
 #[tokio::test(flavor = "current_thread")]
 async fn unhealthy_reports_in_a_row_count() {
-    let table: [(&str, Reports, bool); 6] = [
+    /// Checks and events.
+    type Reported = (HealthStatus, HealthStatus);
+
+    let table: [(&str, &[Reported], bool); 6] = [
         ("one", &[(UNHEALTHY, UNKNOWN)], false),
         ("two", &[(UNHEALTHY, UNKNOWN), (UNHEALTHY, UNKNOWN)], true),
         (

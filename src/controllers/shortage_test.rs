@@ -64,7 +64,7 @@ async fn occupancy_never_passes_the_maximum() {
     }
     let full = || format!("hold a {FULL:?}");
     fail(&world, "i1", FailureKind::NodeLost);
-    assert_eq!(planned(&world), std::slice::from_ref(&full));
+    assert_eq!(planned(&world), [full()]);
     let instance_id = "i1".to_owned();
     world.accept(Kind::TerminateInstance(TerminateInstance {
         instance_id,
