@@ -23,7 +23,7 @@ async fn survives(count: usize, victims: Victims) {
     let report = runs::kills(&turn.host, group(), options).await.unwrap();
     assert!(report.violations.is_empty(), "{:#?}", report.violations);
     assert_eq!(report.counts.failed_writes, 0, "{:#?}", report.failures);
-    assert!(report.counts.writes > 20 && report.counts.reads > 20, "{:?}", report.counts);
+    assert!(report.counts.writes > 10 && report.counts.reads > 10, "{:?}", report.counts);
     assert!(report.checked.nodes > 0 && report.checked.orders > 0, "{:?}", report.checked);
 }
 
