@@ -29,7 +29,7 @@ fn finished_instances_go_after_a_day_with_their_nodes() {
         fleet.accept(register_plain(machine));
     }
     fleet.accept(order("i3", "a"));
-    fleet.accept(fail("i3", FailureKind::Quota));
+    fleet.accept(fail("i3", FailureKind::LaunchTimeout));
     fleet.accept(fail("i2", FailureKind::NodeLost));
     let instance_id = "i1".to_owned();
     fleet.accept(Kind::TerminateInstance(TerminateInstance {
