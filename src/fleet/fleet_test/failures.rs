@@ -110,6 +110,24 @@ fn capacity_failures_pause_and_purchases_end_the_pause() {
     fleet.accept(order("i5", "a"));
 }
 
+/// A refusal that paused nothing would be asked for again at once, for ever; a burst that paused many times over
+/// would close a place for half an hour.
+#[test]
+fn every_final_refusal_pauses_and_a_burst_is_one() {
+    for kind in [FailureKind::Capacity, FailureKind::Quota, FailureKind::Invalid] {
+        let mut fleet = Fleet::configured();
+        for id in ["i1", "i2"] {
+            fleet.accept(order(id, "a"));
+        }
+        fleet.accept(fail("i1", kind));
+        fleet.advance(10_000);
+        fleet.accept(fail("i2", kind));
+        let (_, backoff) = fleet.state.backoffs().next().unwrap();
+        assert_eq!((backoff.failures, backoff.until.as_ms()), (1, fleet.now_ms + 20_000));
+        assert_eq!(fleet.reject(order("i3", "a")), RejectionCode::Precondition);
+    }
+}
+
 /// A node under a failed order is somebody else's machine; one under a vanished machine is no more.
 #[test]
 fn failures_reach_the_node() {
