@@ -11,6 +11,7 @@ use std::{
 use navarch_cluster::{FatalHook, Replica, ReplicaParts, StartError, StopReason};
 use navarch_host::{Clock, Spawner, SystemSpawner, TaskHandle};
 use navarch_proto::fleet::{ApplyFleetSpec, FleetSpec, proposal::Kind};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -91,6 +92,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Server
     if tokens.agent.is_some() && tokens.operator.is_none() {
         return Err(ServerError::AgentTokenAlone);
     }
+    raise_open_files();
     let host = Host { clock: Clock::system(), spawner: SystemSpawner::current() };
     // The port first: when it is taken, nothing else must have happened.
     let listener = Listener::bind(ListenerConfig::new(&options.config.replica.address)).await?;
@@ -107,6 +109,17 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Server
     let ledger = Ledger::new(Arc::new(replica.clone()), views, host.clock.clone());
     let assembly = Assembly::new(&options.config, &host, (replica, ledger), &relayed)?;
     assembly.serve(listener, &options.config, stop).await
+}
+
+/// Each client takes a file descriptor, and the usual soft limit is 1,024: takes what the hard limit allows.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// Time and tasks.

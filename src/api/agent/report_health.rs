@@ -68,5 +68,6 @@ fn judge(call: &Call, request: &ReportHealthRequest) -> Result<RecordVerdict, St
         reason: verdict.reason,
         policy_revision,
         node_incarnation: node.incarnation,
+        request_id: call.context.request_id.to_string(),
     })
 }

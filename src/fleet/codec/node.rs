@@ -38,6 +38,7 @@ pub(super) fn to_record(node: &Node) -> NodeRecord {
         revision: node.revision.0,
         registered_ms: node.registered_at.as_ms(),
         last_request_id: node.last_request_id.to_string(),
+        last_report_id: node.last_report_id.to_string(),
         instance_id: text_of(node.instance_id.as_ref()),
         administrative: administrative.into(),
         administrative_reason: node.administrative_reason.to_string(),
@@ -79,6 +80,7 @@ pub(super) fn from_record(
         revision: Revision(record.revision),
         registered_at: LogTime::from_ms(record.registered_ms),
         last_request_id: stored(&record.last_request_id, ANY_LENGTH),
+        last_report_id: stored(&record.last_report_id, ANY_LENGTH),
         administrative: administrative(record)?,
         administrative_reason: stored(&record.administrative_reason, ANY_LENGTH),
         health: Health {

@@ -236,5 +236,6 @@ pub(crate) fn verdict(node: &str, checks: HealthStatus, events: HealthStatus) ->
         reason: "XID 79".to_owned(),
         policy_revision: 0,
         node_incarnation: 1,
+        request_id: String::new(),
     }
 }

@@ -114,6 +114,21 @@ fn drains_are_accepted_refused_and_finished() {
     assert_eq!(fleet.reject(refuse(0)), RejectionCode::Precondition);
 }
 
+/// Without it a report whose answer was lost, and that was sent again, would replace a machine at half the
+/// configured count.
+#[test]
+fn a_repeated_report_counts_once() {
+    let mut fleet = fleet_with_node();
+    let unhealthy = verdict("n", HealthStatus::Unhealthy, HealthStatus::Unknown);
+    let reported = |id: &str| {
+        Kind::RecordVerdict(RecordVerdict { request_id: id.to_owned(), ..unhealthy.clone() })
+    };
+    for (id, count) in [("one", 1), ("one", 1), ("two", 2), ("two", 2), ("", 3), ("", 4)] {
+        fleet.accept(reported(id));
+        assert_eq!(fleet.state.node("n").unwrap().health.unhealthy_reports, count, "{id:?}");
+    }
+}
+
 /// Two judges with different policies, or a judge of a node that was reinstalled since, must not both win.
 #[test]
 fn stale_verdicts_are_judged_again() {

@@ -174,6 +174,8 @@ impl Step {
                 node_id,
                 rule: "rule".to_owned(),
                 reason,
+                // Now and then the same one again.
+                request_id: format!("report {}", self.three),
             }),
             13 => Kind::DeclareLost(DeclareLost {
                 node_id,

@@ -50,6 +50,8 @@ pub struct Node {
     pub registered_at: LogTime,
     /// Under which request id it last registered; a retry under the same one changes nothing.
     pub last_request_id: Arc<str>,
+    /// The request of the last report that changed the health, so that a retry of it counts once.
+    pub last_report_id: Arc<str>,
     /// What people decided.
     pub administrative: Administrative,
     /// Why they did.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use navarch_proto::{
     api::HealthStatus,
     fleet::{Accepted, RecordVerdict},
@@ -12,13 +14,17 @@ use crate::{
 };
 
 /// Records what a health report was judged to mean. A verdict by another policy than the present one, or on
-/// another incarnation of the node, is stale.
+/// another incarnation of the node, is stale. A retry of the report that last changed the health changes nothing.
 pub(super) fn apply(
     proposal: &RecordVerdict,
     state: &mut FleetState,
     context: &mut Context<'_>,
 ) -> Result<Accepted, Refusal> {
     let node = shared::node(state, &proposal.node_id)?;
+    if !proposal.request_id.is_empty() && *node.last_report_id == *proposal.request_id {
+        return Ok(shared::accepted_node(state, node.id.as_str()));
+    }
+    crate::ids::check_text("request id", &proposal.request_id).map_err(Refusal::from)?;
     let report = Report {
         checks: verdict(proposal.checks)?,
         events: verdict(proposal.events)?,
@@ -45,7 +51,11 @@ pub(super) fn apply(
             .change("health", verdict_word(node.health.verdict), verdict_word(health.verdict))
             .change("latched", node.health.latched, health.latched);
         let rule = (node.health.rule.clone(), health.rule.clone());
-        state.nodes.update(node.id.as_str(), |record| record.health = health);
+        let report_id = Arc::from(proposal.request_id.as_str());
+        state.nodes.update(node.id.as_str(), |record| {
+            record.health = health;
+            record.last_report_id = report_id;
+        });
         let event = shared::with_status_change(event, state, &node);
         // One more report of the same is no news.
         if event.has_changes() {

@@ -160,6 +160,7 @@ fn blank(id: NodeId, number: NodeNumber) -> Node {
         revision: Revision(1),
         registered_at: crate::time::LogTime::default(),
         last_request_id: Arc::default(),
+        last_report_id: Arc::default(),
         administrative: Administrative::Active,
         administrative_reason: Arc::default(),
         health: Health::default(),
