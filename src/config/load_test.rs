@@ -129,8 +129,8 @@ fn the_replica_example() {
     assert_eq!(replica.timings.election_max, Duration::from_millis(600));
     let tls = TlsFiles {
         ca: folder.join("tls/ca.pem"),
-        cert: folder.join("tls/r1.pem"),
-        key: folder.join("tls/r1.key"),
+        cert: folder.join("tls/r1.navarch.example.pem"),
+        key: folder.join("tls/r1.navarch.example-key.pem"),
     };
     assert_eq!(replica.tls, Some(tls));
 }
