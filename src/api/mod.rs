@@ -11,7 +11,7 @@
 //! | `hint` | where clients reach the leader |
 //! | `relay` | the leader's end of a relayed call |
 //! | `frame` | gRPC messages and answers as HTTP |
-//! | `call` | [`Call`]: what a handler gets |
+//! | `call` | what a handler gets |
 //! | `errors` | outcomes and failures as status codes |
 //! | `page` | paging of lists |
 //! | `waiters` | polls that wait for commands |
