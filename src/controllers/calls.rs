@@ -8,7 +8,7 @@ use futures::{
     future::{BoxFuture, FutureExt as _},
     stream::FuturesUnordered,
 };
-use navarch_fleet::{Instance, InstanceId, ProviderName};
+use navarch_fleet::{FleetState, Instance, InstanceId, InstanceState, ProviderName};
 use navarch_host::{Clock, Moment};
 
 /// Calls of one provider under way at once.
@@ -36,8 +36,24 @@ impl<T: Send + 'static> Calls<T> {
     }
 
     /// Whether a call about the instance is under way.
-    pub(super) fn has(&self, instance: &Instance) -> bool {
+    fn has(&self, instance: &Instance) -> bool {
         self.instances.contains(&instance.id)
+    }
+
+    /// The instances in `state` that `is_time` names and about which no call is under way.
+    pub(super) fn due(
+        &self,
+        fleet: &FleetState,
+        state: InstanceState,
+        is_time: impl Fn(&Instance) -> bool,
+    ) -> Due {
+        let mut due = Due::default();
+        for instance in fleet.instances_in_state(state) {
+            if is_time(instance) && !self.has(instance) {
+                due.push(instance);
+            }
+        }
+        due
     }
 
     /// Begins what is due, as far as each provider's share allows.
@@ -75,7 +91,7 @@ impl<T: Send + 'static> Calls<T> {
 }
 
 impl Due {
-    pub(super) fn push(&mut self, instance: &Arc<Instance>) {
+    fn push(&mut self, instance: &Arc<Instance>) {
         let instances = self.0.entry(instance.provider.clone()).or_default();
         instances.push_back(Arc::clone(instance));
     }

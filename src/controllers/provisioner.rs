@@ -80,14 +80,10 @@ impl Provisioner {
     }
 
     fn due(&self, fleet: &FleetState, now: Moment) -> Due {
-        let mut due = Due::default();
-        for instance in fleet.instances_in_state(InstanceState::Provisioning) {
+        self.calls.due(fleet, InstanceState::Provisioning, |instance| {
             let retry = self.retries.get(instance.id.as_str());
-            if retry.is_none_or(|retry| retry.not_before <= now) && !self.calls.has(instance) {
-                due.push(instance);
-            }
-        }
-        due
+            retry.is_none_or(|retry| retry.not_before <= now)
+        })
     }
 
     async fn conclude(

@@ -78,14 +78,10 @@ impl Terminator {
     }
 
     fn due(&self, fleet: &FleetState, now: Moment) -> Due {
-        let mut due = Due::default();
-        for instance in fleet.instances_in_state(InstanceState::Terminating) {
+        self.calls.due(fleet, InstanceState::Terminating, |instance| {
             let asked = self.asked.get(instance.id.as_str());
-            if asked.is_none_or(|asked| asked.not_before <= now) && !self.calls.has(instance) {
-                due.push(instance);
-            }
-        }
-        due
+            asked.is_none_or(|asked| asked.not_before <= now)
+        })
     }
 
     async fn conclude(
