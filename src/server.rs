@@ -3,8 +3,10 @@
 //! stop the log.
 
 use std::{
+    num::NonZero,
     path::PathBuf,
     sync::{Arc, OnceLock},
+    thread,
     time::Duration,
 };
 
@@ -41,6 +43,9 @@ const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
 const SEED_RETRY: Duration = Duration::from_millis(500);
 /// How long one attempt to propose it may take.
 const SEED_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Threads for clients' connections at most: Raft's own thread is what limits writes long before that.
+const MOST_CLIENT_RUNTIMES: usize = 8;
 
 /// What one replica is started with.
 #[derive(Clone, Debug)]
@@ -163,7 +168,7 @@ impl<'a> Assembly<'a> {
         relayed.connect(Arc::clone(&api), handlers.clone());
         let bridge = Bridge::new(BridgeParts {
             methods: MethodTable::new(&[navarch_proto::DESCRIPTORS], &SERVICES)?,
-            routes: Forward::new(Arc::clone(&api), handlers).into_routes(),
+            routes: Forward::new(Arc::clone(&api), handlers, &host.spawner).into_routes(),
             plain: api::probes(Arc::clone(&api)),
             gate: Arc::new(TokenGate::new(Arc::clone(&api), tokens())),
             limits: Limits::default(),
@@ -203,9 +208,9 @@ impl<'a> Assembly<'a> {
     ) -> Result<(), ServerError> {
         let address = listener.address();
         tracing::info!(replica = config.replica.name, %address, "serving");
-        let (clock, spawner) = (self.host.clock.clone(), Arc::clone(&self.host.spawner));
-        let serving = listener.serve(self.bridge.clone(), clock, Arc::clone(&spawner));
-        let serving = spawner.spawn("listener", serving);
+        let runtimes = client_runtimes(&*self.host.spawner)?;
+        let serving = listener.serve(self.bridge.clone(), self.host.clock.clone(), runtimes);
+        let serving = self.host.spawner.spawn("listener", serving);
         let reason = tokio::select! {
             () = stop.cancelled() => StopReason::Shutdown,
             reason = stopped(&self.replica) => reason,
@@ -237,6 +242,15 @@ impl<'a> Assembly<'a> {
             }
         }
     }
+}
+
+/// One runtime a processor for clients' connections.
+fn client_runtimes(spawner: &dyn Spawner) -> Result<Vec<Arc<dyn Spawner>>, StartError> {
+    let count = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_CLIENT_RUNTIMES);
+    let runtimes = (0..count).map(|_| spawner.runtime("clients"));
+    runtimes
+        .collect::<Result<_, _>>()
+        .map_err(|source| StartError::Runtime { what: "a runtime for clients", source })
 }
 
 /// The services that Connect clients can call.

@@ -190,7 +190,7 @@ impl Default for Timings {
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Entries between two snapshots. Each takes about half a second of one core for 130,000 nodes, and a
-    /// restart applies as many entries in about as long.
+    /// restart applies as many entries in about a second.
     pub snapshot_every: u64,
     /// Largest proposal, bytes.
     pub proposal_bytes: usize,
@@ -200,25 +200,26 @@ pub struct Limits {
     pub proposal_batch: usize,
     /// Batches of proposals under way at once.
     pub proposal_batches: usize,
+    /// How long a batch that follows one under way waits for it and for more proposals to join. Fewer and
+    /// larger batches cost less: a disk or a network that takes longer than this for one gets several at once.
+    pub proposal_linger: Duration,
     /// Relayed calls under way at once to a leader, or from one follower.
     pub relayed_calls: usize,
     /// Reads that wait for the next round of confirmation.
     pub queued_reads: usize,
-    /// Threads of the Raft runtime.
-    pub raft_threads: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            snapshot_every: 100_000,
+            snapshot_every: 200_000,
             proposal_bytes: 6 << 20,
             queued_proposals: 8_192,
             proposal_batch: 512,
             proposal_batches: 8,
+            proposal_linger: Duration::from_millis(10),
             relayed_calls: 8_192,
             queued_reads: 16_384,
-            raft_threads: 2,
         }
     }
 }

@@ -28,8 +28,10 @@ pub struct Applied {
 
 type Answer = Result<Applied, ProposeError>;
 
-/// Gathers proposals into batches, several of which are under way at once: Raft is woken once a batch, and
-/// each batch is one append on the disks of a quorum. Nothing waits for company; batches grow under load.
+/// Gathers proposals into batches: Raft is woken once a batch, and each batch is one append on the disks of a
+/// quorum. A proposal that comes while nothing is under way leaves at once. Under load the next batch gathers
+/// while one is under way and leaves when that has ended, so that batches grow with the load; where one takes
+/// longer than `proposal_linger`, several are under way at once.
 pub(crate) struct Proposer {
     context: Arc<Context>,
     queue: mpsc::Sender<Proposal>,
@@ -106,26 +108,38 @@ impl Proposer {
 }
 
 async fn gather(context: Arc<Context>, mut proposals: mpsc::Receiver<Proposal>) {
+    let places = Arc::new(Semaphore::new(context.config.limits.proposal_batches));
+    while let Some(Some((batch, place))) =
+        context.stop.run_until_cancelled(next_batch(&context, &mut proposals, &places)).await
+    {
+        submit(&context, batch, place).await;
+    }
+}
+
+/// The next batch and its place among those under way; none once nobody can propose any more.
+async fn next_batch(
+    context: &Context,
+    proposals: &mut mpsc::Receiver<Proposal>,
+    places: &Arc<Semaphore>,
+) -> Option<(Vec<Proposal>, OwnedSemaphorePermit)> {
     let limits = &context.config.limits;
-    let permits = Arc::new(Semaphore::new(limits.proposal_batches));
+    let all = u32::try_from(limits.proposal_batches).unwrap_or(u32::MAX);
     loop {
-        let mut batch = Vec::new();
-        let next = async {
-            let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
-            let count = proposals.recv_many(&mut batch, limits.proposal_batch).await;
-            (count > 0).then_some(permit)
-        };
-        let permit = tokio::select! {
-            () = context.stop.cancelled() => return,
-            permit = next => permit,
-        };
-        let Some(permit) = permit else {
-            return;
-        };
+        let mut batch = vec![proposals.recv().await?];
+        if places.available_permits() < limits.proposal_batches {
+            // Either way it is this batch's turn.
+            let _ = context.clock.timeout(limits.proposal_linger, places.acquire_many(all)).await;
+        }
+        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        while batch.len() < limits.proposal_batch
+            && let Ok(proposal) = proposals.try_recv()
+        {
+            batch.push(proposal);
+        }
         // Whoever stopped waiting before the proposal left takes it back.
         batch.retain(|proposal| !proposal.answer.is_closed());
         if !batch.is_empty() {
-            submit(&context, batch, permit).await;
+            return Some((batch, place));
         }
     }
 }

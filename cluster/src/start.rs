@@ -82,7 +82,7 @@ pub(crate) async fn start(
     let tls = config.tls.as_ref().map(PeerTls::load).transpose()?;
     let raft_tasks = parts
         .spawner
-        .runtime("raft", config.limits.raft_threads)
+        .runtime("raft")
         .map_err(|source| StartError::Runtime { what: "the Raft runtime", source })?;
     let (done, started) = oneshot::channel();
     let tasks = Arc::clone(&raft_tasks);

@@ -12,10 +12,11 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use navarch_cluster::RelayError;
-use navarch_host::Moment;
+use navarch_host::{Moment, Spawner};
 use navarch_proto::peer::{Effect, RelayedAnswer, RelayedCall};
 use prost::Message as _;
 use rand::RngExt as _;
+use tokio::sync::oneshot;
 use tonic::{Code, Status, body::Body, service::Routes};
 use tonic_types::{ErrorDetails, StatusExt as _};
 use tower::{Service, ServiceExt as _};
@@ -67,12 +68,14 @@ pub struct Forward {
     api: Arc<Api>,
     handlers: Routes,
     hint: Arc<LeaderHint>,
+    /// Where calls are carried out that may take long.
+    spawner: Arc<dyn Spawner>,
 }
 
 impl Forward {
-    /// A way to `handlers`, and to those of the leader.
-    pub fn new(api: Arc<Api>, handlers: Routes) -> Self {
-        Self { api, handlers, hint: Arc::default() }
+    /// A way to `handlers`, and to those of the leader. Calls that may take long are carried out on `spawner`.
+    pub fn new(api: Arc<Api>, handlers: Routes, spawner: &Arc<dyn Spawner>) -> Self {
+        Self { api, handlers, hint: Arc::default(), spawner: Arc::clone(spawner) }
     }
 
     /// The same way as a set of routes.
@@ -84,8 +87,7 @@ impl Forward {
         let path = request.uri().path().to_owned();
         let context = request.extensions().get::<CallContext>().cloned();
         let (Some(mut context), Some(route)) = (context, routes::find(&path)) else {
-            let Ok(response) = self.handlers.oneshot(request).await;
-            return Ok(response);
+            return Ok(self.handle(request).await);
         };
         if let Some(timeout) = request.headers().get("grpc-timeout") {
             let timeout = parse_timeout(timeout)?.min(LONGEST_TIMEOUT);
@@ -100,8 +102,25 @@ impl Forward {
         }
         let mut request = request;
         request.extensions_mut().insert(context);
-        let Ok(response) = self.handlers.oneshot(request).await;
-        Ok(response)
+        Ok(self.handle(request).await)
+    }
+
+    /// Has the handlers answer: away from the connection's own thread, which others share, if it may take long.
+    async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let long = routes::find(request.uri().path()).is_some_and(|route| route.scans);
+        let handled = self.handlers.clone().oneshot(request);
+        if !long {
+            let Ok(response) = handled.await;
+            return response;
+        }
+        let (answer, answered) = oneshot::channel();
+        self.spawner.spawn("long-call", async move {
+            let Ok(response) = handled.await;
+            // A caller that has gone away needs no answer.
+            let _ = answer.send(response);
+        });
+        let cut_short = |_| Status::unavailable("this replica is stopping").into_http();
+        answered.await.unwrap_or_else(cut_short)
     }
 
     fn belongs_to_leader(&self, route: Route, context: &CallContext) -> bool {
@@ -127,9 +146,7 @@ impl Forward {
         let patient = CallContext { deadline, ..context.clone() };
         match self.carry(path, frame.clone(), patient).await {
             Err(status) if status.code() != Code::ResourceExhausted => {
-                let request = frame::request(path, frame, context)?;
-                let Ok(response) = self.handlers.clone().oneshot(request).await;
-                Ok(response)
+                Ok(self.handle(frame::request(path, frame, context)?).await)
             }
             answered => answered,
         }
@@ -216,8 +233,7 @@ impl Forward {
         frame: Bytes,
         context: CallContext,
     ) -> Result<Attempt, Status> {
-        let request = frame::request(path, frame, context)?;
-        let Ok(mut response) = self.handlers.clone().oneshot(request).await;
+        let mut response = self.handle(frame::request(path, frame, context)?).await;
         let Some(effect) = response.headers_mut().remove(EFFECT) else {
             return Ok(Attempt::Answered(response));
         };

@@ -19,11 +19,16 @@ pub(super) struct Route {
     pub place: Place,
     /// Admits the token of agents.
     pub agents: bool,
+    /// May take long, since it goes through all of the fleet.
+    pub scans: bool,
 }
 
 const fn route(place: Place, agents: bool) -> Option<Route> {
-    Some(Route { place, agents })
+    Some(Route { place, agents, scans: false })
 }
+
+/// A read of the operator's, here, that may go through all of the fleet.
+const SCAN: Option<Route> = Some(Route { place: Place::Here, agents: false, scans: true });
 
 impl Route {
     /// Whether `principal` may call it.
@@ -54,12 +59,12 @@ pub(super) fn find(path: &str) -> Option<Route> {
         | "ReplicaService/PromoteReplica"
         | "ReplicaService/RemoveReplica"
         | "ReplicaService/TransferLeader" => route(Place::Leader, false),
-        "OperatorService/GetFleetStatus" | "ReplicaService/ListReplicas" => {
-            route(Place::LeaderIfAny, false)
+        "OperatorService/GetFleetStatus" => {
+            Some(Route { place: Place::LeaderIfAny, agents: false, scans: true })
         }
-        "ControlPlaneService/ListNodes"
-        | "ControlPlaneService/GetNode"
-        | "ControlPlaneService/ListInstances"
+        "ReplicaService/ListReplicas" => route(Place::LeaderIfAny, false),
+        "ControlPlaneService/ListNodes" | "ControlPlaneService/ListInstances" => SCAN,
+        "ControlPlaneService/GetNode"
         | "ControlPlaneService/GetInstance"
         | "OperatorService/ListPools"
         | "OperatorService/GetPool"

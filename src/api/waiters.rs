@@ -1,15 +1,18 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, View};
 
 /// How many events one look at the journal takes; with more than that to catch up, everybody is woken.
 const EVENTS_PER_LOOK: usize = 10_000;
+/// Between two looks: a command that comes in a burst of other changes waits no longer for its poll.
+const LOOK_REST: Duration = Duration::from_millis(2);
 
 /// Polls that wait for commands, by node: a command wakes its own node's poll and no other.
 #[derive(Default)]
@@ -43,10 +46,9 @@ impl Waiters {
 
     /// Wakes polls whose node got a command, until `stop`.
     pub(super) async fn run(self: Arc<Self>, ledger: Ledger, stop: CancellationToken) {
-        let mut views = ledger.views();
-        let mut seen = views.borrow_and_update().fleet.last_event_index();
-        while let Some(Ok(())) = stop.run_until_cancelled(views.changed()).await {
-            let fleet = Arc::clone(&views.borrow_and_update().fleet);
+        let mut views = ledger.paced_views(LOOK_REST);
+        let mut seen = views.newest().fleet.last_event_index();
+        while let Some(Some(View { fleet, .. })) = stop.run_until_cancelled(views.next()).await {
             let newest = fleet.last_event_index();
             if newest.saturating_sub(seen) > EVENTS_PER_LOOK as u64 {
                 self.lock().values().for_each(|waiting| waiting.notify.notify_waiters());

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use navarch_fleet::{Administrative, FleetState, InstanceState, LogTime, Node, Pool};
 use navarch_proto::{
-    api::{FleetEvent, HealthStatus},
+    api::HealthStatus,
     fleet::{PoolSpec, SetPoolTarget, proposal::Kind},
 };
 
@@ -127,8 +127,8 @@ impl Controller for Autoscaler {
         Duration::from_millis(fleet.settings().autoscale_interval_ms)
     }
 
-    fn wakes_on(&self, event: &FleetEvent) -> bool {
-        matches!(event.kind.as_str(), "pool-created" | "pool-changed")
+    fn wakes_on(&self) -> &'static [&'static str] {
+        &["pool-created", "pool-changed"]
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

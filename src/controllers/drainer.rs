@@ -3,7 +3,6 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use navarch_fleet::{Administrative, FleetState, LogTime, Node};
 use navarch_proto::{
-    api::FleetEvent,
     fleet::{FinishDrain, proposal::Kind},
 };
 
@@ -65,8 +64,8 @@ impl Controller for Drainer {
         if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
-    fn wakes_on(&self, event: &FleetEvent) -> bool {
-        event.kind == "node-draining"
+    fn wakes_on(&self) -> &'static [&'static str] {
+        &["node-draining"]
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

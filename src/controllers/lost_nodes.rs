@@ -29,16 +29,46 @@ pub(super) struct LostNodes {
     /// When nodes of each pool were declared lost in the last minute, the earliest first; none before the
     /// first pass of a session, which begins with what the log tells.
     declared_ms: Option<BTreeMap<Option<PoolName>, VecDeque<u64>>>,
+    /// What the last look at all nodes promises.
+    quiet: Quiet,
+}
+
+/// Before `until_ms` of LogTime no node can be overdue, as long as the specification is of `spec_revision`: most
+/// passes need not look at a single node.
+#[derive(Default)]
+struct Quiet {
+    until_ms: u64,
+    spec_revision: u64,
+}
+
+impl Quiet {
+    /// What a look at `now_ms` promises. Whoever is heard later is due a whole time-out later at the earliest.
+    fn after(heard: &[Heard<'_>], fleet: &FleetState, now_ms: u64) -> Self {
+        let anybody = now_ms.saturating_add(fleet.settings().heartbeat_timeout_ms);
+        let known = heard.iter().filter(|one| !one.node.is_lost()).map(Heard::due_ms);
+        Self {
+            until_ms: known.fold(anybody, u64::min),
+            spec_revision: fleet.spec_revision(),
+        }
+    }
+
+    fn holds(&self, fleet: &FleetState, now_ms: u64) -> bool {
+        now_ms < self.until_ms && fleet.spec_revision() == self.spec_revision
+    }
 }
 
 impl LostNodes {
     pub(super) fn new(liveness: Arc<Liveness>) -> Self {
-        Self { liveness, declared_ms: None }
+        Self { liveness, declared_ms: None, quiet: Quiet::default() }
     }
 
     /// The nodes to declare lost now.
     fn plan(&mut self, fleet: &FleetState, now_ms: u64) -> Vec<DeclareLost> {
+        if self.quiet.holds(fleet, now_ms) {
+            return Vec::new();
+        }
         let heard = hear(fleet, &self.liveness, now_ms);
+        self.quiet = Quiet::after(&heard, fleet, now_ms);
         let silence = Silence::of(&heard, now_ms);
         if silence.is_everywhere() {
             return Vec::new();

@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use navarch_fleet::{FleetState, Instance, InstanceState, LogTime};
 use navarch_host::Moment;
 use navarch_proto::{
-    api::FleetEvent,
     fleet::{FailInstance, FailureKind, RecordPurchase, TerminateInstance, proposal::Kind},
 };
 use rand::RngExt as _;
@@ -146,17 +145,8 @@ impl Controller for Provisioner {
         if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
-    fn wakes_on(&self, event: &FleetEvent) -> bool {
-        matches!(
-            event.kind.as_str(),
-            "pool-created"
-                | "pool-changed"
-                | "pool-scaled"
-                | "pool-decided"
-                | "instance-failed"
-                | "instance-terminating"
-                | "instance-terminated"
-        )
+    fn wakes_on(&self) -> &'static [&'static str] {
+        &["pool-created", "pool-changed", "pool-scaled", "pool-decided", "instance-failed", "instance-terminating", "instance-terminated"]
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

@@ -3,7 +3,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use navarch_fleet::{Administrative, Drain, FleetState, Instance, InstanceState, Node};
 use navarch_proto::{
-    api::FleetEvent,
     fleet::{DrainNode, FailInstance, FailureKind, PoolSpec, proposal::Kind},
 };
 
@@ -130,15 +129,8 @@ impl Controller for Replacer {
         if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
-    fn wakes_on(&self, event: &FleetEvent) -> bool {
-        matches!(
-            event.kind.as_str(),
-            "node-lost"
-                | "node-health-changed"
-                | "node-drained"
-                | "instance-terminated"
-                | "instance-running"
-        )
+    fn wakes_on(&self) -> &'static [&'static str] {
+        &["node-lost", "node-health-changed", "node-drained", "instance-terminated", "instance-running"]
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

@@ -3,7 +3,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use navarch_fleet::{FleetState, LogTime};
 use navarch_proto::{
-    api::FleetEvent,
     fleet::{DropExpired, ExpireCommands, proposal::Kind},
 };
 
@@ -31,9 +30,9 @@ impl Controller for Retention {
         Duration::from_millis(left_ms).clamp(SHORTEST_PERIOD, LONGEST_PERIOD)
     }
 
-    fn wakes_on(&self, event: &FleetEvent) -> bool {
+    fn wakes_on(&self) -> &'static [&'static str] {
         // It may bear a deadline that comes before everything known so far.
-        event.kind == "command-queued"
+        &["command-queued"]
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

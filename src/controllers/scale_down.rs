@@ -3,7 +3,6 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use navarch_fleet::{Administrative, Drain, FleetState, Instance, InstanceState, LogTime, Node};
 use navarch_proto::{
-    api::FleetEvent,
     fleet::{DrainNode, RefuseDrain, TerminateInstance, UncordonNode, proposal::Kind},
 };
 
@@ -157,11 +156,8 @@ impl Controller for ScaleDown {
         Duration::from_secs(5)
     }
 
-    fn wakes_on(&self, event: &FleetEvent) -> bool {
-        matches!(
-            event.kind.as_str(),
-            "pool-changed" | "pool-scaled" | "pool-decided" | "node-drained" | "instance-running"
-        )
+    fn wakes_on(&self) -> &'static [&'static str] {
+        &["pool-changed", "pool-scaled", "pool-decided", "node-drained", "instance-running"]
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

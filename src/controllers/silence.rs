@@ -29,6 +29,11 @@ impl Heard<'_> {
     pub(super) fn silent_for_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.heard_ms)
     }
+
+    /// From when on it is silent for longer than its time-out.
+    pub(super) fn due_ms(&self) -> u64 {
+        self.heard_ms.saturating_add(self.timeout_ms)
+    }
 }
 
 /// All nodes that should be heard: one whose machine is gone or being given back is silent for a good reason,

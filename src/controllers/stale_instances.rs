@@ -3,7 +3,6 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use navarch_fleet::{FleetState, Instance, InstanceState};
 use navarch_proto::{
-    api::FleetEvent,
     fleet::{FailInstance, FailureKind, proposal::Kind},
 };
 
@@ -69,9 +68,9 @@ impl Controller for StaleInstances {
         Duration::from_millis(left_ms.clamp(SHORTEST_PERIOD_MS.min(interval_ms), interval_ms))
     }
 
-    fn wakes_on(&self, event: &FleetEvent) -> bool {
+    fn wakes_on(&self) -> &'static [&'static str] {
         // It may bear a deadline that comes before everything known so far.
-        event.kind == "instance-bought"
+        &["instance-bought"]
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

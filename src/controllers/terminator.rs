@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use navarch_fleet::{FleetState, Instance, InstanceState};
 use navarch_host::Moment;
 use navarch_proto::{
-    api::FleetEvent,
     fleet::{RecordTermination, TerminateInstance, proposal::Kind},
 };
 
@@ -128,8 +127,8 @@ impl Controller for Terminator {
         if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
-    fn wakes_on(&self, event: &FleetEvent) -> bool {
-        matches!(event.kind.as_str(), "instance-failed" | "instance-terminating")
+    fn wakes_on(&self) -> &'static [&'static str] {
+        &["instance-failed", "instance-terminating"]
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

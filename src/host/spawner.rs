@@ -1,7 +1,11 @@
-use std::{future::Future, io, sync::Arc, thread};
+use std::{convert::Infallible, future::Future, io, sync::Arc, thread};
 
 use futures::future::BoxFuture;
-use tokio::{runtime, task::AbortHandle, task::JoinHandle};
+use tokio::{
+    runtime,
+    sync::oneshot,
+    task::{AbortHandle, JoinHandle},
+};
 
 /// Starts tasks, threads and runtimes, so that a simulation can keep all of a replica on one deterministic
 /// host while the binary gives it a storage thread and runtimes of its own.
@@ -12,8 +16,10 @@ pub trait Spawner: Send + Sync + 'static {
     /// Runs `body`, which may block, away from the runtime's workers.
     fn thread(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> io::Result<()>;
 
-    /// A spawner on a runtime of its own with `workers` threads; a simulation answers its only one.
-    fn runtime(&self, name: &str, workers: usize) -> io::Result<Arc<dyn Spawner>>;
+    /// A spawner on a runtime of its own with one thread, which ends when the spawner is dropped; a simulation
+    /// answers its only one. On one thread, tasks that wake one another run in the order of their waking: what
+    /// is ready together is sent together, and no other thread has to be woken for it.
+    fn runtime(&self, name: &str) -> io::Result<Arc<dyn Spawner>>;
 }
 
 impl dyn Spawner {
@@ -59,8 +65,8 @@ impl From<JoinHandle<()>> for TaskHandle {
 #[derive(Debug)]
 pub struct SystemSpawner {
     handle: runtime::Handle,
-    /// Kept so that the runtime lives as long as its spawner.
-    owned: Option<runtime::Runtime>,
+    /// Dropped with the spawner, which ends the runtime that was made for it.
+    _alive: Option<oneshot::Sender<Infallible>>,
 }
 
 impl SystemSpawner {
@@ -70,7 +76,7 @@ impl SystemSpawner {
     ///
     /// Outside a tokio runtime.
     pub fn current() -> Arc<dyn Spawner> {
-        Arc::new(Self { handle: runtime::Handle::current(), owned: None })
+        Arc::new(Self { handle: runtime::Handle::current(), _alive: None })
     }
 }
 
@@ -85,21 +91,40 @@ impl Spawner for SystemSpawner {
         thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
     }
 
-    fn runtime(&self, name: &str, workers: usize) -> io::Result<Arc<dyn Spawner>> {
-        let owned = runtime::Builder::new_multi_thread()
-            .worker_threads(workers)
-            .thread_name(name)
-            .enable_all()
-            .build()?;
-        Ok(Arc::new(Self { handle: owned.handle().clone(), owned: Some(owned) }))
+    fn runtime(&self, name: &str) -> io::Result<Arc<dyn Spawner>> {
+        let owned = runtime::Builder::new_current_thread().enable_all().build()?;
+        let handle = owned.handle().clone();
+        let (alive, ended) = oneshot::channel::<Infallible>();
+        let body = move || {
+            // Ends with an error, once the sender is gone.
+            let _ = owned.block_on(ended);
+            owned.shutdown_background();
+        };
+        self.thread(name, Box::new(body))?;
+        Ok(Arc::new(Self { handle, _alive: Some(alive) }))
     }
 }
 
-impl Drop for SystemSpawner {
-    fn drop(&mut self) {
-        // Dropping a runtime blocks, which an async caller must not do.
-        if let Some(runtime) = self.owned.take() {
-            runtime.shutdown_background();
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without it the tasks of a replica that was dropped would run on, or its thread would stay.
+    #[tokio::test]
+    async fn a_runtime_runs_tasks_until_its_spawner_is_dropped() {
+        let own = SystemSpawner::current().runtime("own").unwrap();
+        let (told, heard) = oneshot::channel();
+        own.spawn("tells", async move {
+            let name = thread::current().name().map(str::to_owned);
+            let _ = told.send(name);
+        });
+        assert_eq!(heard.await.unwrap().as_deref(), Some("own"));
+        let (held, dropped) = oneshot::channel::<()>();
+        own.spawn("waits", async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+        drop(own);
+        assert!(dropped.await.is_err());
     }
 }

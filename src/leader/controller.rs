@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use navarch_fleet::FleetState;
-use navarch_proto::api::FleetEvent;
 
 use super::{Report, Tenure};
 
@@ -16,10 +15,10 @@ pub trait Controller: Send + 'static {
     /// The time between the starts of two passes, unless an event comes in between. `now_ms` is LogTime.
     fn period(&self, fleet: &FleetState, now_ms: u64) -> Duration;
 
-    /// Whether a pass should follow this event of somebody else's soon. An event is a hint, never data.
-    fn wakes_on(&self, event: &FleetEvent) -> bool {
-        let _ = event;
-        false
+    /// The kinds of fleet events after which a pass should follow soon, if somebody else caused them. An event
+    /// is a hint, never data.
+    fn wakes_on(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// One pass.

@@ -2,11 +2,9 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
 use navarch_host::{Spawner, TaskHandle};
-use navarch_proto::api::FleetEvent;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
-use super::{Controller, Report, Reports, Tenure};
-use crate::ledger::View;
+use super::{Controller, Report, Reports, Tenure, wake_ups::WakeUps};
 
 /// A woken controller still rests this long after its last pass, so that a burst of events costs one pass
 /// and not one each.
@@ -15,8 +13,8 @@ const SHORTEST_REST: Duration = Duration::from_millis(100);
 /// each other's work cannot keep the leader busy.
 const LONGEST_REST: Duration = Duration::from_secs(2);
 
-/// How many events a controller looks at for one wake-up; with more than that behind it, it wakes anyway.
-const EVENTS_PER_LOOK: usize = 1_000;
+/// Between two looks at the journal for events that wake a controller.
+const LOOK_REST: Duration = Duration::from_millis(10);
 
 /// The running controllers of one session.
 pub(super) struct Driver {
@@ -24,20 +22,28 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Starts one task a controller.
+    /// Starts one task a controller, and one that wakes them.
     pub(super) fn start(
         controllers: Vec<Box<dyn Controller>>,
         tenure: &Tenure,
         reports: &Reports,
         spawner: &Arc<dyn Spawner>,
     ) -> Self {
-        let tasks = controllers
+        let seen = tenure.view().fleet.last_event_index();
+        let mut wake_ups = WakeUps::default();
+        let mut tasks: Vec<_> = controllers
             .into_iter()
             .map(|controller| {
+                let wake = wake_ups.enter(&*controller);
                 let tenure = tenure.of(controller.name());
-                spawner.spawn("controller", run(controller, tenure, reports.clone()))
+                spawner.spawn("controller", run(controller, wake, tenure, reports.clone()))
             })
             .collect();
+        let ended = tenure.ended().clone();
+        let waking = wake_ups.run(tenure.ledger().paced_views(LOOK_REST), seen);
+        tasks.push(spawner.spawn("controller-wake-ups", async move {
+            ended.run_until_cancelled_owned(waking).await;
+        }));
         Self { tasks }
     }
 
@@ -49,19 +55,30 @@ impl Driver {
     }
 }
 
-async fn run(mut controller: Box<dyn Controller>, tenure: Tenure, reports: Reports) {
+async fn run(
+    mut controller: Box<dyn Controller>,
+    wake: Arc<Notify>,
+    tenure: Tenure,
+    reports: Reports,
+) {
     let ended = tenure.ended().clone();
     // Dropping a pass in the middle is safe: intents are in the log before effects, and the next session
     // takes up whatever is left.
-    ended.run_until_cancelled_owned(passes(&mut *controller, &tenure, &reports)).await;
+    let passes = passes(&mut *controller, &wake, &tenure, &reports);
+    ended.run_until_cancelled_owned(passes).await;
 }
 
-async fn passes(controller: &mut dyn Controller, tenure: &Tenure, reports: &Reports) {
+async fn passes(
+    controller: &mut dyn Controller,
+    wake: &Notify,
+    tenure: &Tenure,
+    reports: &Reports,
+) {
     let clock = tenure.ledger().clock().clone();
-    let mut views = tenure.ledger().views();
     let mut rest = SHORTEST_REST;
     loop {
-        let seen = views.borrow_and_update().fleet.last_event_index();
+        // The pass sees whatever it was woken for so far.
+        let _ = wake.notified().now_or_never();
         let started = clock.now();
         let report = pass(controller, tenure).await;
         if report.failed > 0 {
@@ -78,7 +95,7 @@ async fn passes(controller: &mut dyn Controller, tenure: &Tenure, reports: &Repo
         let ended = clock.now();
         let period = controller.period(&tenure.view().fleet, tenure.now_ms());
         let due = (started + period).max(ended + SHORTEST_REST);
-        rest = match clock.timeout_at(due, wait_for_event(controller, &mut views, seen)).await {
+        rest = match clock.timeout_at(due, wake.notified()).await {
             Ok(()) => {
                 clock.sleep_until(due.min(ended + rest)).await;
                 (rest * 2).min(LONGEST_REST)
@@ -106,33 +123,6 @@ async fn pass(controller: &mut dyn Controller, tenure: &Tenure) -> Report {
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
-}
-
-/// Returns once the journal holds an event after `seen` that `controller` wakes on. What it did itself does
-/// not wake it.
-async fn wait_for_event(
-    controller: &mut dyn Controller,
-    views: &mut watch::Receiver<View>,
-    mut seen: u64,
-) {
-    let itself = format!("controller:{}", controller.name());
-    loop {
-        let fleet = Arc::clone(&views.borrow_and_update().fleet);
-        let newest = fleet.last_event_index();
-        if newest > seen {
-            let missed = newest - seen > EVENTS_PER_LOOK as u64;
-            let wakes =
-                |event: &Arc<FleetEvent>| event.actor != itself && controller.wakes_on(event);
-            if missed || fleet.events_since(seen, EVENTS_PER_LOOK).any(wakes) {
-                return;
-            }
-            seen = newest;
-        }
-        if views.changed().await.is_err() {
-            // The replica is stopping, and the session with it.
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -41,8 +41,8 @@ impl Controller for Scripted {
         self.period
     }
 
-    fn wakes_on(&self, _: &FleetEvent) -> bool {
-        self.wakes
+    fn wakes_on(&self) -> &'static [&'static str] {
+        if self.wakes { &["session-opened"] } else { &[] }
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

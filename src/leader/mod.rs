@@ -7,12 +7,14 @@
 //! | `report` | [`Report`] and [`Reports`]: a controller's last result |
 //! | `session` | [`Leader`]: opens a session behind a barrier, ends it with the tenure |
 //! | `tenure` | [`Tenure`]: what a controller may use while its session lasts |
+//! | `wake_ups` | wakes controllers as events of their kinds appear |
 
 mod controller;
 mod driver;
 mod report;
 mod session;
 mod tenure;
+mod wake_ups;
 
 pub use self::{
     controller::Controller,

@@ -16,6 +16,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 const OPEN_ATTEMPTS: u32 = 3;
 /// Pause between attempts.
 const OPEN_PAUSE: Duration = Duration::from_millis(200);
+/// Between two looks for a session that takes this one's place. Its fence holds meanwhile.
+const LOOK_REST: Duration = Duration::from_millis(10);
 
 /// Makes the controllers of a session; what they remember dies with it.
 pub type ControllerSet = Arc<dyn Fn() -> Vec<Box<dyn Controller>> + Send + Sync>;
@@ -83,9 +85,13 @@ impl Leader {
     /// Waits until another session than `session` is open. One term can have two leaders, one after the
     /// other, so that the term alone does not tell.
     async fn superseded(&self, session: u64) {
-        let mut views = self.parts.ledger.views();
-        // An error means that the replica is gone.
-        let _ = views.wait_for(|view| view.fleet.session().id.0 != session).await;
+        let mut views = self.parts.ledger.paced_views(LOOK_REST);
+        let mut view = views.newest();
+        while view.fleet.session().id.0 == session {
+            // None means that the replica is gone.
+            let Some(next) = views.next().await else { return };
+            view = next;
+        }
     }
 
     /// Runs the controllers of `tenure` until leadership ends.

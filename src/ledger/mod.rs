@@ -8,6 +8,7 @@
 //! | `error` | [`ProposeError`], [`ReadError`]: applied, rejected and unknown are three things |
 //! | `local` | [`LocalGroup`]: agreement within one process, without Raft |
 //! | `machine` | the fleet state behind `cluster`'s state machine trait, published after each batch |
+//! | `paced_views` | [`PacedViews`]: the views for those who look for something rare |
 //! | `session_clock` | LogTime within a session |
 //! | `standing` | [`Standing`]: whether this replica may act as leader |
 //!
@@ -18,6 +19,7 @@ mod author;
 mod error;
 mod local;
 mod machine;
+mod paced_views;
 mod session_clock;
 mod standing;
 #[cfg(test)]
@@ -38,6 +40,7 @@ pub use self::{
     error::{ProposeError, ReadError},
     local::{LocalFault, LocalGroup},
     machine::{FleetMachine, View},
+    paced_views::PacedViews,
     session_clock::SessionClock,
     standing::Standing,
 };
@@ -125,6 +128,11 @@ impl Ledger {
     /// Told of every published view.
     pub fn views(&self) -> watch::Receiver<View> {
         self.views.clone()
+    }
+
+    /// The views, with at least `rest` between two of them.
+    pub fn paced_views(&self, rest: Duration) -> PacedViews {
+        PacedViews::new(self.views.clone(), self.clock.clone(), rest)
     }
 
     /// Whether this replica may act as leader.

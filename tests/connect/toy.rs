@@ -93,7 +93,7 @@ impl Server {
         });
         let listener = Listener::bind(setup.listener).await.unwrap();
         let address = listener.address();
-        let serving = tokio::spawn(listener.serve(bridge, clock, spawner));
+        let serving = tokio::spawn(listener.serve(bridge, clock, vec![spawner]));
         Self { address, stopping, serving }
     }
 

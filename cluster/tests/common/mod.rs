@@ -108,7 +108,7 @@ impl Spawner for OnMachine {
         std::thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
     }
 
-    fn runtime(&self, _name: &str, _workers: usize) -> io::Result<Arc<dyn Spawner>> {
+    fn runtime(&self, _name: &str) -> io::Result<Arc<dyn Spawner>> {
         Ok(Arc::new(OnMachine(Arc::clone(&self.0))))
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `server` | [`Listener`]: binds, accepts, stops |
 //! | `config` | [`ListenerConfig`]: address, certificate, and what connections are held to |
+//! | `worker` | a runtime that serves connections |
 //! | `connection` | one connection, from its first byte to its last |
 //! | `io` | a byte stream that is neither reread nor stuck for ever |
 //! | `tls` | [`load_tls`]: certificate and key files |
@@ -18,6 +19,7 @@ mod io;
 mod server;
 mod timer;
 mod tls;
+mod worker;
 
 pub use config::ListenerConfig;
 pub use error::{ListenError, TlsError};

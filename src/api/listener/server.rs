@@ -14,9 +14,9 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use super::{ListenError, ListenerConfig, connection::Connections};
+use super::{ListenError, ListenerConfig, connection::Connections, worker::Worker};
 use crate::api::connect::Bridge;
 
 /// Connections that the operating system holds until they are accepted: those of a fleet that comes back at
@@ -108,17 +108,20 @@ impl Listener {
     }
 
     /// Serves until the bridge's token is cancelled, then closes the port, lets calls in progress end for at
-    /// most [`ListenerConfig::drain`], and cuts off the rest.
-    pub async fn serve(self, bridge: Bridge, clock: Clock, spawner: Arc<dyn Spawner>) {
+    /// most [`ListenerConfig::drain`], and cuts off the rest. Connections are shared out over `runtimes`.
+    pub async fn serve(self, bridge: Bridge, clock: Clock, runtimes: Vec<Arc<dyn Spawner>>) {
         let Self { socket, address, config, counts } = self;
         let stopping = bridge.stopping().clone();
         let drain = config.drain;
-        let connections = Connections::new(bridge, config, clock.clone(), Arc::clone(&spawner));
+        let worker = |spawner: Arc<dyn Spawner>| {
+            let (bridge, config) = (bridge.clone(), config.clone());
+            let connections = Connections::new(bridge, config, clock.clone(), Arc::clone(&spawner));
+            Arc::new(Worker::new(connections, spawner))
+        };
         let acceptor = Acceptor {
-            connections: Arc::new(connections),
+            workers: runtimes.into_iter().map(worker).collect(),
             counts: Arc::clone(&counts),
             cut_off: CancellationToken::new(),
-            spawner,
         };
         info!(%address, "serving");
         tokio::select! {
@@ -137,10 +140,9 @@ impl Listener {
 }
 
 struct Acceptor {
-    connections: Arc<Connections>,
+    workers: Vec<Arc<Worker>>,
     counts: Arc<ListenerCounts>,
     cut_off: CancellationToken,
-    spawner: Arc<dyn Spawner>,
 }
 
 impl Acceptor {
@@ -172,15 +174,12 @@ impl Acceptor {
             return false;
         };
         self.counts.accepted.fetch_add(1, Ordering::Relaxed);
-        let connections = Arc::clone(&self.connections);
-        let cut_off = self.cut_off.clone();
-        self.spawner.spawn("connection", async move {
-            tokio::select! {
-                () = connections.serve(stream) => {}
-                () = cut_off.cancelled() => {}
-            }
-            drop(place);
-        });
+        let Some(worker) = self.workers.iter().min_by_key(|worker| worker.open()) else {
+            return false;
+        };
+        if let Err(error) = worker.take(stream, place, self.cut_off.clone()) {
+            debug!(%error, "a connection could not be served");
+        }
         true
     }
 }
