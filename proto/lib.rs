@@ -5,6 +5,7 @@
 //! | [`api`] | clients: agents, the command line, anyone (`navarch.*`) |
 //! | [`fleet`] | the log and snapshots (`navarch.fleet.v1`) |
 //! | [`peer`] | replicas among themselves (`navarch.peer.v1`) |
+//! | [`frame`] | a message as gRPC carries it |
 
 #![allow(
     missing_docs,
@@ -14,6 +15,8 @@
     clippy::cast_possible_truncation,
     reason = "generated code; the .proto files hold the documentation"
 )]
+
+pub mod frame;
 
 /// Package `navarch`; the nesting follows the packages, which the generated code relies on.
 #[allow(clippy::all, reason = "generated code")]

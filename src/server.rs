@@ -2,6 +2,8 @@
 //! told to stop, and takes it apart in an order that loses no call: hand leadership over, close the port,
 //! stop the log.
 
+mod seed;
+
 use std::{
     num::NonZero,
     path::PathBuf,
@@ -12,7 +14,6 @@ use std::{
 
 use navarch_cluster::{FatalHook, Replica, ReplicaParts, StartError, StopReason};
 use navarch_host::{Clock, Spawner, SystemSpawner, TaskHandle};
-use navarch_proto::fleet::{ApplyFleetSpec, FleetSpec, proposal::Kind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -22,14 +23,14 @@ use crate::{
     api::{
         self, Api, ApiParts, Forward, RelayedCalls, TokenGate, Tokens,
         connect::{Bridge, BridgeParts, Limits, MethodTable, MethodTableError},
-        listener::{ListenError, Listener, ListenerConfig},
+        listener::{ListenError, Listener, ListenerConfig, ListenerCounts},
     },
-    config::{self, Config},
+    config::Config,
     controllers::{self, ControllerParts, Providers},
     fake_cloud::agents::{AgentOptions, SimulatedAgents},
     health::{Policy, PolicyError},
     leader::{ControllerSet, Leader, LeaderParts, Reports},
-    ledger::{Author, FleetMachine, Ledger, ProposeError},
+    ledger::{FleetMachine, Ledger},
     liveness::Liveness,
     provider::{
         fake::{AgentBooter, NoAgents},
@@ -39,10 +40,6 @@ use crate::{
 
 /// How long a stopping leader tries to hand over.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Pause before the first configuration is proposed again.
-const SEED_RETRY: Duration = Duration::from_millis(500);
-/// How long one attempt to propose it may take.
-const SEED_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Threads for clients' connections at most: Raft's own thread is what limits writes long before that.
 const MOST_CLIENT_RUNTIMES: usize = 8;
@@ -112,7 +109,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Server
     };
     let replica = Replica::start(cluster_config(&options), parts).await?;
     let ledger = Ledger::new(Arc::new(replica.clone()), views, host.clock.clone());
-    let assembly = Assembly::new(&options.config, &host, (replica, ledger), &relayed)?;
+    let connections = listener.counts();
+    let assembly =
+        Assembly::new(&options.config, &host, (replica, ledger), (&relayed, connections))?;
     assembly.serve(listener, &options.config, stop).await
 }
 
@@ -150,7 +149,7 @@ impl<'a> Assembly<'a> {
         config: &Config,
         host: &'a Host,
         (replica, ledger): (Replica, Ledger),
-        relayed: &RelayedCalls,
+        (relayed, connections): (&RelayedCalls, Arc<ListenerCounts>),
     ) -> Result<Self, ServerError> {
         let closing = CancellationToken::new();
         let stopping = CancellationToken::new();
@@ -163,12 +162,13 @@ impl<'a> Assembly<'a> {
             liveness: Arc::clone(&liveness),
             reports: Arc::new(move || last_reports.all()),
             closing: closing.clone(),
+            connections,
         });
-        let (handlers, keep_health) = api::services(&api, &closing, stopping.clone())?;
-        relayed.connect(Arc::clone(&api), handlers.clone());
+        let (services, keep_health) = api::services(&api, stopping.clone())?;
+        relayed.connect(Arc::clone(&api));
         let bridge = Bridge::new(BridgeParts {
             methods: MethodTable::new(&[navarch_proto::DESCRIPTORS], &SERVICES)?,
-            routes: Forward::new(Arc::clone(&api), handlers, &host.spawner).into_routes(),
+            routes: Forward::new(Arc::clone(&api), services, &host.spawner).into_routes(),
             plain: api::probes(Arc::clone(&api)),
             gate: Arc::new(TokenGate::new(Arc::clone(&api), tokens())),
             limits: Limits::default(),
@@ -186,7 +186,7 @@ impl<'a> Assembly<'a> {
             half_lease: replica.lease() / 2,
         };
         let leader = Leader::new(parts, Uuid::new_v4().to_string());
-        let seed = seed(ledger, config.fleet.clone(), config.replica.name.clone());
+        let seed = seed::seed(ledger, config.fleet.clone(), config.replica.name.clone());
         let ended = stopping.clone();
         let seed = async move {
             ended.run_until_cancelled(seed).await;
@@ -360,48 +360,4 @@ fn controller_set(
         let (liveness, providers) = (Arc::clone(&liveness), Arc::clone(providers));
         controllers::all(&ControllerParts { liveness, providers })
     })
-}
-
-/// Gives a new group the configuration of the file that its first leader was started with. Later files
-/// change nothing by themselves; this replica says so when its own differs.
-async fn seed(ledger: Ledger, spec: FleetSpec, replica: String) {
-    let author = Author::caller(format!("replica:{replica}"));
-    loop {
-        let mut views = ledger.views();
-        let mut standings = ledger.standings();
-        if let Some(applied) = views.borrow_and_update().fleet.spec() {
-            let changes = config::diff(applied, &spec);
-            if !changes.is_empty() {
-                tracing::warn!(
-                    differences = changes.len(),
-                    first = changes[0],
-                    "this replica's file differs from the fleet's configuration, which is served; \
-                     `navarch apply` changes it"
-                );
-            }
-            return;
-        }
-        if standings.borrow_and_update().session().is_some() {
-            let apply = ApplyFleetSpec { spec: Some(spec.clone()), only_if_unset: true };
-            let deadline = ledger.clock().now() + SEED_TIMEOUT;
-            let proposed = ledger.propose(Kind::ApplyFleetSpec(apply), &author, deadline).await;
-            match proposed {
-                Ok(_) => return,
-                Err(ProposeError::Rejected { rejection, .. }) => {
-                    tracing::error!(
-                        reason = rejection.message,
-                        "the file's configuration was refused; mend it and `navarch apply` it"
-                    );
-                    return;
-                }
-                Err(error) => tracing::warn!(%error, "the first configuration was not applied"),
-            }
-            ledger.clock().sleep(SEED_RETRY).await;
-            continue;
-        }
-        tokio::select! {
-            _ = views.changed() => {}
-            _ = standings.changed() => {}
-        }
-    }
 }

@@ -100,6 +100,24 @@ enum Command {
         #[arg(long)]
         judge: bool,
     },
+    /// Hold a large fleet: its heartbeats, memory a node, time to come back after SIGKILL, and what a snapshot does to writes
+    Fleet {
+        /// Nodes of 8 GPUs
+        #[arg(long, default_value_t = 130_000)]
+        nodes: usize,
+        /// Between two beats of a node
+        #[arg(long, default_value = "10s", value_parser = duration)]
+        interval: Duration,
+        /// How long they beat, and how long is written at most until each replica has written a snapshot
+        #[arg(long, default_value = "60s", value_parser = duration)]
+        duration: Duration,
+        /// Clients that write meanwhile
+        #[arg(long, default_value_t = 16)]
+        clients: usize,
+        /// Fail where the figures are below what Navarch claims
+        #[arg(long)]
+        judge: bool,
+    },
     /// Count the elections of a group that nothing happens to
     Rest {
         /// How long
@@ -169,6 +187,10 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             };
             let options = runs::EtcdOptions { program, clients, duration, rounds, judge };
             tell(&runs::etcd(&host, group, options).await?, format)
+        }
+        Command::Fleet { nodes, interval, duration, clients, judge } => {
+            let options = runs::FleetOptions { nodes, interval, duration, clients, judge };
+            tell(&runs::fleet(&host, group, options).await?, format)
         }
         Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),
         Command::Durability { writes } => {

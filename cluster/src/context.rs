@@ -15,6 +15,7 @@ use crate::{
     config::ReplicaConfig,
     group::Group,
     leadership::Leadership,
+    log_store::SyncMeter,
     replica_id::ReplicaId,
     transport::Channels,
     types::{ReplicaInfo, StoredMembership},
@@ -43,6 +44,8 @@ pub(crate) struct Context {
     /// Tasks that may be slow: relayed calls.
     pub(crate) outer_tasks: Arc<dyn Spawner>,
     pub(crate) channels: Channels,
+    /// Counts syncs of this replica's log.
+    pub(crate) syncs: Arc<SyncMeter>,
     pub(crate) leadership: watch::Sender<Leadership>,
     /// Set while this leader hands over; nothing more is proposed in that term.
     pub(crate) handing_over: watch::Sender<bool>,
@@ -85,6 +88,8 @@ pub(crate) struct ContextParts {
     pub(crate) raft_tasks: Arc<dyn Spawner>,
     pub(crate) outer_tasks: Arc<dyn Spawner>,
     pub(crate) channels: Channels,
+    /// Counts syncs of this replica's log.
+    pub(crate) syncs: Arc<SyncMeter>,
 }
 
 impl Context {
@@ -96,6 +101,7 @@ impl Context {
             raft_tasks: parts.raft_tasks,
             outer_tasks: parts.outer_tasks,
             channels: parts.channels,
+            syncs: parts.syncs,
             leadership: watch::Sender::new(Leadership::default()),
             handing_over: watch::Sender::new(false),
             stopped: watch::Sender::new(None),

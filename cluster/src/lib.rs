@@ -52,7 +52,7 @@ pub use context::StopReason;
 pub use error::StoreError;
 pub use fatal::FatalHook;
 pub use leadership::Leadership;
-pub use log_store::MemoryDisk;
+pub use log_store::{LogSyncs, MemoryDisk};
 pub use proposer::Applied;
 pub use relay::RelayHandler;
 pub use replica::{Replica, ReplicaParts};

@@ -8,7 +8,7 @@ use crate::{
     context::{Context, ContextParts, StopReason},
     directory::Expected,
     formation::PlanFile,
-    log_store::SledOptions,
+    log_store::{SledOptions, StoreHost},
     membership::Membership,
     proposer::Proposer,
     raft_start::Admission,
@@ -103,12 +103,17 @@ async fn start_here(
 ) -> Result<(Arc<Context>, Services, Started), StartError> {
     // The port first: a second process on it must not touch the data.
     let port = PeerPort::bind(&config.listen, tls.clone()).await?;
+    let store_host = StoreHost {
+        clock: parts.clock.clone(),
+        spawner: Arc::clone(&raft_tasks),
+        fatal: parts.fatal.clone(),
+        syncs: Arc::default(),
+    };
     let storage = Storage::open(
         config.data_dir.clone(),
         log_engine(&config.storage),
         Expected::default(),
-        Arc::clone(&raft_tasks),
-        parts.fatal.clone(),
+        store_host.clone(),
     )
     .await?;
     let identity = storage.identity.get();
@@ -120,6 +125,7 @@ async fn start_here(
         raft_tasks,
         outer_tasks: Arc::clone(&parts.spawner),
         channels: Channels::new(tls),
+        syncs: store_host.syncs,
     }));
     let services = Services::start(&context);
     let (invitations, invited) = mpsc::channel(INVITATIONS);

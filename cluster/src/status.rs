@@ -4,6 +4,7 @@ use openraft::{Instant as _, ServerState, async_runtime::watch::WatchReceiver as
 
 use crate::{
     context::{Context, Running},
+    log_store::LogSyncs,
     replica_id::ReplicaId,
 };
 
@@ -30,6 +31,8 @@ pub struct GroupStatus {
     pub last_log: u64,
     /// Index of the last entry that this replica's newest snapshot covers.
     pub snapshot: u64,
+    /// Syncs of this replica's log since it started.
+    pub log_syncs: LogSyncs,
     /// Since a leader was last heard; `None` on the leader, or if none was.
     pub leader_contact: Option<Duration>,
     /// All replicas of the newest membership, by id.
@@ -86,6 +89,7 @@ pub(crate) fn status(context: &Context) -> GroupStatus {
     let mut status = GroupStatus {
         name: context.config.name.clone(),
         store_id: context.store_id.clone(),
+        log_syncs: context.syncs.read(),
         ..GroupStatus::default()
     };
     if let Some(running) = context.running() {

@@ -9,10 +9,9 @@ use tokio::sync::oneshot;
 use crate::{
     directory::{DirectoryLock, Expected, IdentityFile, create_directory},
     error::StoreError,
-    fatal::FatalHook,
     log_store::{
-        LogStorage as _, LogStore, MemoryDisk, MemoryLog, SledLog, SledOptions, StoredState,
-        start_writer,
+        LogStorage as _, LogStore, MemoryDisk, MemoryLog, SledLog, SledOptions, StoreHost,
+        StoredState, start_writer,
     },
     snapshot_store::SnapshotStore,
 };
@@ -41,10 +40,9 @@ impl Storage {
         directory: PathBuf,
         engine: LogEngine,
         expected: Expected,
-        spawner: Arc<dyn Spawner>,
-        fatal: FatalHook,
+        host: StoreHost,
     ) -> Result<Self, StoreError> {
-        let files = open_files(directory.clone(), expected, spawner.as_ref()).await?;
+        let files = open_files(directory.clone(), expected, host.spawner.as_ref()).await?;
         let (lock, identity, snapshots) = files;
         let log = match engine {
             LogEngine::Sled(options) => {
@@ -55,11 +53,11 @@ impl Storage {
                     check_coverage(&directory, &log.state(), &covered)?;
                     Ok((Box::new(log) as Box<_>, cache))
                 };
-                start_writer(spawner, fatal, Arc::clone(&lock), open).await?
+                start_writer(host, Arc::clone(&lock), open).await?
             }
             LogEngine::Memory(disk) => {
                 let (log, cache) = MemoryLog::open(disk);
-                LogStore::inline(Box::new(log), cache, fatal)
+                LogStore::inline(Box::new(log), cache, host)
             }
         };
         Ok(Self { identity, log, snapshots, _lock: lock })

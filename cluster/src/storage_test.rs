@@ -8,6 +8,7 @@ use openraft::{
 
 use super::*;
 use crate::{
+    fatal::FatalHook,
     state_machine::{
         Applier,
         test_machine::{Published, TestMachine},
@@ -20,8 +21,7 @@ async fn open(directory: &Path) -> Result<Storage, StoreError> {
         directory.to_owned(),
         LogEngine::Sled(SledOptions::default()),
         Expected::default(),
-        SystemSpawner::current(),
-        FatalHook::new(|fault| panic!("{fault}")),
+        StoreHost::system(FatalHook::new(|fault| panic!("{fault}"))),
     )
     .await
 }

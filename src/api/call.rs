@@ -1,4 +1,4 @@
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use navarch_cluster::Replica;
 use navarch_fleet::{Node, NodeId};
@@ -9,10 +9,10 @@ use navarch_proto::{
 };
 use prost::Message;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, metadata::AsciiMetadataValue};
+use tonic::Status;
 use uuid::Builder;
 
-use super::{errors, waiters::Waiters};
+use super::{call_series::CallSeries, errors, listener::ListenerCounts, waiters::Waiters};
 use crate::{
     ledger::{Author, Committed, Ledger, View},
     liveness::Liveness,
@@ -20,9 +20,6 @@ use crate::{
 
 /// Answers the last reports of the leader's controllers.
 pub type ControllerReports = Arc<dyn Fn() -> Vec<ControllerReport> + Send + Sync>;
-
-/// Answer metadata: entries that the answer reflects.
-pub(super) const APPLIED_INDEX: &str = "navarch-applied-index";
 
 /// What all handlers share.
 pub struct Api {
@@ -34,6 +31,8 @@ pub struct Api {
     /// Cancelled when this replica closes its port: waits end early.
     pub(super) closing: CancellationToken,
     pub(super) reports: ControllerReports,
+    pub(super) calls: CallSeries,
+    pub(super) connections: Arc<ListenerCounts>,
 }
 
 /// What an [`Api`] is made of.
@@ -48,14 +47,25 @@ pub struct ApiParts {
     pub reports: ControllerReports,
     /// Cancelled when this replica closes its port.
     pub closing: CancellationToken,
+    /// The public port's connections.
+    pub connections: Arc<ListenerCounts>,
 }
 
 impl Api {
     /// Handlers over `parts`.
     pub fn new(parts: ApiParts) -> Arc<Self> {
-        let ApiParts { ledger, replica, liveness, reports, closing } = parts;
-        let (judge, waiters) = (super::agent::Judge::default(), Arc::default());
-        Arc::new(Self { ledger, replica, liveness, judge, waiters, closing, reports })
+        let ApiParts { ledger, replica, liveness, reports, closing, connections } = parts;
+        Arc::new(Self {
+            ledger,
+            replica,
+            liveness,
+            judge: super::agent::Judge::default(),
+            waiters: Arc::default(),
+            closing,
+            reports,
+            calls: CallSeries::default(),
+            connections,
+        })
     }
 
     /// Wakes waiting polls as commands are queued, until `stop`.
@@ -141,15 +151,6 @@ pub(super) struct Answer<T> {
 }
 
 impl Call {
-    /// The call inside `request`; the gate put its context there.
-    pub(super) fn open<Q>(api: &Arc<Api>, request: Request<Q>) -> Result<(Self, Q), Status> {
-        let (_, extensions, message) = request.into_parts();
-        let Some(context) = extensions.get::<CallContext>().cloned() else {
-            return Err(Status::internal("the call did not come through the gate"));
-        };
-        Ok((Self { api: Arc::clone(api), context }, message))
-    }
-
     /// Proposes in the caller's name.
     pub(super) async fn propose(&self, kind: Kind, author: &Author) -> Result<Committed, Status> {
         let proposed = self.api.ledger.propose(kind, author, self.context.deadline).await;
@@ -183,23 +184,6 @@ impl Call {
             payload_hash,
         }
     }
-}
-
-/// Runs `handler` on the call inside `request`.
-pub(super) async fn serve<Q, R, H, F>(
-    api: &Arc<Api>,
-    request: Request<Q>,
-    handler: H,
-) -> Result<Response<R>, Status>
-where
-    H: FnOnce(Call, Q) -> F,
-    F: Future<Output = Result<Answer<R>, Status>>,
-{
-    let (call, message) = Call::open(api, request)?;
-    let answer = handler(call, message).await?;
-    let mut response = Response::new(answer.message);
-    response.metadata_mut().insert(APPLIED_INDEX, AsciiMetadataValue::from(answer.index));
-    Ok(response)
 }
 
 /// Refuses a node id that no node can have, before it is echoed, looked up or logged.

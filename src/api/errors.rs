@@ -1,17 +1,20 @@
 //! Outcomes and failures as status codes.
 
 use navarch_cluster::MembershipError;
-use navarch_proto::fleet::{Rejection, RejectionCode};
+use navarch_proto::{
+    fleet::{Rejection, RejectionCode},
+    peer::Effect,
+};
 use tonic::{Code, Status, metadata::AsciiMetadataValue};
 
 use crate::ledger::{ProposeError, ReadError};
 
 /// Marks an `unavailable` inside the process with what the forwarder may conclude; never leaves it.
-pub(super) const EFFECT: &str = "navarch-internal-effect";
+const EFFECT: &str = "navarch-internal-effect";
 /// Certainly not carried out.
-pub(super) const EFFECT_NONE: &str = "none";
+const EFFECT_NONE: &str = "none";
 /// May have been carried out.
-pub(super) const EFFECT_UNKNOWN: &str = "unknown";
+const EFFECT_UNKNOWN: &str = "unknown";
 
 /// The status of a proposal that was not accepted.
 pub(super) fn from_propose(error: &ProposeError) -> Status {
@@ -28,6 +31,15 @@ pub(super) fn from_read(error: &ReadError) -> Status {
     Status::unavailable(format!(
         "{error}; ask another replica, or send `navarch-consistency: stale` for what this one knows"
     ))
+}
+
+/// Takes the mark off a handler's status: what the forwarder may conclude.
+pub(super) fn take_effect(status: &mut Status) -> Effect {
+    match status.metadata_mut().remove(EFFECT) {
+        None => Effect::Unspecified,
+        Some(mark) if mark == EFFECT_UNKNOWN => Effect::Unknown,
+        Some(_) => Effect::None,
+    }
 }
 
 fn unavailable(message: String, effect: &'static str) -> Status {

@@ -1,27 +1,29 @@
-//! gRPC messages and answers as HTTP, for calls that are buffered on their way to the leader.
+//! Requests and answers as HTTP.
+
+use std::future;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
-use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
+use futures::StreamExt as _;
+use http::{HeaderMap, HeaderValue, Response, header};
+use http_body_util::{BodyExt as _, Limited, StreamBody};
 use hyper::body::Frame;
+use navarch_proto::frame::PREFIX;
 use tonic::{Status, body::Body};
 
-use super::call::CallContext;
+use super::handler::{Frames, Handled};
 
-/// The largest message, in bytes, in either direction.
-pub(super) const MAX_MESSAGE: usize = 64 * 1024 * 1024;
-/// The largest message, in bytes, of a call that the leader carries out: the log takes 6 MiB an entry.
-const MAX_LEADER_MESSAGE: usize = 8 * 1024 * 1024;
-/// A frame is a flag and a length before its message.
-const FRAME_PREFIX: usize = 5;
+/// The largest request, in bytes: the log takes 6 MiB an entry.
+const MAX_REQUEST: usize = 8 * 1024 * 1024;
+/// Answer metadata: entries that the answer reflects.
+pub(super) const APPLIED_INDEX: &str = "navarch-applied-index";
 
-/// Reads a leader call's only message, still framed.
+/// Reads a call's only message, still framed.
 pub(super) async fn read_request(body: Body) -> Result<Bytes, Status> {
-    let collected = Limited::new(body, MAX_LEADER_MESSAGE + FRAME_PREFIX).collect().await;
+    let collected = Limited::new(body, MAX_REQUEST + PREFIX).collect().await;
     let frame = collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
         if error.downcast_ref::<http_body_util::LengthLimitError>().is_some() {
             Status::resource_exhausted(format!(
-                "the message is over the limit of {MAX_LEADER_MESSAGE} bytes"
+                "the message is over the limit of {MAX_REQUEST} bytes"
             ))
         } else {
             Status::cancelled(format!("the request broke off: {error}"))
@@ -35,51 +37,69 @@ pub(super) async fn read_request(body: Body) -> Result<Bytes, Status> {
     }
 }
 
-/// A request for the handlers, with the context that the gate, or the relaying replica, established.
-pub(super) fn request(
-    path: &str,
-    frame: Bytes,
-    context: CallContext,
-) -> Result<Request<Body>, Status> {
-    let mut request = Request::post(path)
-        .header(header::CONTENT_TYPE, "application/grpc")
-        .body(Body::new(Full::new(frame)))
-        .map_err(|error| Status::invalid_argument(format!("path {path:?}: {error}")))?;
-    request.extensions_mut().insert(context);
-    Ok(request)
-}
-
-/// A handler's answer, taken apart.
-pub(super) struct Buffered {
-    /// The framed message; empty with an error.
-    pub frame: Bytes,
-    /// The answer's status.
-    pub status: Status,
-    /// The answer's headers.
-    pub headers: HeaderMap,
-}
-
-/// Reads a handler's whole answer.
-pub(super) async fn read_response(response: Response<Body>) -> Result<Buffered, Status> {
-    let (parts, body) = response.into_parts();
-    if let Some(status) = Status::from_header_map(&parts.headers) {
-        return Ok(Buffered { frame: Bytes::new(), status, headers: parts.headers });
-    }
-    let collected = body.collect().await?;
-    let status = collected
-        .trailers()
-        .and_then(Status::from_header_map)
-        .unwrap_or_else(|| Status::internal("the answer ended without a status"));
-    Ok(Buffered { frame: collected.to_bytes(), status, headers: parts.headers })
-}
-
 /// An answer with one message.
-pub(super) fn response(frame: Bytes) -> Response<Body> {
-    let mut trailers = HeaderMap::with_capacity(1);
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let frames = [Ok::<_, Status>(Frame::data(frame)), Ok(Frame::trailers(trailers))];
-    let mut response = Response::new(Body::new(StreamBody::new(tokio_stream::iter(frames))));
+pub(super) fn response(Handled { frame, index }: Handled) -> Response<Body> {
+    let frames = [Ok::<_, Status>(Frame::data(frame)), Ok(Frame::trailers(good_end()))];
+    let mut response = open(Body::new(StreamBody::new(tokio_stream::iter(frames))));
+    response.headers_mut().insert(APPLIED_INDEX, index.into());
+    response
+}
+
+/// An answer with any number of messages.
+pub(super) fn stream_response(frames: Frames) -> Response<Body> {
+    // None stands for the end, after which nothing comes; an error is one.
+    let items = frames.map(Some).chain(futures::stream::once(future::ready(None)));
+    let frames = items.scan(false, |ended, item| {
+        if *ended {
+            return future::ready(None);
+        }
+        let frame = match item {
+            Some(Ok(frame)) => Frame::data(frame),
+            Some(Err(status)) => {
+                *ended = true;
+                let mut trailers = HeaderMap::new();
+                // A code and plain text always become headers.
+                let _ = status.add_header(&mut trailers);
+                Frame::trailers(trailers)
+            }
+            None => Frame::trailers(good_end()),
+        };
+        future::ready(Some(Ok::<_, Status>(frame)))
+    });
+    open(Body::new(StreamBody::new(frames)))
+}
+
+fn open(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     let content_type = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
+}
+
+fn good_end() -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    trailers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without it a watch would go on after its error, or end without saying how.
+    #[tokio::test]
+    async fn a_stream_ends_with_its_first_error_or_well() {
+        let good = || Ok(Bytes::from_static(b"m"));
+        let table = [
+            (vec![good(), good()], 2, "0"),
+            (vec![good(), Err(Status::unavailable("stopping")), good()], 1, "14"),
+            (vec![], 0, "0"),
+        ];
+        for (items, messages, code) in table {
+            let response = stream_response(futures::stream::iter(items).boxed());
+            let collected = response.into_body().collect().await.unwrap();
+            assert_eq!(collected.trailers().unwrap()["grpc-status"], code);
+            assert_eq!(collected.to_bytes().len(), messages);
+        }
+    }
 }

@@ -66,6 +66,16 @@ impl TokenGate {
 
 impl Gate for TokenGate {
     fn admit(&self, parts: &mut Parts) -> Result<(), Status> {
+        let admitted = self.admit_call(parts);
+        if let Err(status) = &admitted {
+            self.api.calls.refused(parts.uri.path(), status.code());
+        }
+        admitted
+    }
+}
+
+impl TokenGate {
+    fn admit_call(&self, parts: &mut Parts) -> Result<(), Status> {
         let principal = self.tokens.admit(&parts.headers)?;
         let path = parts.uri.path();
         // Reflection and health are not in the table: any token admits them.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::atomic::AtomicU64};
 use navarch_proto::api::{HealthStatus, NodeStatus, PoolInfo};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
@@ -49,6 +49,8 @@ pub(super) fn expose(api: &Api) -> String {
     let mut registry = Registry::with_prefix("navarch");
     let view = api.ledger.view();
     replica_series(&mut registry, api, &view);
+    connection_series(&mut registry, api);
+    api.calls.register(&mut registry);
     if let Standing::Leading { .. } = api.ledger.standing() {
         fleet_series(&mut registry, &view);
         pool_series(&mut registry, &view);
@@ -66,6 +68,18 @@ fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
     registry.register(name, help, gauge);
 }
 
+fn real(registry: &mut Registry, name: &str, help: &str, value: f64) {
+    let gauge = Real::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let counter = Counter::<u64>::default();
+    counter.inc_by(value);
+    registry.register(name, help, counter);
+}
+
 fn replica_series(registry: &mut Registry, api: &Api, view: &View) {
     let status = api.replica().status();
     let leads = u64::from(api.ledger.standing().session().is_some());
@@ -75,12 +89,29 @@ fn replica_series(registry: &mut Registry, api: &Api, view: &View) {
     gauge(registry, "raft_last_log_index", "Last log entry stored here", status.last_log);
     gauge(registry, "raft_committed_index", "Last entry known committed here", status.committed);
     gauge(registry, "raft_replicas", "Replicas of the group", status.replicas.len() as u64);
+    gauge(registry, "raft_snapshot_index", "Last entry in the newest snapshot", status.snapshot);
+    let syncs = status.log_syncs;
+    let help = "Batches written to the log and synced since this replica started";
+    counter(registry, "log_syncs", help, syncs.count);
+    real(registry, "log_sync_seconds", "Time that they took together", syncs.total.as_secs_f64());
+    let help = "Time that the longest of them took";
+    real(registry, "log_longest_sync_seconds", help, syncs.longest.as_secs_f64());
     gauge(
         registry,
         "session",
         "Log index of the newest leader session's opening entry",
         view.fleet.session().id.0,
     );
+}
+
+fn connection_series(registry: &mut Registry, api: &Api) {
+    let connections = &api.connections;
+    let open = "Connections of clients that are open";
+    gauge(registry, "connections_open", open, connections.open() as u64);
+    let accepted = "Connections of clients accepted since this replica started";
+    counter(registry, "connections_accepted", accepted, connections.accepted());
+    let refused = "Connections of clients closed at once because there were too many";
+    counter(registry, "connections_refused", refused, connections.refused());
 }
 
 fn fleet_series(registry: &mut Registry, view: &View) {

@@ -5,28 +5,35 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `routes` | the table of methods: where each is carried out, who may call it |
+//! | `routes` | the table of methods: where each is carried out, by what, who may call it |
 //! | `gate` | tokens, deadlines, request ids |
-//! | `forward` | the way to the leader, with retries under one request id |
+//! | `forward` | to the handlers, here or at the leader |
+//! | `carry` | the way to the leader, with retries under one request id |
 //! | `hint` | where clients reach the leader |
 //! | `relay` | the leader's end of a relayed call |
-//! | `frame` | gRPC messages and answers as HTTP |
+//! | `frame` | requests and answers as HTTP |
+//! | `services` | reflection and health |
 //! | `call` | what a handler gets |
+//! | `handler` | handlers as bytes in and bytes out |
 //! | `errors` | outcomes and failures as status codes |
 //! | `page` | paging of lists |
 //! | `waiters` | polls that wait for commands |
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
 //! | `metrics` | the series behind `/metrics` |
+//! | `call_series` | those of calls |
 //! | `agent/`, `operator/`, `cluster/` | one file a method, one service each |
 
 mod agent;
 mod call;
+mod call_series;
+mod carry;
 mod cluster;
 pub mod connect;
 mod errors;
 mod forward;
 mod frame;
 mod gate;
+mod handler;
 mod hint;
 pub mod listener;
 mod metrics;

@@ -4,7 +4,7 @@ use prost::Message;
 use tonic::Status;
 
 /// Unpaged answers over this many bytes are refused before the transport breaks them off.
-const MAX_BYTES: usize = super::frame::MAX_MESSAGE - 1024;
+const MAX_BYTES: usize = navarch_proto::frame::MAX_MESSAGE - 1024;
 /// A repeated field costs a tag and a length beside its message.
 const PER_ITEM: usize = 6;
 

@@ -42,5 +42,7 @@ async fn ready(State(api): State<Arc<Api>>) -> impl IntoResponse {
 
 async fn expose(State(api): State<Arc<Api>>) -> impl IntoResponse {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], metrics::expose(&api))
+    // Away from the connection's own thread: it goes through the whole fleet.
+    let text = tokio::task::spawn_blocking(move || metrics::expose(&api)).await;
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], text.unwrap_or_default())
 }

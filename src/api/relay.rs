@@ -5,17 +5,15 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::HeaderMap;
 use navarch_cluster::{RelayHandler, ReplicaId};
 use navarch_proto::peer::{Effect, RelayedAnswer, RelayedCall};
 use prost::Message as _;
-use tonic::{Code, Status, service::Routes};
-use tower::ServiceExt as _;
+use tonic::{Code, Status};
 
 use super::{
-    call::{APPLIED_INDEX, Api, CallContext, Consistency, Principal},
-    errors::{EFFECT, EFFECT_UNKNOWN},
-    frame,
+    call::{Api, Call, CallContext, Consistency, Principal},
+    errors::take_effect,
+    handler::{Handled, Handler},
     routes::{self, Place},
 };
 use crate::ledger::Standing;
@@ -24,30 +22,32 @@ use crate::ledger::Standing;
 /// them, and meet the same handlers as a call from outside.
 #[derive(Default)]
 pub struct RelayedCalls {
-    /// Set once the handlers exist, which need the replica that this is a part of.
-    ready: OnceLock<(Arc<Api>, Routes)>,
+    /// Set once the API exists, which needs the replica that this is a part of.
+    ready: OnceLock<Arc<Api>>,
 }
 
 impl RelayedCalls {
     /// Opens for calls; before that they are refused as not carried out.
-    pub fn connect(&self, api: Arc<Api>, handlers: Routes) {
+    pub fn connect(&self, api: Arc<Api>) {
         // A second call would mean a second composition root; the first stays.
-        let _ = self.ready.set((api, handlers));
+        let _ = self.ready.set(api);
     }
 
     async fn carry_out(&self, call: RelayedCall, timeout: Duration) -> RelayedAnswer {
-        let Some((api, handlers)) = self.ready.get() else {
+        let Some(api) = self.ready.get() else {
             return not_carried_out("this replica is starting");
         };
         let route = routes::find(&call.path).filter(|route| route.place != Place::Here);
-        let principal = Principal::from_name(&call.principal)
-            .filter(|&principal| route.is_some_and(|route| route.admits(principal)));
-        let Some(principal) = principal else {
-            return failed(&Status::internal(format!(
-                "{} from {:?} is not relayed",
-                call.path, call.principal
-            )));
+        let principal = Principal::from_name(&call.principal);
+        let (Some(route), Some(principal)) = (route, principal) else {
+            return not_relayed(&call);
         };
+        let Handler::Unary(handler) = route.handler else {
+            return not_relayed(&call);
+        };
+        if !route.admits(principal) {
+            return not_relayed(&call);
+        }
         let deadline = api.clock().now() + timeout;
         if !leads(api, timeout).await {
             return not_carried_out("this replica does not lead");
@@ -59,14 +59,11 @@ impl RelayedCalls {
             consistency: Consistency::Linearizable,
             may_be_retry: call.may_be_retry,
         };
-        let request = match frame::request(&call.path, call.frame, context) {
-            Ok(request) => request,
-            Err(status) => return failed(&status),
-        };
-        let Ok(response) = handlers.clone().oneshot(request).await;
-        match frame::read_response(response).await {
-            Ok(answer) => pack(answer),
-            Err(status) => failed(&status),
+        match handler(Call { api: Arc::clone(api), context }, call.frame).await {
+            Ok(Handled { frame, index }) => {
+                RelayedAnswer { frame, applied_index: index, ..RelayedAnswer::default() }
+            }
+            Err(status) => failed(status),
         }
     }
 }
@@ -76,7 +73,7 @@ impl RelayHandler for RelayedCalls {
     async fn relayed(&self, _from: ReplicaId, body: Bytes, timeout: Duration) -> Bytes {
         let answer = match RelayedCall::decode(body) {
             Ok(call) => self.carry_out(call, timeout).await,
-            Err(error) => failed(&Status::internal(format!("a relayed call: {error}"))),
+            Err(error) => failed(Status::internal(format!("a relayed call: {error}"))),
         };
         Bytes::from(answer.encode_to_vec())
     }
@@ -97,25 +94,9 @@ async fn leads(api: &Api, timeout: Duration) -> bool {
     matches!(settled, Ok(Ok(standing)) if standing.session().is_some())
 }
 
-fn pack(answer: frame::Buffered) -> RelayedAnswer {
-    let effect = match answer.headers.get(EFFECT) {
-        None => Effect::Unspecified,
-        Some(effect) if effect == EFFECT_UNKNOWN => Effect::Unknown,
-        Some(_) => Effect::None,
-    };
-    RelayedAnswer {
-        frame: answer.frame,
-        code: answer.status.code().into(),
-        message: answer.status.message().to_owned(),
-        details: Bytes::copy_from_slice(answer.status.details()),
-        applied_index: applied_index(&answer.headers),
-        effect: effect.into(),
-    }
-}
-
-fn applied_index(headers: &HeaderMap) -> u64 {
-    let value = headers.get(APPLIED_INDEX).and_then(|value| value.to_str().ok());
-    value.and_then(|value| value.parse().ok()).unwrap_or_default()
+fn not_relayed(call: &RelayedCall) -> RelayedAnswer {
+    let RelayedCall { path, principal, .. } = call;
+    failed(Status::internal(format!("{path} from {principal:?} is not relayed")))
 }
 
 fn not_carried_out(reason: &str) -> RelayedAnswer {
@@ -127,10 +108,12 @@ fn not_carried_out(reason: &str) -> RelayedAnswer {
     }
 }
 
-fn failed(status: &Status) -> RelayedAnswer {
+fn failed(mut status: Status) -> RelayedAnswer {
     RelayedAnswer {
+        effect: take_effect(&mut status).into(),
         code: status.code().into(),
         message: status.message().to_owned(),
+        details: Bytes::copy_from_slice(status.details()),
         ..RelayedAnswer::default()
     }
 }

@@ -1,6 +1,12 @@
 //! The table of methods.
 
-use super::call::Principal;
+use super::{
+    agent,
+    call::Principal,
+    cluster,
+    handler::{Handler, streaming, unary},
+    operator,
+};
 
 /// Where a call is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,23 +20,30 @@ pub(super) enum Place {
 }
 
 /// One method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) struct Route {
     pub place: Place,
     /// Admits the token of agents.
     pub agents: bool,
     /// May take long, since it goes through all of the fleet.
     pub scans: bool,
+    pub handler: Handler,
 }
 
-const fn route(place: Place, agents: bool) -> Option<Route> {
-    Some(Route { place, agents, scans: false })
+/// A method for operators alone.
+const fn at(place: Place, handler: Handler) -> Route {
+    Route { place, agents: false, scans: false, handler }
 }
-
-/// A read of the operator's, here, that may go through all of the fleet.
-const SCAN: Option<Route> = Some(Route { place: Place::Here, agents: false, scans: true });
 
 impl Route {
+    const fn for_agents(self) -> Self {
+        Self { agents: true, ..self }
+    }
+
+    const fn scanning(self) -> Self {
+        Self { scans: true, ..self }
+    }
+
     /// Whether `principal` may call it.
     pub(super) fn admits(self, principal: Principal) -> bool {
         match principal {
@@ -42,38 +55,48 @@ impl Route {
 
 /// The route of a gRPC path; none for what is not ours (reflection, health).
 pub(super) fn find(path: &str) -> Option<Route> {
-    let method = path.strip_prefix("/navarch.")?;
-    match method {
-        "ControlPlaneService/RegisterNode"
-        | "ControlPlaneService/ReportHealth"
-        | "ControlPlaneService/SendHeartbeat"
-        | "ControlPlaneService/Heartbeat"
-        | "ControlPlaneService/GetNodeCommands"
-        | "ControlPlaneService/AckCommand" => route(Place::Leader, true),
-        "ControlPlaneService/PollCommands" => route(Place::Here, true),
-        "ControlPlaneService/IssueCommand"
-        | "OperatorService/ScalePool"
-        | "OperatorService/ApplyFleet"
-        | "OperatorService/ForgetNode"
-        | "ReplicaService/AddReplica"
-        | "ReplicaService/PromoteReplica"
-        | "ReplicaService/RemoveReplica"
-        | "ReplicaService/TransferLeader" => route(Place::Leader, false),
-        "OperatorService/GetFleetStatus" => {
-            Some(Route { place: Place::LeaderIfAny, agents: false, scans: true })
-        }
-        "ReplicaService/ListReplicas" => route(Place::LeaderIfAny, false),
-        "ControlPlaneService/ListNodes" | "ControlPlaneService/ListInstances" => SCAN,
-        "ControlPlaneService/GetNode"
-        | "ControlPlaneService/GetInstance"
-        | "OperatorService/ListPools"
-        | "OperatorService/GetPool"
-        | "OperatorService/GetCommand"
-        | "OperatorService/ListCommands"
-        | "OperatorService/ListEvents"
-        | "OperatorService/WatchEvents" => route(Place::Here, false),
-        _ => None,
-    }
+    use Place::{Here, Leader, LeaderIfAny};
+
+    let (service, method) = path.strip_prefix("/navarch.")?.split_once('/')?;
+    let route = match service {
+        "ControlPlaneService" => match method {
+            "RegisterNode" => at(Leader, unary!(agent::register_node)).for_agents(),
+            "ReportHealth" => at(Leader, unary!(agent::report_health)).for_agents(),
+            "SendHeartbeat" | "Heartbeat" => at(Leader, unary!(agent::heartbeat)).for_agents(),
+            "GetNodeCommands" => at(Leader, unary!(agent::get_node_commands)).for_agents(),
+            "AckCommand" => at(Leader, unary!(agent::ack_command)).for_agents(),
+            "PollCommands" => at(Here, unary!(agent::poll_commands)).for_agents(),
+            "IssueCommand" => at(Leader, unary!(agent::issue_command)),
+            "ListNodes" => at(Here, unary!(agent::list_nodes)).scanning(),
+            "GetNode" => at(Here, unary!(agent::get_node)),
+            "ListInstances" => at(Here, unary!(agent::list_instances)).scanning(),
+            "GetInstance" => at(Here, unary!(agent::get_instance)),
+            _ => return None,
+        },
+        "OperatorService" => match method {
+            "ScalePool" => at(Leader, unary!(operator::scale_pool)),
+            "ApplyFleet" => at(Leader, unary!(operator::apply_fleet)),
+            "ForgetNode" => at(Leader, unary!(operator::forget_node)),
+            "GetFleetStatus" => at(LeaderIfAny, unary!(operator::get_fleet_status)).scanning(),
+            "ListPools" => at(Here, unary!(operator::list_pools)),
+            "GetPool" => at(Here, unary!(operator::get_pool)),
+            "GetCommand" => at(Here, unary!(operator::get_command)),
+            "ListCommands" => at(Here, unary!(operator::list_commands)),
+            "ListEvents" => at(Here, unary!(operator::list_events)).scanning(),
+            "WatchEvents" => at(Here, streaming!(operator::watch_events)),
+            _ => return None,
+        },
+        "ReplicaService" => match method {
+            "AddReplica" => at(Leader, unary!(cluster::add_replica)),
+            "PromoteReplica" => at(Leader, unary!(cluster::promote_replica)),
+            "RemoveReplica" => at(Leader, unary!(cluster::remove_replica)),
+            "TransferLeader" => at(Leader, unary!(cluster::transfer_leader)),
+            "ListReplicas" => at(LeaderIfAny, unary!(cluster::list_replicas)),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(route)
 }
 
 #[cfg(test)]
@@ -96,6 +119,6 @@ mod tests {
         for path in methods {
             assert!(find(&path).is_some(), "{path} has no route");
         }
-        assert_eq!(find("/grpc.health.v1.Health/Check"), None);
+        assert!(find("/grpc.health.v1.Health/Check").is_none());
     }
 }

@@ -1,19 +1,12 @@
-//! The gRPC services behind the gate: ours, reflection and health.
+//! The gRPC services that are not ours: reflection and health.
 
 use std::{sync::Arc, time::Duration};
 
-use navarch_proto::api::{
-    control_plane_service_server::ControlPlaneServiceServer,
-    operator_service_server::OperatorServiceServer, replica_service_server::ReplicaServiceServer,
-};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 
-use super::{
-    agent::AgentService, call::Api, cluster::ClusterService, frame::MAX_MESSAGE,
-    operator::OperatorService, probes::readiness,
-};
+use super::{call::Api, probes::readiness};
 
 /// How often the health service learns whether this replica is ready.
 const HEALTH_PERIOD: Duration = Duration::from_millis(500);
@@ -21,11 +14,9 @@ const HEALTH_PERIOD: Duration = Duration::from_millis(500);
 const HEALTH_SERVICES: [&str; 4] =
     ["", "navarch.ControlPlaneService", "navarch.OperatorService", "navarch.ReplicaService"];
 
-/// All services, whose streams end with `closing`, and the task that keeps the health service honest until
-/// `stop`.
+/// The services, and the task that keeps the health service honest until `stop`.
 pub fn services(
     api: &Arc<Api>,
-    closing: &CancellationToken,
     stop: CancellationToken,
 ) -> Result<(Routes, impl Future<Output = ()> + Send + use<>), tonic_reflection::server::Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -34,19 +25,7 @@ pub fn services(
             .register_encoded_file_descriptor_set(navarch_proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let control_plane = ControlPlaneServiceServer::new(AgentService::new(api));
-    let operator = OperatorServiceServer::new(OperatorService::new(api, closing.clone()));
-    let replica = ReplicaServiceServer::new(ClusterService::new(api));
     let routes = Routes::default()
-        .add_service(
-            control_plane
-                .max_decoding_message_size(MAX_MESSAGE)
-                .max_encoding_message_size(MAX_MESSAGE),
-        )
-        .add_service(
-            operator.max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE),
-        )
-        .add_service(replica)
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)

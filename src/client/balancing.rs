@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use navarch_proto::api;
+use navarch_proto::{api, frame};
 use tonic::Streaming;
 use tonic_prost::ProstCodec;
 
@@ -10,7 +10,7 @@ use super::{
     address::Address,
     call::{Call, Method},
     exchange::{self, Reply},
-    frame, metadata,
+    metadata,
     picker::{MAX_REPLICAS, Picker},
     replica::{Dialler, Replica},
     tls,

@@ -1,12 +1,12 @@
 use bytes::{Bytes, BytesMut};
 use h2::{RecvStream, client::SendRequest};
 use http::{HeaderMap, Request, StatusCode, response};
+use navarch_proto::frame::MAX_FRAME;
 use tonic::{Code, Status};
 
 use super::{
     connection::{Connection, InFlight},
     error::TryError,
-    frame::MAX_FRAME,
     incoming::Incoming,
 };
 

@@ -9,7 +9,7 @@
 //! | `call` | one call: try, rotate, pause, give up |
 //! | `picker`, `replica`, `backoff` | whom to ask next, who failed lately, how long to pause |
 //! | `connection`, `exchange`, `incoming` | one HTTP/2 connection, one request on it |
-//! | `address`, `tls`, `metadata`, `frame` | the parts of a request |
+//! | `address`, `tls`, `metadata` | the parts of a request |
 //!
 //! A call ends with an answer, a refusal, or at its deadline. A try that failed for lack of a connection, for
 //! a broken one, for silence, or with `unavailable` goes on at once with the next replica; only when all were
@@ -23,7 +23,6 @@ mod call;
 mod connection;
 mod error;
 mod exchange;
-mod frame;
 mod incoming;
 mod metadata;
 mod options;

@@ -2,9 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use navarch_fleet::{Administrative, FleetState, LogTime, Node};
-use navarch_proto::{
-    fleet::{FinishDrain, proposal::Kind},
-};
+use navarch_proto::fleet::{FinishDrain, proposal::Kind};
 
 use super::{BUSY_PERIOD, IDLE_PERIOD};
 use crate::leader::{Controller, Report, Tenure};

@@ -46,10 +46,7 @@ impl Quiet {
     fn after(heard: &[Heard<'_>], fleet: &FleetState, now_ms: u64) -> Self {
         let anybody = now_ms.saturating_add(fleet.settings().heartbeat_timeout_ms);
         let known = heard.iter().filter(|one| !one.node.is_lost()).map(Heard::due_ms);
-        Self {
-            until_ms: known.fold(anybody, u64::min),
-            spec_revision: fleet.spec_revision(),
-        }
+        Self { until_ms: known.fold(anybody, u64::min), spec_revision: fleet.spec_revision() }
     }
 
     fn holds(&self, fleet: &FleetState, now_ms: u64) -> bool {

@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use navarch_fleet::{FleetState, Instance, InstanceState, LogTime};
 use navarch_host::Moment;
-use navarch_proto::{
-    fleet::{FailInstance, FailureKind, RecordPurchase, TerminateInstance, proposal::Kind},
+use navarch_proto::fleet::{
+    FailInstance, FailureKind, RecordPurchase, TerminateInstance, proposal::Kind,
 };
 use rand::RngExt as _;
 
@@ -146,7 +146,15 @@ impl Controller for Provisioner {
     }
 
     fn wakes_on(&self) -> &'static [&'static str] {
-        &["pool-created", "pool-changed", "pool-scaled", "pool-decided", "instance-failed", "instance-terminating", "instance-terminated"]
+        &[
+            "pool-created",
+            "pool-changed",
+            "pool-scaled",
+            "pool-decided",
+            "instance-failed",
+            "instance-terminating",
+            "instance-terminated",
+        ]
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

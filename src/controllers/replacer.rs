@@ -2,9 +2,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use navarch_fleet::{Administrative, Drain, FleetState, Instance, InstanceState, Node};
-use navarch_proto::{
-    fleet::{DrainNode, FailInstance, FailureKind, PoolSpec, proposal::Kind},
-};
+use navarch_proto::fleet::{DrainNode, FailInstance, FailureKind, PoolSpec, proposal::Kind};
 
 use super::{BUSY_PERIOD, DRAIN_DEADLINE_MS, IDLE_PERIOD};
 use crate::leader::{Controller, Report, Tenure};
@@ -130,7 +128,13 @@ impl Controller for Replacer {
     }
 
     fn wakes_on(&self) -> &'static [&'static str] {
-        &["node-lost", "node-health-changed", "node-drained", "instance-terminated", "instance-running"]
+        &[
+            "node-lost",
+            "node-health-changed",
+            "node-drained",
+            "instance-terminated",
+            "instance-running",
+        ]
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

@@ -2,9 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use navarch_fleet::{FleetState, LogTime};
-use navarch_proto::{
-    fleet::{DropExpired, ExpireCommands, proposal::Kind},
-};
+use navarch_proto::fleet::{DropExpired, ExpireCommands, proposal::Kind};
 
 use crate::leader::{Controller, Report, Tenure};
 

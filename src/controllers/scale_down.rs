@@ -2,8 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use navarch_fleet::{Administrative, Drain, FleetState, Instance, InstanceState, LogTime, Node};
-use navarch_proto::{
-    fleet::{DrainNode, RefuseDrain, TerminateInstance, UncordonNode, proposal::Kind},
+use navarch_proto::fleet::{
+    DrainNode, RefuseDrain, TerminateInstance, UncordonNode, proposal::Kind,
 };
 
 use super::DRAIN_DEADLINE_MS;

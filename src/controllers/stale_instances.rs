@@ -2,9 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use navarch_fleet::{FleetState, Instance, InstanceState};
-use navarch_proto::{
-    fleet::{FailInstance, FailureKind, proposal::Kind},
-};
+use navarch_proto::fleet::{FailInstance, FailureKind, proposal::Kind};
 
 use crate::{
     leader::{Controller, Report, Tenure},

@@ -3,9 +3,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use navarch_fleet::{FleetState, Instance, InstanceState};
 use navarch_host::Moment;
-use navarch_proto::{
-    fleet::{RecordTermination, TerminateInstance, proposal::Kind},
-};
+use navarch_proto::fleet::{RecordTermination, TerminateInstance, proposal::Kind};
 
 use super::{
     BUSY_PERIOD, IDLE_PERIOD, Providers,

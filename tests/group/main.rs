@@ -8,6 +8,7 @@
 //! | `cut_off` | a replica without a majority says so, and answers stale reads |
 //! | `durability` | acknowledged writes were synced on a majority before |
 //! | `peers` | clients that nobody here wrote register at one replica and read from the others |
+//! | `wire` | errors and deadlines are the contract's at every replica |
 //! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
 //!
 //! `navarch-chaos` has the long forms.
@@ -21,6 +22,7 @@ mod formation;
 mod membership;
 mod peers;
 mod pools;
+mod wire;
 
 use std::{io::Write as _, time::Duration};
 

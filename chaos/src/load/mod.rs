@@ -8,16 +8,22 @@
 //! | [`History`] (`history`) | what was tried and what was acknowledged |
 //! | [`check`](fn@check) (`check`, `scan`) | the records of every replica against the history, at the end |
 //! | [`Stream`] (`stream`) | clients that write as fast as they are answered, for measuring gaps |
+//! | [`Updates`] (`updates`) | clients that change what exists, for measuring latencies with a fleet of one size |
+//! | [`Snapshots`] (`snapshots`) | when replicas write snapshots |
 
 mod check;
 mod history;
 mod reader;
 mod scan;
+mod snapshots;
 mod stream;
+mod updates;
 mod workload;
 mod writer;
 
 pub use check::{Checked, check};
 pub use history::{Counts, History};
+pub use snapshots::{Snapshots, Span};
 pub use stream::{Acknowledged, Stream};
+pub use updates::{Update, Updates};
 pub use workload::{Workload, WorkloadOptions};

@@ -124,6 +124,15 @@ impl Group {
         self.members[index].process.id()
     }
 
+    /// Resident memory of replica `index`, bytes.
+    ///
+    /// # Errors
+    ///
+    /// If it does not run.
+    pub fn resident_bytes(&self, index: usize) -> Result<u64, ChaosError> {
+        self.members[index].process.resident_bytes()
+    }
+
     /// The data directory of replica `index`.
     pub fn data_dir(&self, index: usize) -> PathBuf {
         self.members[index].place.data_dir.clone()

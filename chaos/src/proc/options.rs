@@ -33,8 +33,10 @@ pub struct FleetFile {
 }
 
 impl FleetFile {
-    /// No pools, and no node is missed within the hours of a run: nothing enters the log but what clients write.
+    /// No pools, no node is missed within the hours of a run, and there is room for all that clients register:
+    /// nothing enters the log but what they write.
     pub fn quiet() -> Self {
-        Self { server: vec!["heartbeat_interval: 24h".to_owned()], sections: String::new() }
+        let server = ["heartbeat_interval: 24h", "max_registered_nodes: 10000000"];
+        Self { server: server.map(str::to_owned).to_vec(), sections: String::new() }
     }
 }

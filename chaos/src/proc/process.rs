@@ -1,5 +1,5 @@
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom},
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
@@ -40,6 +40,22 @@ impl Process {
     /// What it is called.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its resident memory, bytes.
+    ///
+    /// # Errors
+    ///
+    /// If it does not run.
+    pub fn resident_bytes(&self) -> Result<u64, ChaosError> {
+        let failed = ChaosError::system(format!("read the memory of {}", self.name));
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "it does not run");
+        let status = self.id().ok_or_else(missing);
+        let status = status.and_then(|id| fs::read_to_string(format!("/proc/{id}/status")));
+        let text = status.map_err(failed)?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        Ok(kib.unwrap_or(0) * 1_024)
     }
 
     /// Starts it.

@@ -1,9 +1,14 @@
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use serde::{Deserialize, Serialize};
-use tokio::process::Command;
+use serde::Serialize;
 
-use super::progress;
+use super::{
+    bench::{Bench, bench},
+    progress,
+};
 use crate::{
     error::ChaosError,
     etcd::{EtcdGroup, Puts, PutsFound},
@@ -35,7 +40,7 @@ pub struct EtcdOptions {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct EtcdReport {
     /// The version of etcd.
     pub etcd_version: String,
@@ -75,20 +80,6 @@ pub struct Load {
     pub failed: u64,
 }
 
-/// What `navarch bench writes -o json` prints, as far as it is needed here.
-#[derive(Deserialize)]
-struct Bench {
-    failed: u64,
-    rate_per_s: f64,
-    latency_ms: BenchLatency,
-}
-
-#[derive(Deserialize)]
-struct BenchLatency {
-    p50: f64,
-    p99: f64,
-}
-
 /// Has as many clients make durable writes of 256 bytes at three replicas of etcd and at a group of ours, in
 /// turns, on the same disk and the same processors.
 ///
@@ -100,50 +91,37 @@ pub async fn etcd(
     group: GroupOptions,
     options: EtcdOptions,
 ) -> Result<EtcdReport, ChaosError> {
-    let program = group.program.clone();
-    let group = Group::start(host, group).await?;
-    let directory = group.directory().join("etcd");
-    let mut peer = EtcdGroup::start(host, &options.program, &directory, REPLICAS).await?;
-    let (_, etcd_version) = peer.leader().await?;
-    let mut report = EtcdReport { etcd_version, rounds: Vec::new(), violations: Vec::new() };
-    let all = options.rounds * options.clients.len();
-    for _ in 0..options.rounds {
-        for &clients in &options.clients {
+    let mut report = EtcdReport::default();
+    for number in 0..options.rounds {
+        // Each round begins with two empty stores, so that none measures what the ones before left behind.
+        let directory = group.directory.as_ref();
+        let directory = directory.map(|all| all.join(format!("round-{}", number + 1)));
+        let ours = Group::start(host, GroupOptions { directory, ..group.clone() }).await?;
+        let directory = ours.directory().join("etcd");
+        let mut theirs = EtcdGroup::start(host, &options.program, &directory, REPLICAS).await?;
+        for (at, &clients) in options.clients.iter().enumerate() {
             let puts = Puts { clients, duration: options.duration };
-            let (leader, _) = peer.leader().await?;
+            let (leader, version) = theirs.leader().await?;
+            report.etcd_version = version;
             let etcd = Load::of(&puts.run(host, &leader).await?);
-            let navarch = bench(&program, &group, puts).await?;
+            let navarch = writes(&group.program, &ours, puts).await?;
             let round = EtcdRound::new(clients, navarch, etcd);
             report.violations.extend(round.complaints(options.judge));
             report.rounds.push(round);
-            progress::say(report.rounds.len(), all, &format!("{clients} clients"));
+            let (done, all) = (number * options.clients.len() + at + 1, options.clients.len());
+            progress::say(done, all * options.rounds, &format!("{clients} clients"));
         }
     }
     Ok(report)
 }
 
 /// Our side, by the command that people have for it.
-async fn bench(program: &PathBuf, group: &Group, puts: Puts) -> Result<Load, ChaosError> {
-    let failed =
-        |problem: String| ChaosError::Tool { program: "navarch bench".to_owned(), problem };
-    let output = Command::new(program)
-        .args(["bench", "writes", "--output", "json", "--server", &group.addresses().join(",")])
-        .args(["--clients", &puts.clients.to_string()])
-        .args(["--duration", &format!("{}ms", puts.duration.as_millis())])
-        .env_remove("NAVARCH_AUTH_TOKEN")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|error| failed(error.to_string()))?;
-    if !output.status.success() {
-        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-    }
-    let bench: Bench =
-        serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))?;
-    let BenchLatency { p50, p99 } = bench.latency_ms;
-    let Bench { failed, rate_per_s, .. } = bench;
-    Ok(Load { rate_per_s, p50_ms: p50, p99_ms: p99, failed })
+async fn writes(program: &Path, group: &Group, puts: Puts) -> Result<Load, ChaosError> {
+    let (clients, duration) =
+        (puts.clients.to_string(), format!("{}ms", puts.duration.as_millis()));
+    let arguments = ["writes", "--clients", &clients, "--duration", &duration].map(str::to_owned);
+    let Bench { failed, rate_per_s, latency_ms } = bench(program, group, &arguments).await?;
+    Ok(Load { rate_per_s, p50_ms: latency_ms.p50, p99_ms: latency_ms.p99, failed })
 }
 
 impl Load {

@@ -6,12 +6,15 @@
 //! | [`failover`](fn@failover) | how long writes wait for a new leader |
 //! | [`formation`](fn@formation) | replicas killed while they form a group end as one group |
 //! | [`etcd`](fn@etcd) | durable writes beside three replicas of etcd |
+//! | [`fleet`](fn@fleet) | what a large fleet costs: memory, restarts, snapshots beside writes |
 //! | [`rest`](fn@rest) | elections of a group that nothing happens to |
 //! | [`durability`](fn@durability) | each acknowledged write was synced on a majority before |
 
+mod bench;
 mod durability;
 mod etcd;
 mod failover;
+mod fleet;
 mod formation;
 mod kills;
 mod progress;
@@ -20,6 +23,7 @@ mod rest;
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
 pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, etcd};
 pub use failover::{FailoverOptions, FailoverReport, failover};
+pub use fleet::{FleetOptions, FleetReplica, FleetReport, fleet};
 pub use formation::{FormationOptions, FormationReport, formation};
 pub use kills::{KillsOptions, KillsReport, Victims, kills};
 pub use rest::{RestReport, rest};

@@ -7,13 +7,13 @@ use openraft::storage::IOFlushed;
 use tokio::sync::oneshot;
 
 use super::{
+    host::StoreHost,
     shared::Shared,
     sled_engine::panic_text,
     storage::{LogStorage, next_index},
 };
 use crate::{
     error::StoreError,
-    fatal::FatalHook,
     types::{Entry, LogId, TypeConfig, Vote},
 };
 
@@ -34,13 +34,13 @@ pub(super) type Closing = oneshot::Sender<Result<(), StoreError>>;
 pub(super) struct Executor {
     storage: Box<dyn LogStorage>,
     shared: Arc<Shared>,
-    fatal: FatalHook,
+    host: StoreHost,
     failed: bool,
 }
 
 impl Executor {
-    pub(super) fn new(storage: Box<dyn LogStorage>, shared: Arc<Shared>, fatal: FatalHook) -> Self {
-        Self { storage, shared, fatal, failed: false }
+    pub(super) fn new(storage: Box<dyn LogStorage>, shared: Arc<Shared>, host: StoreHost) -> Self {
+        Self { storage, shared, host, failed: false }
     }
 
     /// Carries out `commands` in their order, answers them and empties the list; [`Command::Close`] is left to
@@ -52,7 +52,10 @@ impl Executor {
             }
             let committed = executor.shared.view().state.committed;
             executor.storage.note_committed(committed);
-            executor.storage.sync()
+            let begun = executor.host.clock.now();
+            executor.storage.sync()?;
+            executor.host.syncs.record(executor.host.clock.now().since(begun));
+            Ok(())
         });
         if succeeded {
             self.publish(commands);
@@ -91,7 +94,7 @@ impl Executor {
         });
         if let Err(fault) = outcome {
             self.failed = true;
-            self.fatal.report(&fault);
+            self.host.fatal.report(&fault);
         }
         !self.failed
     }

@@ -6,6 +6,7 @@
 //! | `sled_log`, `sled_open`, `sled_reader`, `sled_engine` | the engine on sled, its checks when it opens |
 //! | `record`, `scan`, `mark` | what sled's records hold, and how lost ones are noticed |
 //! | `memory_log` | the engine in memory, for simulation |
+//! | `host`, `sync_meter` | what a store is given; what its syncs cost |
 //! | `executor`, `writer` | one batch, one sync, then the answers; the thread that does it |
 //! | `cache`, `shared` | the newest entries in memory |
 //! | `store`, `reader` | openraft's `RaftLogStorage` and `RaftLogReader` |
@@ -16,6 +17,7 @@
 
 mod cache;
 mod executor;
+mod host;
 mod mark;
 mod memory_log;
 mod reader;
@@ -28,6 +30,7 @@ mod sled_open;
 mod sled_reader;
 mod storage;
 mod store;
+mod sync_meter;
 mod writer;
 
 #[cfg(test)]
@@ -46,12 +49,15 @@ mod store_test;
 #[cfg(test)]
 mod suite_test;
 
+pub(crate) use host::StoreHost;
 pub use memory_log::MemoryDisk;
 pub(crate) use memory_log::MemoryLog;
 pub(crate) use sled_engine::SledOptions;
 pub(crate) use sled_log::SledLog;
 pub(crate) use storage::{ENTRY_BYTES_MAX, LogStorage, StoredState};
 pub(crate) use store::LogStore;
+pub use sync_meter::LogSyncs;
+pub(crate) use sync_meter::SyncMeter;
 pub(crate) use writer::start_writer;
 
 /// Entries kept behind a snapshot, so that a replica that was away for a moment needs no snapshot: openraft's

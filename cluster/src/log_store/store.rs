@@ -12,13 +12,13 @@ use tokio::sync::oneshot;
 use super::{
     cache::EntryCache,
     executor::{Command, Executor},
+    host::StoreHost,
     shared::Shared,
     storage::{LogStorage, entry_cost, next_index},
     writer::Submission,
 };
 use crate::{
     error::StoreError,
-    fatal::FatalHook,
     types::{Entry, LogId, TypeConfig, Vote},
 };
 
@@ -44,13 +44,9 @@ impl LogStore {
     }
 
     /// A store on an engine that never blocks, without a thread.
-    pub(crate) fn inline(
-        storage: Box<dyn LogStorage>,
-        cache: EntryCache,
-        fatal: FatalHook,
-    ) -> Self {
+    pub(crate) fn inline(storage: Box<dyn LogStorage>, cache: EntryCache, host: StoreHost) -> Self {
         let shared = Arc::new(Shared::new(storage.state(), cache, storage.reader(), None));
-        let executor = Executor::new(storage, Arc::clone(&shared), fatal);
+        let executor = Executor::new(storage, Arc::clone(&shared), host);
         Self { shared, sink: Sink::Inline(Arc::new(Mutex::new(Some(executor)))) }
     }
 

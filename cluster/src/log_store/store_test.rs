@@ -10,7 +10,6 @@ use std::{
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
-use navarch_host::SystemSpawner;
 use openraft::{
     RaftLogReader as _,
     storage::{IOFlushed, RaftLogStorage as _},
@@ -30,7 +29,7 @@ async fn open(directory: &Path, fatal: FatalHook, sync: Option<SyncCall>) -> Log
         let (log, cache) = SledLog::open(&directory, "store", SledOptions::default(), sync)?;
         Ok((Box::new(log) as Box<_>, cache))
     };
-    start_writer(SystemSpawner::current(), fatal, (), open).await.unwrap()
+    start_writer(StoreHost::system(fatal), (), open).await.unwrap()
 }
 
 fn panicking() -> FatalHook {

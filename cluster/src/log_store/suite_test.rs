@@ -29,8 +29,7 @@ impl StoreBuilder<TypeConfig, LogStore, Applier, TempDir> for Builder {
             directory.path().to_owned(),
             (self.engine)(),
             Expected::default(),
-            Arc::clone(&spawner),
-            fatal.clone(),
+            StoreHost::system(fatal.clone()),
         )
         .await
         .unwrap();

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use navarch_host::Spawner;
 use tokio::sync::{
     Semaphore,
     mpsc::{self, error::TryRecvError},
@@ -10,11 +9,12 @@ use tokio::sync::{
 use super::{
     cache::EntryCache,
     executor::{Closing, Command, Executor},
+    host::StoreHost,
     shared::Shared,
     storage::{LogStorage, entry_cost},
     store::LogStore,
 };
-use crate::{error::StoreError, fatal::FatalHook};
+use crate::error::StoreError;
 
 /// Commands that may wait for the storage thread.
 const QUEUE_COMMANDS_MAX: usize = 4_096;
@@ -32,8 +32,7 @@ pub(crate) type Opened = (Box<dyn LogStorage>, EntryCache);
 
 /// Starts the thread that owns the engine. `open` runs on it and may block; `held` lives as long as the engine.
 pub(crate) async fn start_writer(
-    spawner: Arc<dyn Spawner>,
-    fatal: FatalHook,
+    host: StoreHost,
     held: impl Send + 'static,
     open: impl FnOnce() -> Result<Opened, StoreError> + Send + 'static,
 ) -> Result<LogStore, StoreError> {
@@ -41,13 +40,18 @@ pub(crate) async fn start_writer(
     let (started, opened) = oneshot::channel();
     let room = Arc::new(Semaphore::new(QUEUE_BYTES_MAX));
     let released = Arc::clone(&room);
-    let readers = Arc::clone(&spawner);
+    let spawner = Arc::clone(&host.spawner);
     let body = move || match open() {
         Err(error) => drop(started.send(Err(error))),
         Ok((storage, cache)) => {
-            let shared = Shared::new(storage.state(), cache, storage.reader(), Some(readers));
+            let shared = Shared::new(
+                storage.state(),
+                cache,
+                storage.reader(),
+                Some(Arc::clone(&host.spawner)),
+            );
             let shared = Arc::new(shared);
-            let executor = Executor::new(storage, Arc::clone(&shared), fatal);
+            let executor = Executor::new(storage, Arc::clone(&shared), host);
             if started.send(Ok(shared)).is_ok() {
                 let closing = serve(executor, commands, &released);
                 drop(held);

@@ -9,7 +9,7 @@ use super::agent_author;
 use crate::api::call::{Answer, Call, require_node_id};
 
 /// Records how a command ended. Repeating it is harmless.
-pub(super) async fn ack_command(
+pub(in crate::api) async fn ack_command(
     call: Call,
     request: AckCommandRequest,
 ) -> Result<Answer<AckCommandResponse>, Status> {

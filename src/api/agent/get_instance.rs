@@ -4,7 +4,7 @@ use tonic::Status;
 use crate::api::call::{Answer, Call};
 
 /// Reads one instance, by our id or by the provider's.
-pub(super) async fn get_instance(
+pub(in crate::api) async fn get_instance(
     call: Call,
     request: GetInstanceRequest,
 ) -> Result<Answer<GetInstanceResponse>, Status> {

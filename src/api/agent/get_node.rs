@@ -4,7 +4,7 @@ use tonic::Status;
 use crate::api::call::{Answer, Call, require_node_id, unknown_node};
 
 /// Reads one node.
-pub(super) async fn get_node(
+pub(in crate::api) async fn get_node(
     call: Call,
     request: GetNodeRequest,
 ) -> Result<Answer<GetNodeResponse>, Status> {

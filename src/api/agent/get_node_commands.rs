@@ -8,7 +8,7 @@ use super::agent_author;
 use crate::api::call::{Answer, Call, require_node_id};
 
 /// The old poll: what is handed out counts as acknowledged, committed before the answer leaves.
-pub(super) async fn get_node_commands(
+pub(in crate::api) async fn get_node_commands(
     call: Call,
     request: GetNodeCommandsRequest,
 ) -> Result<Answer<GetNodeCommandsResponse>, Status> {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Remembers that the node is alive. Nothing enters the log, unless the node was lost.
-pub(super) async fn heartbeat(
+pub(in crate::api) async fn heartbeat(
     call: Call,
     request: HeartbeatRequest,
 ) -> Result<Answer<HeartbeatResponse>, Status> {

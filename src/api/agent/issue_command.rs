@@ -17,7 +17,7 @@ const DRAIN_DEADLINE_MS: u64 = 3_600_000;
 
 /// Orders something of a node. Cordon, drain and uncordon are carried out by the state machine at once;
 /// the other types wait for the agent.
-pub(super) async fn issue_command(
+pub(in crate::api) async fn issue_command(
     call: Call,
     request: IssueCommandRequest,
 ) -> Result<Answer<IssueCommandResponse>, Status> {

@@ -8,7 +8,7 @@ use crate::api::{
 };
 
 /// Lists instances, ordered by id.
-pub(super) async fn list_instances(
+pub(in crate::api) async fn list_instances(
     call: Call,
     request: ListInstancesRequest,
 ) -> Result<Answer<ListInstancesResponse>, Status> {

@@ -8,7 +8,7 @@ use crate::api::{
 };
 
 /// Lists nodes, ordered by id.
-pub(super) async fn list_nodes(
+pub(in crate::api) async fn list_nodes(
     call: Call,
     request: ListNodesRequest,
 ) -> Result<Answer<ListNodesResponse>, Status> {

@@ -14,7 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// Delivers what is not yet acknowledged, waiting for work until shortly before the caller's deadline.
-pub(super) async fn poll_commands(
+pub(in crate::api) async fn poll_commands(
     call: Call,
     request: PollCommandsRequest,
 ) -> Result<Answer<PollCommandsResponse>, Status> {

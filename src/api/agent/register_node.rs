@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Creates or refreshes a node's record and tells the agent how to behave.
-pub(super) async fn register_node(
+pub(in crate::api) async fn register_node(
     call: Call,
     request: RegisterNodeRequest,
 ) -> Result<Answer<RegisterNodeResponse>, Status> {

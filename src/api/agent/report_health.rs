@@ -17,7 +17,7 @@ use crate::{
 const JUDGEMENTS: u32 = 3;
 
 /// Judges a report before the log, and logs the verdict.
-pub(super) async fn report_health(
+pub(in crate::api) async fn report_health(
     call: Call,
     request: ReportHealthRequest,
 ) -> Result<Answer<ReportHealthResponse>, Status> {

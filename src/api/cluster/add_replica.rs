@@ -8,7 +8,7 @@ use crate::api::{
 };
 
 /// Admits a waiting replica as a learner, and as a voter once it has caught up where that is asked for.
-pub(super) async fn add_replica(
+pub(in crate::api) async fn add_replica(
     call: Call,
     request: AddReplicaRequest,
 ) -> Result<Answer<AddReplicaResponse>, Status> {

@@ -5,7 +5,7 @@ use tonic::Status;
 use crate::api::call::{Answer, Api, Call};
 
 /// Lists the group's replicas as this one sees them; the leader sees their progress.
-pub(super) async fn list_replicas(
+pub(in crate::api) async fn list_replicas(
     call: Call,
     _: ListReplicasRequest,
 ) -> Result<Answer<ListReplicasResponse>, Status> {

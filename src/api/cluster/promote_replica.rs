@@ -9,7 +9,7 @@ use crate::api::{
 };
 
 /// Makes a learner a voter once it has caught up.
-pub(super) async fn promote_replica(
+pub(in crate::api) async fn promote_replica(
     call: Call,
     request: PromoteReplicaRequest,
 ) -> Result<Answer<PromoteReplicaResponse>, Status> {

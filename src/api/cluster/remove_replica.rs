@@ -8,7 +8,7 @@ use crate::api::{
 };
 
 /// Removes a replica from the group for good.
-pub(super) async fn remove_replica(
+pub(in crate::api) async fn remove_replica(
     call: Call,
     request: RemoveReplicaRequest,
 ) -> Result<Answer<RemoveReplicaResponse>, Status> {

@@ -8,7 +8,7 @@ use crate::api::{
 };
 
 /// Hands leadership to another voter.
-pub(super) async fn transfer_leader(
+pub(in crate::api) async fn transfer_leader(
     call: Call,
     request: TransferLeaderRequest,
 ) -> Result<Answer<TransferLeaderResponse>, Status> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tonic::{Code, Status};
 
 /// The name of `code` in Connect's errors.
-pub(super) fn code_name(code: Code) -> &'static str {
+pub(in crate::api) fn code_name(code: Code) -> &'static str {
     match code {
         Code::Cancelled => "canceled",
         // Success is no error; a status that carries it here was not meant to.

@@ -38,6 +38,8 @@ mod reply;
 mod stream;
 mod unary;
 
+pub(super) use error::code_name;
+
 pub use bridge::{Bridge, BridgeParts};
 pub use gate::{Gate, OpenGate};
 pub use limits::Limits;

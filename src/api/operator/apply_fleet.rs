@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Replaces the fleet's configuration by a file's, or tells what that would change.
-pub(super) async fn apply_fleet(
+pub(in crate::api) async fn apply_fleet(
     call: Call,
     request: ApplyFleetRequest,
 ) -> Result<Answer<ApplyFleetResponse>, Status> {

@@ -7,7 +7,7 @@ use tonic::Status;
 use crate::api::call::{Answer, Call, require_node_id};
 
 /// Removes a standalone or terminated node from the records.
-pub(super) async fn forget_node(
+pub(in crate::api) async fn forget_node(
     call: Call,
     request: ForgetNodeRequest,
 ) -> Result<Answer<ForgetNodeResponse>, Status> {

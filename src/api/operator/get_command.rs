@@ -4,7 +4,7 @@ use tonic::Status;
 use crate::api::call::{Answer, Call};
 
 /// Reads one node command with its result.
-pub(super) async fn get_command(
+pub(in crate::api) async fn get_command(
     call: Call,
     request: GetCommandRequest,
 ) -> Result<Answer<GetCommandResponse>, Status> {

@@ -13,7 +13,7 @@ use crate::{
 const MAX_UNHEALTHY: usize = 20;
 
 /// One screen about the fleet, as far as this replica knows.
-pub(super) async fn get_fleet_status(
+pub(in crate::api) async fn get_fleet_status(
     call: Call,
     request: GetFleetStatusRequest,
 ) -> Result<Answer<GetFleetStatusResponse>, Status> {

@@ -5,7 +5,7 @@ use tonic::Status;
 use crate::api::call::{Answer, Call};
 
 /// Reads one pool.
-pub(super) async fn get_pool(
+pub(in crate::api) async fn get_pool(
     call: Call,
     request: GetPoolRequest,
 ) -> Result<Answer<GetPoolResponse>, Status> {

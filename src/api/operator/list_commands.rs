@@ -4,7 +4,7 @@ use tonic::Status;
 use crate::api::call::{Answer, Call, require_node_id, unknown_node};
 
 /// Lists a node's commands, oldest first.
-pub(super) async fn list_commands(
+pub(in crate::api) async fn list_commands(
     call: Call,
     request: ListCommandsRequest,
 ) -> Result<Answer<ListCommandsResponse>, Status> {

@@ -10,7 +10,7 @@ const DEFAULT_LIMIT: u32 = 1_000;
 const MAX_LIMIT: u32 = 10_000;
 
 /// Reads the journal from an index on.
-pub(super) async fn list_events(
+pub(in crate::api) async fn list_events(
     call: Call,
     request: ListEventsRequest,
 ) -> Result<Answer<ListEventsResponse>, Status> {

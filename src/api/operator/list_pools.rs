@@ -4,7 +4,7 @@ use tonic::Status;
 use crate::api::call::{Answer, Call};
 
 /// Lists pools, ordered by name.
-pub(super) async fn list_pools(
+pub(in crate::api) async fn list_pools(
     call: Call,
     _: ListPoolsRequest,
 ) -> Result<Answer<ListPoolsResponse>, Status> {

@@ -11,7 +11,7 @@ use crate::api::call::{Answer, Call};
 const DEFAULT_HOLD_MS: u64 = 3_600_000;
 
 /// Sets a pool's target within its limits.
-pub(super) async fn scale_pool(
+pub(in crate::api) async fn scale_pool(
     call: Call,
     request: ScalePoolRequest,
 ) -> Result<Answer<ScalePoolResponse>, Status> {

@@ -10,9 +10,10 @@
 //! | `view` | what a person sees |
 //!
 //! Ports: the replicas' API on PORT, PORT+1, ...; the fake cloud on PORT+50; the replicas among themselves on
-//! PORT+100, PORT+101, ... Files in DIR: `r1/` the replica's data with its process id in `pid`, `r1.yaml` its
-//! configuration, `r1.log` its log; `fake-cloud.jsonl` the fake cloud's ledger, `fake-cloud.log` its log;
-//! `dev.json` how the group is laid out, which a later run in the same directory goes on with.
+//! PORT+100, PORT+101, ... or, where Linux gives those to outgoing connections, PORT-30000, PORT-29999, ...
+//! Files in DIR: `r1/` the replica's data with its process id in `pid`, `r1.yaml` its configuration, `r1.log` its
+//! log; `fake-cloud.jsonl` the fake cloud's ledger, `fake-cloud.log` its log; `dev.json` how the group is laid
+//! out, which a later run in the same directory goes on with.
 
 mod child;
 mod group;

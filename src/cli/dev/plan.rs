@@ -18,8 +18,15 @@ const CLOUD_OFFSET: u16 = 50;
 /// From a replica's API port to its peer port.
 const PEER_OFFSET: u16 = 100;
 
+/// Where Linux begins to draw the local ports of outgoing connections from (`ip_local_port_range`). A peer port
+/// there could be taken while its replica is down, which could then not come back.
+const FIRST_DRAWN_PORT: u16 = 32_768;
+
+/// From an API port among those to its peer port.
+const PEER_OFFSET_DOWN: u16 = 30_000;
+
 /// The highest first port with which all others are ports too.
-const LAST_PORT: u16 = u16::MAX - PEER_OFFSET - *REPLICAS.end();
+const LAST_PORT: u16 = u16::MAX - CLOUD_OFFSET - *REPLICAS.end();
 
 /// Only this machine is served.
 const HOST: &str = "127.0.0.1";
@@ -58,6 +65,9 @@ pub(super) struct ReplicaPlan {
 struct Layout {
     replicas: u16,
     port: u16,
+    /// The first peer port; 0: laid out before it was written down.
+    #[serde(default)]
+    peer_port: u16,
 }
 
 impl Plan {
@@ -71,17 +81,18 @@ impl Plan {
         }
         if !(1..=LAST_PORT).contains(&port) {
             return Err(Failure::usage(format!(
-                "--port {port}: it must be 1 to {LAST_PORT}, for the ports up to {PEER_OFFSET} above are used too"
+                "--port {port}: it must be 1 to {LAST_PORT}, for the ports up to {CLOUD_OFFSET} above are used too"
             )));
         }
         let directory = absolute(directory).map_err(|error| {
             Failure::usage(format!("--data-dir {}: {error}", directory.display()))
         })?;
+        let first_peer_port = first_peer_port(port);
         let replicas = (0..count).map(|index| {
             let name = format!("r{}", index + 1);
             ReplicaPlan {
                 port: port + index,
-                peer_port: port + PEER_OFFSET + index,
+                peer_port: first_peer_port + index,
                 data_dir: directory.join(&name),
                 name,
             }
@@ -201,6 +212,7 @@ impl Plan {
         let layout = Layout {
             replicas: u16::try_from(self.replicas.len()).unwrap_or(u16::MAX),
             port: self.replicas.first().map_or(0, |replica| replica.port),
+            peer_port: self.replicas.first().map_or(0, |replica| replica.peer_port),
         };
         let failed = |error: String| {
             let message = format!("cannot use {}: {error}", self.directory.display());
@@ -213,7 +225,7 @@ impl Plan {
                 if found == layout {
                     return Ok(true);
                 }
-                Err(self.laid_out_otherwise(found))
+                Err(self.laid_out_otherwise(found, layout))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let text = serde_json::json!(layout).to_string();
@@ -225,9 +237,15 @@ impl Plan {
         }
     }
 
-    fn laid_out_otherwise(&self, found: Layout) -> Failure {
-        let Layout { replicas, port } = found;
+    fn laid_out_otherwise(&self, found: Layout, wanted: Layout) -> Failure {
+        let Layout { replicas, port, .. } = found;
         let directory = self.directory.display();
+        if (Layout { peer_port: wanted.peer_port, ..found }) == wanted {
+            let message =
+                format!("{directory} holds a group of an earlier version, with other peer ports");
+            return Failure::usage(message)
+                .help(format!("choose another --data-dir, or remove {directory} to begin anew"));
+        }
         Failure::usage(format!("{directory} holds a group of {replicas} replicas on port {port}, which cannot change"))
             .help(format!(
                 "start it with --replicas {replicas} --port {port}, choose another --data-dir, or remove {directory} to begin anew"
@@ -244,6 +262,17 @@ impl ReplicaPlan {
     /// Where the other replicas reach it.
     pub(super) fn peer_address(&self) -> String {
         format!("{HOST}:{}", self.peer_port)
+    }
+}
+
+/// The first peer port of a group whose first API port is `port`: none that the system gives to connections, as
+/// far as the ports reach.
+fn first_peer_port(port: u16) -> u16 {
+    let above = port.saturating_add(PEER_OFFSET);
+    if above.saturating_add(*REPLICAS.end()) <= FIRST_DRAWN_PORT {
+        above
+    } else {
+        port - PEER_OFFSET_DOWN
     }
 }
 

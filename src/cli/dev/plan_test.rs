@@ -36,10 +36,14 @@ fn ports_are_where_the_contract_says_and_all_different() {
     let plan = plan();
     assert_eq!(plan.servers(), "127.0.0.1:50051,127.0.0.1:50052,127.0.0.1:50053");
     assert_eq!(plan.cloud_address(), "127.0.0.1:50101");
-    assert_eq!(plan.replicas[2].peer_address(), "127.0.0.1:50153");
+    assert_eq!(plan.replicas[2].peer_address(), "127.0.0.1:20053");
     assert_eq!(plan.replicas[1].data_dir, Path::new("/tmp/group/r2"));
-    let largest = Plan::new(Path::new("/tmp/group"), 9, 65_426).unwrap();
-    for plan in [plan, largest] {
+    let largest = Plan::new(Path::new("/tmp/group"), 9, 65_476).unwrap();
+    let [least, middle, next] =
+        [1, 32_659, 32_660].map(|port| Plan::new(Path::new("/tmp/group"), 9, port).unwrap());
+    assert_eq!(middle.replicas[8].peer_port, 32_767);
+    assert_eq!(next.replicas[0].peer_port, 2_660);
+    for plan in [plan, least, middle, next, largest] {
         let mut ports: Vec<_> = plan.ports().into_iter().map(|(port, _)| port).collect();
         let count = ports.len();
         ports.sort_unstable();
@@ -55,7 +59,7 @@ fn counts_and_ports_out_of_range_are_refused_with_the_flag() {
         (0, 1, "--replicas 0"),
         (10, 1, "--replicas 10"),
         (3, 0, "--port 0"),
-        (3, 65_427, "--port 65427"),
+        (3, 65_477, "--port 65477"),
     ] {
         let failure = Plan::new(Path::new("x"), count, port).unwrap_err();
         assert!(failure.to_string().contains(flag), "{failure}");
@@ -74,10 +78,10 @@ fn an_original_file_loads_with_the_plans_addresses_and_the_fake_cloud() {
     assert_eq!(replica.name, "r2");
     assert_eq!(replica.address, "127.0.0.1:50052");
     assert_eq!(replica.external_address, "127.0.0.1:50052");
-    assert_eq!(replica.peer_address, "127.0.0.1:50152");
+    assert_eq!(replica.peer_address, "127.0.0.1:20052");
     assert_eq!(replica.data_dir, Path::new("/tmp/group/r2"));
     let peers: Vec<_> = replica.initial_replicas.iter().map(|peer| peer.address.as_str()).collect();
-    assert_eq!(peers, ["127.0.0.1:50151", "127.0.0.1:50152", "127.0.0.1:50153"]);
+    assert_eq!(peers, ["127.0.0.1:20051", "127.0.0.1:20052", "127.0.0.1:20053"]);
     assert_eq!(replica.timings.election_max.as_millis(), 300);
     assert_eq!(
         config.health_policy.as_deref(),

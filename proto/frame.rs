@@ -1,17 +1,19 @@
+//! A message as gRPC carries it: a flag, a length, the message.
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
 
 /// Largest message in either direction, bytes: the limit of the wire contract.
-pub(super) const MAX_MESSAGE: usize = 64 << 20;
+pub const MAX_MESSAGE: usize = 64 << 20;
 
 /// Compressed flag (1 byte) and length (4 bytes, big-endian) before every gRPC message.
-const PREFIX: usize = 5;
+pub const PREFIX: usize = 5;
 
 /// Largest message with its prefix, bytes.
-pub(super) const MAX_FRAME: usize = MAX_MESSAGE + PREFIX;
+pub const MAX_FRAME: usize = MAX_MESSAGE + PREFIX;
 
 /// `message` with its gRPC prefix; `Err` is its size when that is over [`MAX_MESSAGE`].
-pub(super) fn encode<M: Message>(message: &M) -> Result<Bytes, usize> {
+pub fn encode<M: Message>(message: &M) -> Result<Bytes, usize> {
     let size = message.encoded_len();
     let length = match u32::try_from(size) {
         Ok(length) if size <= MAX_MESSAGE => length,
@@ -24,13 +26,13 @@ pub(super) fn encode<M: Message>(message: &M) -> Result<Bytes, usize> {
     Ok(buffer.freeze())
 }
 
-/// The one message in `body`, a unary answer. `Err` says what is wrong.
-pub(super) fn decode<M: Message + Default>(mut body: impl Buf) -> Result<M, String> {
+/// The one message in `body`, which is a whole unary request or answer. `Err` says what is wrong.
+pub fn decode<M: Message + Default>(mut body: impl Buf) -> Result<M, String> {
     if body.remaining() < PREFIX {
         return Err(format!("{} bytes where a message was due", body.remaining()));
     }
     if body.get_u8() != 0 {
-        return Err("a compressed message, which was not asked for".to_owned());
+        return Err("a compressed message, which is not taken".to_owned());
     }
     let length = body.get_u32();
     if usize::try_from(length) != Ok(body.remaining()) {
@@ -41,10 +43,10 @@ pub(super) fn decode<M: Message + Default>(mut body: impl Buf) -> Result<M, Stri
 
 #[cfg(test)]
 mod tests {
-    use navarch_proto::api;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::api;
 
     proptest! {
         /// Without it a message might not survive its own framing.
