@@ -26,12 +26,16 @@ pub struct Applied {
     pub answer: Bytes,
 }
 
+/// How long a batch waits to become as large as the last one.
+const COMPANY: Duration = Duration::from_millis(1);
+
 type Answer = Result<Applied, ProposeError>;
 
 /// Gathers proposals into batches: Raft is woken once a batch, and each batch is one append on the disks of a
-/// quorum. A proposal that comes while nothing is under way leaves at once. Under load the next batch gathers
-/// while one is under way and leaves when that has ended, so that batches grow with the load; where one takes
-/// longer than `proposal_linger`, several are under way at once.
+/// quorum. While one is under way the next gathers, and leaves when that has ended, so that batches grow with the
+/// load; where one takes longer than `proposal_linger`, several are under way at once. While none is, a proposal
+/// waits for as many as came with the last batch, but no longer than `COMPANY`: clients that were answered together
+/// ask again together. One that comes alone leaves at once.
 pub(crate) struct Proposer {
     context: Arc<Context>,
     queue: mpsc::Sender<Proposal>,
@@ -109,18 +113,24 @@ impl Proposer {
 
 async fn gather(context: Arc<Context>, mut proposals: mpsc::Receiver<Proposal>) {
     let places = Arc::new(Semaphore::new(context.config.limits.proposal_batches));
-    while let Some(Some((batch, place))) =
-        context.stop.run_until_cancelled(next_batch(&context, &mut proposals, &places)).await
-    {
+    let mut last = 1;
+    loop {
+        let next = next_batch(&context, &mut proposals, &places, last);
+        let Some(Some((batch, place))) = context.stop.run_until_cancelled(next).await else {
+            return;
+        };
+        last = batch.len();
         submit(&context, batch, place).await;
     }
 }
 
-/// The next batch and its place among those under way; none once nobody can propose any more.
+/// The next batch and its place among those under way; none once nobody can propose any more. `last` is the size
+/// of the batch before.
 async fn next_batch(
     context: &Context,
     proposals: &mut mpsc::Receiver<Proposal>,
     places: &Arc<Semaphore>,
+    last: usize,
 ) -> Option<(Vec<Proposal>, OwnedSemaphorePermit)> {
     let limits = &context.config.limits;
     let all = u32::try_from(limits.proposal_batches).unwrap_or(u32::MAX);
@@ -129,6 +139,13 @@ async fn next_batch(
         if places.available_permits() < limits.proposal_batches {
             // Either way it is this batch's turn.
             let _ = context.clock.timeout(limits.proposal_linger, places.acquire_many(all)).await;
+        } else if last > 1 {
+            let until = context.clock.now() + COMPANY;
+            while batch.len() < last
+                && let Ok(Some(proposal)) = context.clock.timeout_at(until, proposals.recv()).await
+            {
+                batch.push(proposal);
+            }
         }
         let place = Arc::clone(places).acquire_owned().await.ok()?;
         while batch.len() < limits.proposal_batch

@@ -46,6 +46,9 @@ pub struct EtcdReport {
     pub etcd_version: String,
     /// Each round, in order.
     pub rounds: Vec<EtcdRound>,
+    /// The medians of the rounds' ratios, by the number of clients: what is judged, for a shared machine is
+    /// slower in one round than in the next.
+    pub medians: Vec<Ratios>,
     /// What must not be: failed writes, and figures below the claim where that is asked for.
     pub violations: Vec<String>,
 }
@@ -65,6 +68,19 @@ pub struct EtcdRound {
     pub p50_ratio: f64,
     /// Our p99 by theirs.
     pub p99_ratio: f64,
+}
+
+/// Our figures by theirs.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Ratios {
+    /// How many.
+    pub clients: usize,
+    /// Writes a second.
+    pub rate: f64,
+    /// Half of the writes took no longer.
+    pub p50: f64,
+    /// 99 of 100 took no longer.
+    pub p99: f64,
 }
 
 /// One side of a round.
@@ -106,11 +122,16 @@ pub async fn etcd(
             let etcd = Load::of(&puts.run(host, &leader).await?);
             let navarch = writes(&group.program, &ours, puts).await?;
             let round = EtcdRound::new(clients, navarch, etcd);
-            report.violations.extend(round.complaints(options.judge));
+            report.violations.extend(round.complaints());
             report.rounds.push(round);
             let (done, all) = (number * options.clients.len() + at + 1, options.clients.len());
             progress::say(done, all * options.rounds, &format!("{clients} clients"));
         }
+    }
+    let medians = options.clients.iter().map(|&clients| Ratios::median(clients, &report.rounds));
+    report.medians = medians.collect();
+    if options.judge {
+        report.violations.extend(report.medians.iter().flat_map(Ratios::complaints));
     }
     Ok(report)
 }
@@ -149,8 +170,8 @@ impl EtcdRound {
         }
     }
 
-    fn complaints(&self, judge: bool) -> Vec<String> {
-        let Self { clients, navarch, etcd, rate_ratio, p99_ratio, .. } = self;
+    fn complaints(&self) -> Vec<String> {
+        let Self { clients, navarch, etcd, .. } = self;
         let mut complaints = Vec::new();
         for (name, load) in [("navarch", navarch), ("etcd", etcd)] {
             if load.failed > 0 {
@@ -158,16 +179,39 @@ impl EtcdRound {
                     .push(format!("{clients} clients: {} writes of {name} failed", load.failed));
             }
         }
-        let least_rate = if *clients == 1 { 1.0 } else { LEAST_RATE };
-        if judge && *rate_ratio < least_rate {
+        complaints
+    }
+}
+
+impl Ratios {
+    /// The medians of the rounds with as many clients.
+    fn median(clients: usize, rounds: &[EtcdRound]) -> Self {
+        let middle = |ratio: fn(&EtcdRound) -> f64| {
+            let alike = rounds.iter().filter(|round| round.clients == clients);
+            let mut ratios: Vec<_> = alike.map(ratio).collect();
+            ratios.sort_by(f64::total_cmp);
+            ratios.get(ratios.len() / 2).copied().unwrap_or_default()
+        };
+        Self {
+            clients,
+            rate: middle(|round| round.rate_ratio),
+            p50: middle(|round| round.p50_ratio),
+            p99: middle(|round| round.p99_ratio),
+        }
+    }
+
+    fn complaints(&self) -> Vec<String> {
+        let Self { clients, rate, p99, .. } = *self;
+        let mut complaints = Vec::new();
+        let least_rate = if clients == 1 { 1.0 } else { LEAST_RATE };
+        if rate < least_rate {
             complaints.push(format!(
-                "{clients} clients: {rate_ratio:.2} of etcd's rate, {least_rate} is claimed"
+                "{clients} clients: {rate:.2} of etcd's rate, {least_rate} is claimed"
             ));
         }
-        if judge && *clients > 1 && *p99_ratio > MOST_P99 {
-            complaints.push(format!(
-                "{clients} clients: {p99_ratio:.2} of etcd's p99, {MOST_P99} is claimed"
-            ));
+        if clients > 1 && p99 > MOST_P99 {
+            complaints
+                .push(format!("{clients} clients: {p99:.2} of etcd's p99, {MOST_P99} is claimed"));
         }
         complaints
     }
@@ -193,6 +237,11 @@ impl Report for EtcdReport {
             let ratios = [round.rate_ratio, round.p50_ratio, round.p99_ratio];
             let mut row = vec![String::new(), "ratio".to_owned()];
             row.extend(ratios.map(|ratio| format!("{ratio:.2}")));
+            rows.push(row);
+        }
+        for Ratios { clients, rate, p50, p99 } in &self.medians {
+            let mut row = vec![clients.to_string(), "median ratio".to_owned()];
+            row.extend([rate, p50, p99].map(|ratio| format!("{ratio:.2}")));
             rows.push(row);
         }
         rows
@@ -223,10 +272,20 @@ mod tests {
         ];
         for (clients, navarch, complaints) in table {
             let round = EtcdRound::new(clients, navarch, load(1_000.0, 10.0));
-            assert_eq!(round.complaints(true).len(), complaints, "{round:?}");
-            assert!(round.complaints(false).is_empty());
+            assert!(round.complaints().is_empty());
+            let ratios = Ratios::median(clients, &[round]);
+            assert_eq!(ratios.complaints().len(), complaints, "{ratios:?}");
         }
         let failing = Load { failed: 1, ..load(9_000.0, 1.0) };
-        assert_eq!(EtcdRound::new(1, failing, load(1.0, 1.0)).complaints(false).len(), 1);
+        assert_eq!(EtcdRound::new(1, failing, load(1.0, 1.0)).complaints().len(), 1);
+    }
+
+    /// Without it one slow second of a shared machine would decide.
+    #[test]
+    fn the_middle_round_is_judged() {
+        let round = |rate| EtcdRound::new(64, load(rate, 5.0), load(1_000.0, 10.0));
+        let rounds = [round(2_000.0), round(500.0), round(1_400.0)];
+        assert!((Ratios::median(64, &rounds).rate - 1.4).abs() < 1e-9);
+        assert!(Ratios::median(1, &rounds).rate.abs() < 1e-9);
     }
 }

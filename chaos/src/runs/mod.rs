@@ -21,7 +21,7 @@ mod progress;
 mod rest;
 
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
-pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, etcd};
+pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, Ratios, etcd};
 pub use failover::{FailoverOptions, FailoverReport, failover};
 pub use fleet::{FleetOptions, FleetReplica, FleetReport, fleet};
 pub use formation::{FormationOptions, FormationReport, formation};

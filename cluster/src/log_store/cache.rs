@@ -3,9 +3,10 @@ use std::collections::VecDeque;
 use super::storage::entry_cost;
 use crate::types::Entry;
 
-/// Bytes of log kept in memory for readers. How many entries stay behind a snapshot is up to the purges that
+/// Bytes of log kept in memory for readers: what a busy group writes in several seconds. A replica that was away
+/// for longer is brought up from the disk. How many entries stay behind a snapshot is up to the purges that
 /// openraft orders.
-const CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
+const CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The newest entries of the log, without a gap, so that replication and apply seldom read the disk.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ const RECORDS_PER_PAGE: usize = 24;
 const RECORD_OVERHEAD_BYTES: usize = 128;
 /// sled's page cache. The log that readers want is kept by our own cache; this one needs little beyond the
 /// pages at the end.
-const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 const REWRITE_CHUNK_BYTES: usize = 1024 * 1024;
 /// A store of this process that was just dropped holds sled's lock until sled's threads have let go of it.
 const LOCK_ATTEMPTS: u32 = 200;

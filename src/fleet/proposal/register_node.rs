@@ -50,10 +50,12 @@ pub(super) fn apply(
         instance,
     };
     match known {
-        Some(node) => refresh(registration, &node, state, context),
-        None => create(registration, id.clone(), state, context)?,
+        Some(node) => {
+            refresh(registration, &node, state, context);
+            Ok(shared::accepted_node(state, id.as_str()))
+        }
+        None => create(registration, id, state, context),
     }
-    Ok(shared::accepted_node(state, id.as_str()))
 }
 
 /// A registration that passed its checks.
@@ -88,7 +90,7 @@ fn create(
     id: NodeId,
     state: &mut FleetState,
     context: &mut Context<'_>,
-) -> Result<(), Refusal> {
+) -> Result<Accepted, Refusal> {
     let limit = state.settings.max_registered_nodes;
     if state.nodes.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
         return Err(Refusal::exhausted(format!(
@@ -107,12 +109,13 @@ fn create(
         .change("pool", "", node.pool.as_ref().map_or("", PoolName::as_str))
         .change("status", "", "active");
     context.emit(event);
-    let id = node.id.clone();
+    let (id, accepted) = (node.id.clone(), shared::accepted_of(&node));
     state.nodes.insert(node);
-    if let Some(instance) = registration.instance {
-        matching::join(state, context, &id, &instance);
-    }
-    Ok(())
+    let Some(instance) = registration.instance else {
+        return Ok(accepted);
+    };
+    matching::join(state, context, &id, &instance);
+    Ok(shared::accepted_node(state, id.as_str()))
 }
 
 fn refresh(

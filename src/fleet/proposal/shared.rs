@@ -53,11 +53,12 @@ pub(super) fn check_revision(what: &str, seen: u64, is: Revision) -> Result<(), 
 
 /// What an accepted change of a node answers.
 pub(super) fn accepted_node(state: &FleetState, id: &str) -> Accepted {
-    state.nodes.get(id).map_or_else(Accepted::default, |node| Accepted {
-        revision: node.revision.0,
-        node_status: node.status().into(),
-        ..Accepted::default()
-    })
+    state.nodes.get(id).map_or_else(Accepted::default, |node| accepted_of(node))
+}
+
+/// The same for a node in hand.
+pub(super) fn accepted_of(node: &Node) -> Accepted {
+    Accepted { revision: node.revision.0, node_status: node.status().into(), ..Accepted::default() }
 }
 
 /// What an accepted change of an instance answers.
