@@ -11,7 +11,7 @@ pub(crate) struct SyncMeter {
     longest_us: AtomicU64,
 }
 
-/// What a [`SyncMeter`] shows.
+/// What the syncs of a log came to since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogSyncs {
     /// How many batches were written and synced.
