@@ -40,19 +40,19 @@ impl Default for CallSeries {
 impl CallSeries {
     /// Counts a call of one of our methods that was carried out, or tried to be.
     pub(super) fn ended(&self, path: &str, code: Code, took: Duration) {
-        self.count(path, code);
-        let labels = MethodLabels { method: method(path) };
-        self.seconds.get_or_create(&labels).observe(took.as_secs_f64());
+        let method = method(path);
+        self.count(method.clone(), code);
+        self.seconds.get_or_create(&MethodLabels { method }).observe(took.as_secs_f64());
     }
 
     /// Counts a call that was refused at the gate.
     pub(super) fn refused(&self, path: &str, code: Code) {
-        self.count(path, code);
+        self.count(method(path), code);
     }
 
-    fn count(&self, path: &str, code: Code) {
+    fn count(&self, method: String, code: Code) {
         let code = if code == Code::Ok { "ok" } else { code_name(code) };
-        self.ended.get_or_create(&CallLabels { method: method(path), code }).inc();
+        self.ended.get_or_create(&CallLabels { method, code }).inc();
     }
 
     /// Adds the series to what is exposed.

@@ -85,6 +85,7 @@ pub(super) async fn carry(way: &Inner, mut call: Framed) -> Result<Handled, Stat
 /// Waits for a leader as long as the caller does.
 async fn find_leader(api: &Api, deadline: Moment) -> Option<Leader> {
     let ledger = &api.ledger;
+    // Nearly always so, and then there is nothing to wait for.
     if ledger.standing().session().is_some() {
         return Some(Leader::Here);
     }
