@@ -23,9 +23,9 @@ use crate::{
     api::{
         self, Api, ApiParts, Forward, RelayedCalls, TokenGate, Tokens,
         connect::{Bridge, BridgeParts, Limits, MethodTable, MethodTableError},
-        listener::{ListenError, Listener, ListenerConfig, ListenerCounts},
+        listener::{ListenError, Listener, ListenerConfig, ListenerCounts, TlsError, load_tls},
     },
-    config::Config,
+    config::{Config, ReplicaConfig},
     controllers::{self, ControllerParts, Providers},
     fake_cloud::agents::{AgentOptions, SimulatedAgents},
     health::{Policy, PolicyError},
@@ -61,6 +61,9 @@ pub enum ServerError {
     /// The public port could not be opened.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The public port's certificate cannot be used.
+    #[error("server.tls: {0}")]
+    Tls(#[from] TlsError),
     /// The replica could not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -97,7 +100,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Server
     raise_open_files();
     let host = Host { clock: Clock::system(), spawner: SystemSpawner::current() };
     // The port first: when it is taken, nothing else must have happened.
-    let listener = Listener::bind(ListenerConfig::new(&options.config.replica.address)).await?;
+    let listener = Listener::bind(listener_config(&options.config.replica)?).await?;
     let (machine, views) = FleetMachine::new();
     let relayed = Arc::new(RelayedCalls::default());
     let parts = ReplicaParts {
@@ -113,6 +116,19 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Server
     let assembly =
         Assembly::new(&options.config, &host, (replica, ledger), (&relayed, connections))?;
     assembly.serve(listener, &options.config, stop).await
+}
+
+/// The public port as the file has it.
+fn listener_config(replica: &ReplicaConfig) -> Result<ListenerConfig, TlsError> {
+    let mut config = ListenerConfig::new(&replica.address);
+    if let Some(files) = &replica.public_tls {
+        config.tls = Some(load_tls(&files.cert, &files.key)?);
+    }
+    if tokens().operator.is_some() && replica.speaks_in_the_clear() {
+        let address = &replica.address;
+        tracing::warn!(%address, "tokens travel in the clear: set server.tls.cert and server.tls.key");
+    }
+    Ok(config)
 }
 
 /// Each client takes a file descriptor, and the usual soft limit is 1,024: takes what the hard limit allows.
@@ -299,16 +315,19 @@ async fn stopped(replica: &Replica) -> StopReason {
 
 /// Boots simulated agents that call this very replica, for machines of the `fake` provider.
 fn booter(
-    address: &str,
+    own: &ReplicaConfig,
     clock: &Clock,
     spawner: &Arc<dyn Spawner>,
     stop: &CancellationToken,
 ) -> Arc<dyn AgentBooter> {
-    let local = match address.rsplit_once(':') {
+    let local = match own.address.rsplit_once(':') {
         Some(("" | "0.0.0.0" | "[::]", port)) => format!("127.0.0.1:{port}"),
-        _ => address.to_owned(),
+        _ => own.address.clone(),
     };
-    let mut options = AgentOptions::new(vec![local]);
+    let scheme = if own.public_tls.is_some() { "https" } else { "http" };
+    let mut options = AgentOptions::new(vec![format!("{scheme}://{local}")]);
+    // They call the process that they are in, under an address that its certificate need not name.
+    options.insecure = true;
     options.token = tokens().agent.or_else(|| tokens().operator);
     let (clock, spawner) = (clock.clone(), Arc::clone(spawner));
     match SimulatedAgents::start(options, Arc::default(), clock, spawner, stop.clone()) {
@@ -342,15 +361,15 @@ fn controller_set(
     let (replica, clock, spawner) =
         (replica.clone(), host.clock.clone(), Arc::clone(&host.spawner));
     let stopping = stopping.clone();
-    let (name, address) = (config.replica.name.clone(), config.replica.address.clone());
+    let own = config.replica.clone();
     Arc::new(move || {
         let providers = providers.get_or_init(|| {
             let context = BuildContext {
                 clock: clock.clone(),
                 spawner: Arc::clone(&spawner),
-                booter: booter(&address, &clock, &spawner, &stopping),
+                booter: booter(&own, &clock, &spawner, &stopping),
                 voters: voters(&replica),
-                replica: name.clone(),
+                replica: own.name.clone(),
                 environment: Arc::new(|name| std::env::var(name).ok()),
             };
             // A session is open, so the group is formed.

@@ -75,6 +75,7 @@ impl FakeCloudArguments {
         let agents = self.agents_to.map(|replicas| AgentOptions {
             token: agent::agent_token(invocation),
             ca_file: invocation.settings.ca_file.clone(),
+            insecure: invocation.settings.insecure,
             provider: self.provider,
             gpu_utilization: self.gpu_utilization,
             ..AgentOptions::new(split(&replicas))

@@ -20,7 +20,7 @@ const COLUMNS: [Column; 4] = [
 /// `navarch tls ...`
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum TlsCommand {
-    /// Make a certificate authority and one certificate a replica, for the peer port
+    /// Make a certificate authority and one certificate a replica, for the peer port and the public one
     Init(InitArguments),
 }
 
@@ -57,7 +57,8 @@ impl TlsCommand {
             .collect();
         print(&rows, invocation)?;
         message(
-            "name the files as cluster.tls.ca, cert and key in each replica's configuration; keep ca-key.pem offline",
+            "name the files as cluster.tls.ca, cert and key in each replica's configuration; server.tls.cert and key may name \
+             the same ones, for clients that trust ca.pem; keep ca-key.pem offline",
         );
         Ok(())
     }

@@ -55,8 +55,9 @@ impl Address {
         self.authority.host().trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// Whether `other`, `host:port`, is the same place; the names of this machine are all one.
+    /// Whether `other`, `host:port` or a URL, is the same place; the names of this machine are all one.
     pub(super) fn matches(&self, other: &str) -> bool {
+        let other = other.split_once("://").map_or(other, |(_, rest)| rest.trim_end_matches('/'));
         if self.name.eq_ignore_ascii_case(other) {
             return true;
         }
@@ -117,6 +118,9 @@ mod tests {
     #[case("127.0.0.1:1", "[::1]:1", true)]
     #[case("127.0.0.1:1", "127.0.0.1:2", false)]
     #[case("a:1", "A:1", true)]
+    #[case("a:1", "https://a:1", true)]
+    #[case("a:1", "https://a:1/", true)]
+    #[case("a:1", "https://b:1", false)]
     #[case("a:1", "b:1", false)]
     fn recognises(#[case] mine: &str, #[case] other: &str, #[case] same: bool) {
         assert_eq!(Address::parse(mine, false).unwrap().matches(other), same);

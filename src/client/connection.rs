@@ -56,6 +56,11 @@ impl InFlight {
         self.0.heard.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether the replica ever said something on the connection.
+    pub(super) fn has_heard(&self) -> bool {
+        self.0.heard.load(Ordering::Relaxed) > 0
+    }
+
     /// Says that no further call should be made on the connection.
     pub(super) fn close_connection(&self) {
         self.0.closed.store(true, Ordering::Release);

@@ -1,5 +1,5 @@
 use bytes::{Bytes, BytesMut};
-use h2::{RecvStream, client::SendRequest};
+use h2::{Reason, RecvStream, client::SendRequest};
 use http::{HeaderMap, Request, StatusCode, response};
 use navarch_proto::frame::MAX_FRAME;
 use tonic::{Code, Status};
@@ -52,6 +52,11 @@ fn broken(in_flight: &InFlight, error: &h2::Error) -> TryError {
     // A reset ends one stream; all else ends the connection or says that it is ending.
     if !error.is_reset() {
         in_flight.close_connection();
+    }
+    if error.reason() == Some(Reason::FRAME_SIZE_ERROR) && !in_flight.has_heard() {
+        let message = "what answers speaks no HTTP/2 in the clear; if it is a replica with server.tls, write https:// \
+                       before its address or give --ca-file";
+        return TryError::Broken(message.into());
     }
     TryError::Broken(error.to_string().into())
 }

@@ -10,6 +10,7 @@ const EVERYTHING: &str = r#"
 server:
   address: 0.0.0.0:7000
   external_address: https://tunnel.example
+  tls: {cert: certs/r1.pem, key: /etc/navarch/r1-key.pem}
   heartbeat_interval: 1m30s
   heartbeat_timeout: 5m
   health_check_interval: 1.5m
@@ -88,6 +89,11 @@ fn every_key_arrives() {
     assert_eq!(notifier.headers["Authorization"], "Bearer ${SLURM_TOKEN}");
     assert_eq!(notifier.headers["X-Team"], "7");
     assert_eq!(config.health_policy.as_deref(), Some(Path::new("policies/ours.yaml")));
+    let files = config.replica.public_tls.expect("a certificate");
+    assert_eq!(
+        (files.cert.as_path(), files.key.as_path()),
+        (Path::new("certs/r1.pem"), Path::new("/etc/navarch/r1-key.pem"))
+    );
 }
 
 /// Without it a provider's or a pool's key could be read and lost.

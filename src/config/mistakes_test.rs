@@ -58,6 +58,11 @@ pub(super) const BASE: &str = "provider: f\ninstance_type: t\nmax_nodes: 8\n";
 #[case::bad_address("server: {address: localhost}", "`localhost` is not an address")]
 #[case::bad_port("server: {address: ':70000'}", "the port `70000` is not a number")]
 #[case::bad_url("server: {external_address: 'ftp://x'}", "`ftp://x` is not a URL")]
+#[case::half_a_certificate("server: {tls: {cert: r1.pem}}", "server.tls.key: missing")]
+#[case::an_authority_for_clients(
+    "server: {tls: {ca: ca.pem, cert: c, key: k}}",
+    "server.tls.ca: unknown key `ca`"
+)]
 #[case::checks_twice("server: {enabled_health_checks: [xid, xid]}", "`xid` is named twice")]
 #[case::checks_no_list(
     "server: {enabled_health_checks: xid}",

@@ -27,6 +27,9 @@
 //! | `cluster.timings.{heartbeat,election_min,election_max}` | `100ms`, `300ms`, `600ms` |
 //! | `cluster.tls.{ca,cert,key}` | PEM files for the peer port; needed unless all of it is on loopback |
 //!
+//! Local as well: `server.tls.{cert,key}`, PEM files of the certificate that the public port shows; with
+//! them it speaks TLS alone.
+//!
 //! Ours as well, and fleet state: `server.max_registered_nodes` (200,000),
 //! `server.max_heartbeats_per_second` (20,000), `instance_manager.launch_timeout` (`5m`), provider
 //! type `http` with `url`, `token_env` and `ca_file` (also taken by type `fake`), and `time_zone`
@@ -68,7 +71,7 @@ pub use duration::{DurationError, format_millis, parse_duration};
 pub use error::ConfigError;
 pub use load::{Config, load, parse, parse_fleet};
 pub use problem::{Problem, Problems};
-pub use replica::{InitialReplica, ReplicaConfig, Timings, TlsFiles};
+pub use replica::{CertificateFiles, InitialReplica, ReplicaConfig, Timings, TlsFiles};
 
 pub(crate) use document::{
     Entry as DocumentEntry, Kind as DocumentKind, Node as DocumentNode, Value as DocumentValue,

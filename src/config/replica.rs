@@ -23,8 +23,8 @@ const KEYS: [&str; 8] = [
 /// Replicas of a new group; more voters only make writes slower.
 const MAX_INITIAL: usize = 9;
 
-/// What a configuration file says about the replica that reads it: `cluster.*`, `server.address`
-/// and `server.external_address`. None of it enters the log.
+/// What a configuration file says about the replica that reads it: `cluster.*`, `server.address`,
+/// `server.external_address` and `server.tls`. None of it enters the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaConfig {
     /// This replica's name within its group.
@@ -47,6 +47,16 @@ pub struct ReplicaConfig {
     pub timings: Timings,
     /// Certificates for the peer port; without them it speaks plaintext, on loopback only.
     pub tls: Option<TlsFiles>,
+    /// The certificate that clients are shown; without one the public port speaks plaintext.
+    pub public_tls: Option<CertificateFiles>,
+}
+
+impl ReplicaConfig {
+    /// Whether somebody between a client and this replica could read what they say to each other.
+    pub fn speaks_in_the_clear(&self) -> bool {
+        let loopback = Address::parse(&self.address).is_ok_and(|address| address.is_loopback());
+        self.public_tls.is_none() && !loopback
+    }
 }
 
 /// A replica of a group that is to be formed.
@@ -91,6 +101,15 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// PEM files for TLS on the public port. Clients show no certificate: their token says who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The replica's certificate, and those between it and the authority that clients know.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// Reads the local part of a file that stands in `folder`.
 pub(crate) fn read(
     file: &Section<'_>,
@@ -108,8 +127,12 @@ pub(crate) fn read(
     let peer = listen(cluster, "peer_address").unwrap_or_else(|| "127.0.0.1:50052".to_owned());
     let listed = initial_replicas.iter().find(|replica| replica.name == name);
     let data_dir = cluster.and_then(|cluster| cluster.text("data_dir"));
+    let public_tls = server.and_then(|server| read_certificate(server, folder));
     let config = ReplicaConfig {
-        advertise_address: advertised.unwrap_or_else(|| with_host(&external)),
+        advertise_address: with_scheme(
+            advertised.unwrap_or_else(|| with_host(&external)),
+            public_tls.is_some(),
+        ),
         advertise_peer_address: reachable(cluster, "advertise_peer_address")
             .or_else(|| listed.map(|replica| replica.address.clone()))
             .unwrap_or_else(|| with_host(&peer)),
@@ -124,6 +147,7 @@ pub(crate) fn read(
         external_address: external,
         peer_address: peer,
         initial_replicas,
+        public_tls,
     };
     if let Some(cluster) = cluster {
         check(cluster, &config);
@@ -140,6 +164,11 @@ fn with_host(address: &str) -> String {
         Ok(parsed) if parsed.host == "::" => format!("[::1]:{}", parsed.port),
         Ok(_) | Err(_) => address.to_owned(),
     }
+}
+
+/// Clients that are told of a replica must know that it speaks TLS alone.
+fn with_scheme(address: String, tls: bool) -> String {
+    if tls && !address.contains("://") { format!("https://{address}") } else { address }
 }
 
 fn listen(section: Option<&Section<'_>>, key: &str) -> Option<String> {
@@ -241,6 +270,13 @@ fn read_tls(cluster: &Section<'_>, folder: &Path) -> Option<TlsFiles> {
     let (ca, cert) = (file("ca", "ca.pem"), file("cert", "r1.pem"));
     let key = file("key", "r1.key");
     Some(TlsFiles { ca: ca?, cert: cert?, key: key? })
+}
+
+fn read_certificate(server: &Section<'_>, folder: &Path) -> Option<CertificateFiles> {
+    let block = server.section("tls", &["cert", "key"])?;
+    let file = |key, example| block.required_text(key, example).map(|path| folder.join(path));
+    let (cert, key) = (file("cert", "r1.pem"), file("key", "r1-key.pem"));
+    Some(CertificateFiles { cert: cert?, key: key? })
 }
 
 fn check(cluster: &Section<'_>, config: &ReplicaConfig) {

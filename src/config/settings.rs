@@ -2,9 +2,10 @@ use navarch_proto::fleet::Settings;
 
 use super::{notifier, section::Section, values::Zero};
 
-pub(crate) const SERVER_KEYS: [&str; 11] = [
+pub(crate) const SERVER_KEYS: [&str; 12] = [
     "address",
     "external_address",
+    "tls",
     "heartbeat_interval",
     "heartbeat_timeout",
     "health_check_interval",

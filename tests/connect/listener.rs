@@ -1,10 +1,12 @@
 //! Connections: many, silent, slow, encrypted, and at the end of a replica's life.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use navarch::api::listener::{ListenError, Listener, ListenerConfig, load_tls};
 use navarch_host::{Clock, Elapsed};
+use rcgen::{CertifiedKey, KeyPair};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -162,14 +164,21 @@ async fn a_stop_without_calls_is_quick() {
     soon(&mut server.serving).await.unwrap().unwrap();
 }
 
+/// A certificate of `name`, and the files of it and of its key.
+fn certified(folder: &TempDir, name: &str) -> (CertifiedKey<KeyPair>, [PathBuf; 2]) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let paths = [format!("{name}.pem"), format!("{name}.key")];
+    let paths = paths.map(|path| folder.path().join(path));
+    std::fs::write(&paths[0], made.cert.pem()).unwrap();
+    std::fs::write(&paths[1], made.signing_key.serialize_pem()).unwrap();
+    (made, paths)
+}
+
 /// Without it TLS clients of either version of HTTP could not agree on one, or not connect at all.
 #[tokio::test]
 async fn tls_offers_both_versions() {
     let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
-    std::fs::write(&certificate, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (made, [certificate, key]) = certified(&folder, "localhost");
     let tls = load_tls(&certificate, &key).unwrap();
     let server = start(|config| config.tls = Some(tls)).await;
     let mut roots = RootCertStore::empty();
@@ -194,18 +203,23 @@ async fn tls_offers_both_versions() {
     }
 }
 
+/// Without it whoever forgets the `s` of `https` sees a connection that ends without a word.
+#[tokio::test]
+async fn plain_http_to_a_tls_port_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, [certificate, key]) = certified(&folder, "localhost");
+    let tls = load_tls(&certificate, &key).unwrap();
+    let server = start(|config| config.tls = Some(tls)).await;
+    let response = reqwest::get(server.url("/healthz")).await.unwrap();
+    assert_eq!(response.status(), 400);
+    assert!(response.text().await.unwrap().contains("https://"));
+}
+
 /// Without it an operator with a wrong certificate file would have to guess which and why.
 #[test]
 fn wrong_certificates_are_explained() {
     let folder = tempfile::tempdir().unwrap();
-    let [mine, other] = ["a", "b"].map(|name| {
-        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-        let paths = [format!("{name}.pem"), format!("{name}.key")];
-        let paths = paths.map(|path| folder.path().join(path));
-        std::fs::write(&paths[0], made.cert.pem()).unwrap();
-        std::fs::write(&paths[1], made.signing_key.serialize_pem()).unwrap();
-        paths
-    });
+    let [mine, other] = ["a", "b"].map(|name| certified(&folder, name).1);
     let missing = folder.path().join("missing.pem");
     let cases = [
         (&missing, &mine[1], "missing.pem"),

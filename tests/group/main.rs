@@ -9,6 +9,7 @@
 //! | `durability` | acknowledged writes were synced on a majority before |
 //! | `peers` | clients that nobody here wrote register at one replica and read from the others |
 //! | `wire` | errors and deadlines are the contract's at every replica |
+//! | `tls` | a group whose public ports speak TLS alone |
 //! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
 //!
 //! `navarch-chaos` has the long forms.
@@ -22,6 +23,7 @@ mod formation;
 mod membership;
 mod peers;
 mod pools;
+mod tls;
 mod wire;
 
 use std::{io::Write as _, time::Duration};

@@ -1,13 +1,13 @@
-use std::{pin::pin, sync::Arc};
+use std::{io, pin::pin, sync::Arc};
 
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{rt::TokioIo, server::conn::auto};
 use navarch_host::{Clock, Spawner};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::debug;
 
 use super::{
@@ -17,6 +17,16 @@ use super::{
     timer::ClockTimer,
 };
 use crate::api::connect::Bridge;
+
+/// The first byte of every TLS connection (RFC 8446, section 5.1: a record of type `handshake`).
+const TLS_HANDSHAKE: u8 = 22;
+
+/// Bytes that are read from a client before it is left, so that it sees the answer.
+const UNREAD_LIMIT: u64 = 64 * 1024;
+
+/// Whoever speaks HTTP to a port that speaks TLS hears so in words; to HTTP/2 it is no frame either way.
+const NOT_IN_THE_CLEAR: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
+     this port speaks TLS: use https://\n";
 
 /// What all connections of a listener share.
 pub(super) struct Connections {
@@ -67,7 +77,7 @@ impl Connections {
         let Some(tls) = &self.tls else {
             return self.serve_http(stream).await;
         };
-        let handshake = self.clock.timeout(self.config.opening_timeout, tls.accept(stream));
+        let handshake = self.clock.timeout(self.config.opening_timeout, shake_hands(tls, stream));
         match handshake.await {
             Ok(Ok(stream)) => self.serve_http(stream).await,
             Ok(Err(error)) => debug!(%error, "a TLS handshake failed"),
@@ -108,4 +118,19 @@ impl Connections {
             debug!(error, "a connection ended early");
         }
     }
+}
+
+/// The server's half of a TLS handshake.
+async fn shake_hands(tls: &TlsAcceptor, mut stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    let mut first = [0];
+    let length = stream.peek(&mut first).await?;
+    if length > 0 && first != [TLS_HANDSHAKE] {
+        stream.write_all(NOT_IN_THE_CLEAR.as_bytes()).await?;
+        // Unread bytes would turn the end into a reset, which takes the answer away from its reader.
+        stream.shutdown().await?;
+        let mut rest = (&mut stream).take(UNREAD_LIMIT);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
+        return Err(io::Error::other("the client does not speak TLS"));
+    }
+    tls.accept(stream).await
 }

@@ -152,6 +152,8 @@ impl Plan {
         let server = yaml.map_mut("server");
         server.set("address", Yaml::text(replica.address()));
         server.set("external_address", Yaml::text(replica.address()));
+        // Certificates, like addresses, belong to the machine that the file was written for.
+        server.remove("tls");
         anchor(server, "health_policy", folder);
         let timings = yaml.get("cluster").and_then(|cluster| cluster.get("timings")).cloned();
         yaml.set("cluster", self.cluster(replica));

@@ -54,6 +54,7 @@ impl SimulatedAgents {
             ClientOptions {
                 token: options.token.clone(),
                 ca_file: options.ca_file.clone(),
+                insecure: options.insecure,
                 balance: Balance::EachCall,
                 ..ClientOptions::new(clock.clone(), Arc::clone(&spawner))
             },

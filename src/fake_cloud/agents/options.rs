@@ -11,6 +11,8 @@ pub struct AgentOptions {
     pub token: Option<SecretString>,
     /// PEM file of the authorities that may sign a replica's certificate; none: the system's.
     pub ca_file: Option<PathBuf>,
+    /// Accept any certificate of a replica.
+    pub insecure: bool,
     /// The provider's name that nodes register under, for machines without the label `navarch.provider`.
     pub provider: String,
     /// Mean utilisation of their GPUs, in percent.
@@ -24,6 +26,7 @@ impl AgentOptions {
             replicas,
             token: None,
             ca_file: None,
+            insecure: false,
             provider: "fake".to_owned(),
             gpu_utilization: 50.0,
         }
