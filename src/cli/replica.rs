@@ -106,7 +106,7 @@ async fn remove(replica: &str, invocation: &mut Invocation) -> Result<(), Failur
 async fn transfer(to: Option<&str>, invocation: &mut Invocation) -> Result<(), Failure> {
     let to = match to {
         Some(replica) => find(replica, invocation).await?,
-        None => 0,
+        None => successor(&list(invocation).await?),
     };
     let request = api::TransferLeaderRequest { to };
     let answer = invocation.call::<TransferLeader>("hand leadership over", request).await?;
@@ -114,6 +114,18 @@ async fn transfer(to: Option<&str>, invocation: &mut Invocation) -> Result<(), F
     let text = format!("replica {id} leads");
     let value = json!({ "leader_id": id });
     invocation.printer.result(&text, &id.to_string(), &value)
+}
+
+/// The most up-to-date voter beside the leader; 0 leaves the choice to the leader. A call that names a replica may
+/// be repeated after an answer was lost: leadership then moves once.
+fn successor(known: &api::ListReplicasResponse) -> u64 {
+    const HEARD_MS: u64 = 1_000;
+    if known.answered_by != known.leader_id {
+        return 0;
+    }
+    let heard = |one: &&api::ReplicaInfo| one.last_contact_ms.is_some_and(|ms| ms < HEARD_MS);
+    let others = known.replicas.iter().filter(|one| one.voter && one.id != known.leader_id);
+    others.filter(heard).min_by_key(|one| (one.lag, one.id)).map_or(0, |one| one.id)
 }
 
 fn changed(
