@@ -27,7 +27,7 @@ server:
       drain_status_url: http://slurm.example/drained
       timeout: 5s
       headers: {Authorization: "Bearer ${SLURM_TOKEN}", X-Team: 7}
-instance_manager: {registration_timeout: 20m, stale_check_interval: 30s, retain_terminated: 48h, launch_timeout: 2m}
+instance_manager: {registration_timeout: 20m, stale_check_interval: 30s, retain_terminated: 48h, launch_timeout: 2m, orphan_sweep_interval: 3m, orphan_min_age: 6m, orphans: report}
 providers:
   zeta: {type: lambda, api_key_env: LAMBDA_API_KEY}
   alpha: {type: gcp, project: 12345, zone: us-central1-a}
@@ -84,6 +84,14 @@ fn every_key_arrives() {
     assert_eq!((settings.heartbeat_interval_ms, settings.heartbeat_timeout_ms), (90_000, 300_000));
     assert_eq!((settings.health_check_interval_ms, settings.autoscale_interval_ms), (90_000, 500));
     assert_eq!((settings.launch_timeout_ms, settings.max_registered_nodes), (120_000, 1_000));
+    assert_eq!(
+        (
+            settings.orphan_sweep_interval_ms,
+            settings.orphan_min_age_ms,
+            settings.orphans_report_only
+        ),
+        (180_000, 360_000, true)
+    );
     let notifier = settings.notifier.expect("a notifier");
     assert_eq!((notifier.r#type.as_str(), notifier.timeout_ms), ("webhook", 5_000));
     assert_eq!(notifier.headers["Authorization"], "Bearer ${SLURM_TOKEN}");

@@ -181,7 +181,7 @@ async fn call(
 
 /// What a machine that the provider names for an order means for its record. One that is gone already was
 /// bought, and ended, before we heard of it; one that is on its way out is seen to its end.
-fn bought(instance: &Instance, machine: Machine) -> Vec<Kind> {
+pub(super) fn bought(instance: &Instance, machine: Machine) -> Vec<Kind> {
     let reason = format!("the provider's machine {} is {}", machine.id, machine.state);
     let state = machine.state;
     let purchase = Kind::RecordPurchase(RecordPurchase {

@@ -278,6 +278,7 @@ struct Script {
     orders: VecDeque<OrderAnswer>,
     ends: VecDeque<Result<Termination, ProviderError>>,
     sights: VecDeque<Option<MachineState>>,
+    listing: Option<Vec<Machine>>,
 }
 
 /// A call that came.
@@ -316,13 +317,18 @@ impl ScriptedCloud {
         self.script.lock().unwrap().sights.extend(answers);
     }
 
+    /// What is listed from now on.
+    pub(super) fn list_from_now(&self, machines: Vec<Machine>) {
+        self.script.lock().unwrap().listing = Some(machines);
+    }
+
     /// The calls since the last time.
     pub(super) fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.script.lock().unwrap().calls)
     }
 }
 
-fn machine(id: &str, state: MachineState) -> Machine {
+pub(super) fn machine(id: &str, state: MachineState) -> Machine {
     serde_json::from_value(serde_json::json!({ "id": id, "state": state })).unwrap()
 }
 
@@ -354,7 +360,8 @@ impl Provider for ScriptedCloud {
     }
 
     async fn list(&self, _: (&str, &str)) -> Result<Vec<Machine>, ProviderError> {
-        Ok(Vec::new())
+        let listing = self.script.lock().unwrap().listing.clone();
+        listing.ok_or_else(|| ProviderError::Unanswered("no listing is scripted".to_owned()))
     }
 
     async fn terminate(&self, provider_ref: &str, _: u64) -> Result<Termination, ProviderError> {

@@ -21,6 +21,7 @@ mod matching;
 mod open_session;
 mod queue_command;
 mod record_digest;
+mod record_orphan;
 mod record_purchase;
 mod record_termination;
 mod record_verdict;
@@ -69,6 +70,7 @@ pub(crate) fn apply(
         Kind::FailInstance(proposal) => fail_instance::apply(&proposal, state, context),
         Kind::TerminateInstance(proposal) => terminate_instance::apply(&proposal, state, context),
         Kind::RecordTermination(proposal) => record_termination::apply(&proposal, state, context),
+        Kind::RecordOrphan(proposal) => record_orphan::apply(&proposal, state, context),
         Kind::DropExpired(_) => Ok(drop_expired::apply(state, context)),
         Kind::ScalePool(proposal) => scale_pool::apply(&proposal, state, context),
         Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),
