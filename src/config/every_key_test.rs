@@ -32,7 +32,7 @@ providers:
   zeta: {type: lambda, api_key_env: LAMBDA_API_KEY}
   alpha: {type: gcp, project: 12345, zone: us-central1-a}
   mid: {type: aws, region: us-east-1}
-  own: {type: http, url: "https://cloud.example", token_env: CLOUD_TOKEN, ca_file: ca.pem}
+  own: {type: http, url: "https://cloud.example", token_env: CLOUD_TOKEN, ca_file: ca.pem, max_calls_per_second: 5, max_concurrent_calls: 2}
 pools:
   many:
     providers:
@@ -112,7 +112,9 @@ fn every_key_of_providers_and_pools_arrives() {
         config.fleet.providers.iter().map(|provider| provider.name.as_str()).collect();
     assert_eq!(names, ["alpha", "mid", "own", "zeta"]);
     assert_eq!(config.fleet.providers[0].project, "12345");
-    assert_eq!(config.fleet.providers[2].url, "https://cloud.example");
+    let own = &config.fleet.providers[2];
+    assert_eq!((own.url.as_str(), own.ca_file.as_str()), ("https://cloud.example", "ca.pem"));
+    assert_eq!((own.max_calls_per_second, own.max_concurrent_calls), (5, 2));
     let pool = many(&config);
     let priorities: Vec<_> =
         pool.providers.iter().map(|choice| (choice.priority, choice.weight)).collect();

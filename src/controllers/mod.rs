@@ -15,7 +15,7 @@
 //! | `digest` | heartbeats survive their leader |
 //! | `retention` | old records go |
 //!
-//! `providers` holds the clouds and `calls` the calls to them that are under way; `shortage` says what pools
+//! `providers` holds the clouds, `pace` keeps each to the rate it allows, and `calls` the calls to them that are under way; `shortage` says what pools
 //! lack, `orders` makes an order of a pool's wish; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from a few.
 
 mod autoscaler;
@@ -25,6 +25,7 @@ mod drainer;
 mod lost_nodes;
 mod orders;
 mod orphans;
+mod pace;
 mod providers;
 mod provisioner;
 mod replacer;

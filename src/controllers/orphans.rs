@@ -15,13 +15,15 @@ use navarch_host::Moment;
 use navarch_proto::fleet::{FailInstance, FailureKind, RecordOrphan, proposal::Kind};
 
 use super::{
-    Providers, provisioner, shortage,
+    Providers,
+    pace::Paced,
+    provisioner, shortage,
     sightings::{Findings, Sightings},
 };
 use crate::{
     leader::{Controller, Report, Tenure},
     liveness::{self, Liveness},
-    provider::{Machine, MachineState, Provider, ProviderError, labels},
+    provider::{Machine, MachineState, ProviderError, labels},
 };
 
 const NAME: &str = "orphans";
@@ -151,9 +153,9 @@ impl Orphans {
         let fleet = tenure.view().fleet;
         let Ok(provider) = self.providers.get(&fleet, name) else { return };
         let absent = &absent[..absent.len().min(LOOKS_AT_ONCE)];
-        let sights = absent.iter().map(|instance| {
+        let sights = absent.iter().map(async |instance| {
             let reference = instance.provider_ref.as_ref().map_or("", |one| one.as_str());
-            provider.get(reference)
+            provider.heed(provider.turn().await.get(reference).await)
         });
         let clock = tenure.ledger().clock();
         let Ok(sights) = clock.timeout(PATIENCE, join_all(sights)).await else {
@@ -189,9 +191,9 @@ fn interval(fleet: &FleetState) -> Duration {
     Duration::from_millis(fleet.settings().orphan_sweep_interval_ms)
 }
 
-async fn list(name: String, provider: Arc<dyn Provider>, cluster_id: String) -> Listed {
-    let listed = provider.list((labels::CLUSTER, &cluster_id)).await;
-    (name, listed)
+async fn list(name: String, provider: Arc<Paced>, cluster_id: String) -> Listed {
+    let listed = provider.turn().await.list((labels::CLUSTER, &cluster_id)).await;
+    (name, provider.heed(listed))
 }
 
 fn record(

@@ -100,6 +100,7 @@ impl World {
                 Ok(Arc::clone(cloud) as Arc<dyn Provider>)
             }),
             "cluster-1".to_owned(),
+            group.clock.clone(),
         );
         let world =
             Self { group, liveness, clouds, providers: Arc::new(providers), ledger, session };
@@ -298,7 +299,7 @@ pub(super) enum OrderAnswer {
 }
 
 impl ScriptedCloud {
-    fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock) -> Self {
         Self { clock, script: Mutex::default() }
     }
 

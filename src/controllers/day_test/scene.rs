@@ -90,7 +90,8 @@ impl Scene {
         for (id, replica) in (1..).zip(&*replicas) {
             let cloud = Arc::clone(&cloud);
             let build: controllers::Build = Box::new(move |_| Ok(Arc::clone(&cloud)));
-            let providers = Arc::new(Providers::built_by(build, "cluster-1".to_owned()));
+            let (id_of_cluster, clock) = ("cluster-1".to_owned(), group.clock.clone());
+            let providers = Arc::new(Providers::built_by(build, id_of_cluster, clock));
             let liveness = Arc::clone(&replica.liveness);
             let parts = ControllerParts { liveness: Arc::clone(&liveness), providers };
             let parts = LeaderParts {
