@@ -158,7 +158,7 @@ impl Scene {
     /// The ids of a pool's nodes that are at work, by id.
     pub(super) fn nodes(&self, pool: &str) -> Vec<String> {
         let fleet = self.fleet();
-        let live = |instance: &&Arc<navarch_fleet::Instance>| instance.counts_towards_size();
+        let live = |instance: &&Arc<navarch_fleet::Instance>| instance.is_live();
         let nodes = fleet.instances_in_pool(pool).filter(live);
         nodes.filter_map(|one| one.node_id.as_ref().map(ToString::to_string)).collect()
     }

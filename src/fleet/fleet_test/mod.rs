@@ -11,6 +11,7 @@ mod nodes;
 mod pools;
 mod properties;
 mod registrations;
+mod replacements;
 mod retention;
 mod snapshots;
 mod steps;

@@ -1,6 +1,6 @@
 //! One verb a file: `apply` checks the proposal against the state and only then changes it.
 //!
-//! `matching` joins nodes to instances, `shared` holds the checks that several verbs make.
+//! `matching` joins nodes to instances, `given_up_gpus` remembers what no machine may have again, `shared` holds the checks that several verbs make.
 
 mod accept_drain;
 mod acknowledge_command;
@@ -14,8 +14,10 @@ mod expire_commands;
 mod fail_instance;
 mod finish_drain;
 mod forget_node;
+mod given_up_gpus;
 mod hand_out_commands;
 mod hold_pool;
+mod keep_instance;
 mod mark_delivered;
 mod matching;
 mod open_session;
@@ -71,6 +73,7 @@ pub(crate) fn apply(
         Kind::TerminateInstance(proposal) => terminate_instance::apply(&proposal, state, context),
         Kind::RecordTermination(proposal) => record_termination::apply(&proposal, state, context),
         Kind::RecordOrphan(proposal) => record_orphan::apply(&proposal, state, context),
+        Kind::KeepInstance(proposal) => keep_instance::apply(&proposal, state, context),
         Kind::DropExpired(_) => Ok(drop_expired::apply(state, context)),
         Kind::ScalePool(proposal) => scale_pool::apply(&proposal, state, context),
         Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),

@@ -64,6 +64,7 @@ pub(super) fn apply(
         node_id: None,
         request_body: Bytes::new(),
         replaces: None,
+        replaced_by: None,
         revision: Revision(1),
         created_at: context.now,
         ready_at: None,
