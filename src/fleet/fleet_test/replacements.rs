@@ -93,7 +93,7 @@ fn a_replacement_that_comes_to_nothing_releases_the_machine() {
 /// Without it a cloud could hand the same broken GPU back again and again.
 #[test]
 fn a_gpu_that_was_given_up_on_is_refused_for_a_week() {
-    const DAY_S: u64 = 24 * 3_600;
+    const DAY_MS: u64 = 24 * 3_600_000;
     let mut fleet = Fleet::configured();
     running(&mut fleet, "i1", "bad");
     fleet.accept(fail("i1", FailureKind::NodeUnhealthy));
@@ -108,7 +108,7 @@ fn a_gpu_that_was_given_up_on_is_refused_for_a_week() {
     fleet.state.write_snapshot(&mut bytes).unwrap();
     let restored = crate::FleetState::read_snapshot(&mut bytes.as_slice()).unwrap();
     assert_eq!(restored.hash(), fleet.state.hash(), "a snapshot keeps what was given up on");
-    fleet.advance(7 * DAY_S);
+    fleet.advance(7 * DAY_MS);
     for id in ["i1", "i3"] {
         fleet.accept(terminate(id));
         fleet.accept(gone(id));
@@ -134,7 +134,7 @@ fn replacements_of_the_last_hour_are_counted() {
     running(&mut fleet, "i1", "g1");
     running(&mut fleet, "i2", "g2");
     fleet.accept(fail("i1", FailureKind::NodeLost));
-    fleet.advance(3_599);
+    fleet.advance(3_599_999);
     fleet.accept(fail("i2", FailureKind::NodeUnhealthy));
     assert_eq!(fleet.state.pool("a").unwrap().replaced_at.len(), 2);
     fleet.advance(1);

@@ -17,6 +17,7 @@ mod forget_node;
 mod given_up_gpus;
 mod hand_out_commands;
 mod hold_pool;
+mod hold_replacement;
 mod keep_instance;
 mod mark_delivered;
 mod matching;
@@ -77,6 +78,7 @@ pub(crate) fn apply(
         Kind::DropExpired(_) => Ok(drop_expired::apply(state, context)),
         Kind::ScalePool(proposal) => scale_pool::apply(&proposal, state, context),
         Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),
+        Kind::HoldReplacement(proposal) => hold_replacement::apply(&proposal, state, context),
         Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
     }
 }
