@@ -11,7 +11,8 @@ use crate::{
     ids::{NodeId, NodeNumber},
     limits::{LONGEST_BACKOFF_MS, RETAIN_COMMANDS_MS},
     model::{
-        Backoff, BackoffKey, Instance, InstanceState, LastSeen, Node, NodeCommand, Pool, PoolCounts,
+        Adoption, Backoff, BackoffKey, Instance, InstanceState, LastSeen, Node, NodeCommand, Pool,
+        PoolCounts,
     },
     state::{FleetState, Session},
     time::LogTime,
@@ -32,6 +33,16 @@ impl FleetState {
     /// The leader's tenure that is open.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// With which every machine is labelled; empty: the id of the group, which was formed anew.
+    pub fn machine_tag(&self) -> &str {
+        &self.machine_tag
+    }
+
+    /// Some while a fleet that was restored from a snapshot stands still.
+    pub fn adoption(&self) -> Option<Adoption> {
+        self.adoption
     }
 
     /// The configuration as it was applied, providers and pools ordered by name; none: never configured.
