@@ -278,6 +278,7 @@ struct Script {
     orders: VecDeque<OrderAnswer>,
     ends: VecDeque<Result<Termination, ProviderError>>,
     sights: VecDeque<Option<MachineState>>,
+    listing: Option<Result<Vec<Machine>, ProviderError>>,
 }
 
 /// A call that came.
@@ -314,6 +315,11 @@ impl ScriptedCloud {
 
     pub(super) fn answer_sights(&self, answers: impl IntoIterator<Item = Option<MachineState>>) {
         self.script.lock().unwrap().sights.extend(answers);
+    }
+
+    /// What is listed once; nothing else ever is.
+    pub(super) fn list_this(&self, listing: Result<Vec<Machine>, ProviderError>) {
+        self.script.lock().unwrap().listing = Some(listing);
     }
 
     /// The calls since the last time.
@@ -354,7 +360,7 @@ impl Provider for ScriptedCloud {
     }
 
     async fn list(&self, _: (&str, &str)) -> Result<Vec<Machine>, ProviderError> {
-        Ok(Vec::new())
+        self.script.lock().unwrap().listing.take().unwrap_or_else(|| Ok(Vec::new()))
     }
 
     async fn terminate(&self, provider_ref: &str, _: u64) -> Result<Termination, ProviderError> {

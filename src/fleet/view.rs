@@ -35,9 +35,10 @@ impl FleetState {
         &self.session
     }
 
-    /// With which every machine is labelled; empty: the id of the group, which was formed anew.
-    pub fn machine_tag(&self) -> &str {
-        &self.machine_tag
+    /// The cluster's id, with which every machine is labelled: that of the group, unless the fleet was restored
+    /// from a snapshot of another one.
+    pub fn cluster_id<'a>(&'a self, group_id: &'a str) -> &'a str {
+        if self.machine_tag.is_empty() { group_id } else { &self.machine_tag }
     }
 
     /// Some while a fleet that was restored from a snapshot stands still.

@@ -234,6 +234,7 @@ fn mode_and_label_survive_a_snapshot_of_a_newer_format() {
         ..BeginAdoption::default()
     }));
     let (_, read) = format(&fleet.state);
-    assert_eq!(read.machine_tag(), "cluster-1");
+    assert_eq!(read.cluster_id("group-3"), "cluster-1");
+    assert_eq!(Fleet::configured().state.cluster_id("group-3"), "group-3");
     assert_eq!(format(&Fleet::configured().state).0, 1);
 }
