@@ -37,7 +37,11 @@ impl Exporter {
         let asked = clock.timeout_at(deadline, asked).await.map_err(|_| ExportError::Late)?;
         let mut job = asked.map_err(|_| ExportError::Stopping)?;
         let written = clock.timeout_at(deadline, job.write_apart()).await;
-        let file = written.map_err(|_| ExportError::Late)??;
+        let file = match written {
+            // The state is away while a snapshot of the leader's is installed into it.
+            Err(_) | Ok(Err(StoreError::Closed)) => return Err(ExportError::Late),
+            Ok(written) => written?,
+        };
         let chunks = file
             .chunks(self.context.raft_tasks.as_ref())
             .map_err(StoreError::io("start a thread to send", file.path()))?;

@@ -42,8 +42,11 @@ impl SaveArguments {
             Ok(Summary::of(saved.info(), &fleet))
         });
         let summary = summary.await?;
-        self.check_absent()?;
-        temporary.rename(&self.file)?;
+        if self.force {
+            temporary.rename(&self.file)?;
+        } else {
+            temporary.link(&self.file)?;
+        }
         let file = self.file.display().to_string();
         let mut value = summary.value()?;
         value["file"] = file.clone().into();
@@ -52,11 +55,7 @@ impl SaveArguments {
     }
 
     fn check_absent(&self) -> Result<(), Failure> {
-        if self.force || !self.file.exists() {
-            return Ok(());
-        }
-        let message = format!("{} exists already; nothing was saved", self.file.display());
-        Err(Failure::refused(message).help("give another name, or replace it with --force"))
+        if self.force || !self.file.exists() { Ok(()) } else { Err(exists(&self.file)) }
     }
 
     async fn receive(
@@ -81,6 +80,11 @@ impl SaveArguments {
             }
         }
     }
+}
+
+fn exists(path: &Path) -> Failure {
+    let message = format!("{} exists already; nothing was saved", path.display());
+    Failure::refused(message).help("give another name, or replace it with --force")
 }
 
 /// The file while it is not whole, beside its final place; removed unless it is renamed.
@@ -108,10 +112,25 @@ impl Temporary {
         self.file.sync_all().map_err(failed("sync", &self.path))
     }
 
-    /// After a crash at any point there is a whole file or none.
+    /// Takes the place of whatever `target` holds: after a crash at any point it is the old or the new.
     fn rename(&mut self, target: &Path) -> Result<(), Failure> {
         fs::rename(&self.path, target).map_err(failed("rename a file to", target))?;
         self.renamed = true;
+        Self::sync_name(target)
+    }
+
+    /// The same where nothing may be replaced, not even what has come in the meantime.
+    fn link(&mut self, target: &Path) -> Result<(), Failure> {
+        match fs::hard_link(&self.path, target) {
+            // The temporary name goes with this value.
+            Ok(()) => Self::sync_name(target),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(target)),
+            // Not every file system has links.
+            Err(_) => self.rename(target),
+        }
+    }
+
+    fn sync_name(target: &Path) -> Result<(), Failure> {
         let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
         File::open(parent).and_then(|file| file.sync_all()).map_err(failed("sync", parent))
