@@ -3,10 +3,7 @@ use navarch_proto::fleet::{BeginAdoption, EndAdoption, TerminateInstance};
 use serde_json::json;
 
 use super::*;
-use crate::{
-    controllers::testing::{World, pool},
-    provider::ProviderError,
-};
+use crate::controllers::testing::{World, pool};
 
 /// A machine whose label says that it is `instance` of pool `a`.
 fn machine(id: &str, instance: &str, state: &str) -> Machine {
@@ -53,7 +50,7 @@ async fn what_the_records_do_not_know_is_adopted_and_nothing_else() {
             machine("m-i6", "i6", "terminated"),
         ]
     };
-    world.cloud().list_this(Ok(listed()));
+    world.cloud().list_from_now(listed());
     let report = world.reconcile(&mut adopter);
     assert_eq!((report.steps, report.failed), (2, 0), "{report:?}");
     let state = |id: &str| world.fleet().instance(id).map(|one| one.state);
@@ -61,7 +58,7 @@ async fn what_the_records_do_not_know_is_adopted_and_nothing_else() {
     assert_eq!(state("i3"), Some(InstanceState::PendingRegistration));
     assert_eq!(state("i4"), Some(InstanceState::PendingRegistration));
     assert_eq!((state("i5"), state("i6")), (None, None));
-    world.cloud().list_this(Ok(listed()));
+    world.cloud().list_from_now(listed());
     assert_eq!(world.reconcile(&mut adopter).steps, 0, "once is enough");
     assert!(world.cloud().take_calls().is_empty(), "a listing is all that is asked for");
 }
@@ -70,22 +67,21 @@ async fn what_the_records_do_not_know_is_adopted_and_nothing_else() {
 #[tokio::test]
 async fn what_cannot_be_told_is_reported() {
     let (world, mut adopter) = restored();
-    world.cloud().list_this(Err(ProviderError::Unreachable("no route".to_owned())));
     let report = world.reconcile(&mut adopter);
     assert!(
         report.failed == 1 && report.last_error.contains("cloud was not listed: "),
         "{report:?}"
     );
     let bare: Machine = serde_json::from_value(json!({ "id": "m-0", "state": "running" })).unwrap();
-    world.cloud().list_this(Ok(vec![bare]));
+    world.cloud().list_from_now(vec![bare]);
     let report = world.reconcile(&mut adopter);
     assert!(report.last_error.contains("machine m-0 of cloud: it bears"), "{report:?}");
-    world.cloud().list_this(Ok(vec![machine("m-9", "i1", "running")]));
+    world.cloud().list_from_now(vec![machine("m-9", "i1", "running")]);
     let report = world.reconcile(&mut adopter);
     assert!(report.last_error.contains("whose machine is m-i1"), "{report:?}");
     let mut elsewhere = machine("m-9", "i9", "running");
     elsewhere.labels.insert(labels::POOL.to_owned(), "zzz".to_owned());
-    world.cloud().list_this(Ok(vec![elsewhere]));
+    world.cloud().list_from_now(vec![elsewhere]);
     let report = world.reconcile(&mut adopter);
     assert!(report.last_error.contains("pool zzz is not configured"), "{report:?}");
 }
@@ -95,7 +91,7 @@ async fn what_cannot_be_told_is_reported() {
 async fn outside_of_adopt_mode_nothing_is_listed() {
     let (world, mut adopter) = restored();
     world.accept(Kind::EndAdoption(EndAdoption {}));
-    world.cloud().list_this(Ok(vec![machine("m-i4", "i4", "running")]));
+    world.cloud().list_from_now(vec![machine("m-i4", "i4", "running")]);
     assert_eq!(world.reconcile(&mut adopter), Report::default());
     assert!(world.fleet().instance("i4").is_none());
 }

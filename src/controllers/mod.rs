@@ -10,13 +10,14 @@
 //! | `stale_instances` | a machine that never registers is failed |
 //! | `lost_nodes` | a silent node is declared lost, a mass silence is not |
 //! | `replacer` | a lost or unhealthy machine is replaced, one a pool at a time |
+//! | `orphans` | the providers have what the records say, and nothing else of ours |
 //! | `drainer` | a drain ends |
 //! | `digest` | heartbeats survive their leader |
 //! | `retention` | old records go |
 //! | `adopter` | while a restored fleet stands still, machines that it does not know become records |
 //!
-//! `providers` holds the clouds and `calls` the calls to them that are under way; `shortage` says what pools
-//! lack, `orders` makes an order of a pool's wish; `silence` tells a mass of silent nodes from a few.
+//! `providers` holds the clouds, `pace` keeps each to the rate it allows, and `calls` the calls to them that are under way; `shortage` says what pools
+//! lack, `orders` makes an order of a pool's wish; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from a few.
 
 mod adopter;
 mod autoscaler;
@@ -25,12 +26,15 @@ mod digest;
 mod drainer;
 mod lost_nodes;
 mod orders;
+mod orphans;
+mod pace;
 mod providers;
 mod provisioner;
 mod replacer;
 mod retention;
 mod scale_down;
 mod shortage;
+mod sightings;
 mod silence;
 mod stale_instances;
 mod terminator;
@@ -72,6 +76,7 @@ pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
         Box::new(stale_instances::StaleInstances::new(Arc::clone(liveness))),
         Box::new(lost_nodes::LostNodes::new(Arc::clone(liveness))),
         Box::new(replacer::Replacer),
+        Box::new(orphans::Orphans::new(Arc::clone(liveness), Arc::clone(providers))),
         Box::new(drainer::Drainer),
         Box::new(digest::Digest::new(Arc::clone(liveness))),
         Box::new(retention::Retention),

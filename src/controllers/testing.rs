@@ -100,6 +100,7 @@ impl World {
                 Ok(Arc::clone(cloud) as Arc<dyn Provider>)
             }),
             "cluster-1".to_owned(),
+            group.clock.clone(),
         );
         let world =
             Self { group, liveness, clouds, providers: Arc::new(providers), ledger, session };
@@ -278,7 +279,7 @@ struct Script {
     orders: VecDeque<OrderAnswer>,
     ends: VecDeque<Result<Termination, ProviderError>>,
     sights: VecDeque<Option<MachineState>>,
-    listing: Option<Result<Vec<Machine>, ProviderError>>,
+    listing: Option<Vec<Machine>>,
 }
 
 /// A call that came.
@@ -298,7 +299,7 @@ pub(super) enum OrderAnswer {
 }
 
 impl ScriptedCloud {
-    fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock) -> Self {
         Self { clock, script: Mutex::default() }
     }
 
@@ -317,9 +318,9 @@ impl ScriptedCloud {
         self.script.lock().unwrap().sights.extend(answers);
     }
 
-    /// What is listed once; nothing else ever is.
-    pub(super) fn list_this(&self, listing: Result<Vec<Machine>, ProviderError>) {
-        self.script.lock().unwrap().listing = Some(listing);
+    /// What is listed from now on.
+    pub(super) fn list_from_now(&self, machines: Vec<Machine>) {
+        self.script.lock().unwrap().listing = Some(machines);
     }
 
     /// The calls since the last time.
@@ -328,7 +329,7 @@ impl ScriptedCloud {
     }
 }
 
-fn machine(id: &str, state: MachineState) -> Machine {
+pub(super) fn machine(id: &str, state: MachineState) -> Machine {
     serde_json::from_value(serde_json::json!({ "id": id, "state": state })).unwrap()
 }
 
@@ -360,7 +361,8 @@ impl Provider for ScriptedCloud {
     }
 
     async fn list(&self, _: (&str, &str)) -> Result<Vec<Machine>, ProviderError> {
-        self.script.lock().unwrap().listing.take().unwrap_or_else(|| Ok(Vec::new()))
+        let listing = self.script.lock().unwrap().listing.clone();
+        listing.ok_or_else(|| ProviderError::Unanswered("no listing is scripted".to_owned()))
     }
 
     async fn terminate(&self, provider_ref: &str, _: u64) -> Result<Termination, ProviderError> {

@@ -81,6 +81,10 @@ pub enum EventKind {
     InstanceTerminating,
     /// A provider confirmed that a machine is gone.
     InstanceTerminated,
+    /// A machine that was to be replaced is kept, or its replacement came to nothing.
+    ReplacementCancelled,
+    /// A provider has a machine of ours that no record explains.
+    OrphanFound,
     /// An instance was asked for a step that its state does not allow.
     InstanceTransitionRefused,
     /// An instance's record was dropped after its retention.
@@ -136,6 +140,8 @@ impl EventKind {
             Self::InstanceFailed => "instance-failed",
             Self::InstanceTerminating => "instance-terminating",
             Self::InstanceTerminated => "instance-terminated",
+            Self::ReplacementCancelled => "replacement-cancelled",
+            Self::OrphanFound => "orphan-found",
             Self::InstanceTransitionRefused => "instance-transition-refused",
             Self::InstanceDropped => "instance-dropped",
             Self::CapacityBackoff => "capacity-backoff",

@@ -15,9 +15,9 @@ impl FleetState {
         let given_back = self.instances.iter().filter(|instance| match instance.state {
             InstanceState::Terminating => true,
             InstanceState::Failed => instance.may_have_machine(),
+            InstanceState::Running => instance.is_being_replaced(),
             InstanceState::Provisioning
             | InstanceState::PendingRegistration
-            | InstanceState::Running
             | InstanceState::Terminated => false,
         });
         EndAdoptionResponse {

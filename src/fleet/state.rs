@@ -58,6 +58,8 @@ pub struct FleetState {
     pub(crate) pools: OrdMap<PoolName, Arc<Pool>>,
     pub(crate) commands: CommandTable,
     pub(crate) backoffs: OrdMap<BackoffKey, Backoff>,
+    /// UUIDs of GPUs that were given up on, and until when that counts.
+    pub(crate) given_up_gpus: OrdMap<Arc<str>, LogTime>,
     pub(crate) requests: RequestTable,
     pub(crate) journal: Journal,
     pub(crate) texts: SharedTexts,
@@ -80,6 +82,7 @@ impl Default for FleetState {
             pools: OrdMap::new(),
             commands: CommandTable::default(),
             backoffs: OrdMap::new(),
+            given_up_gpus: OrdMap::new(),
             requests: RequestTable::default(),
             journal: Journal::default(),
             texts: SharedTexts::default(),

@@ -282,8 +282,9 @@ impl FleetState {
         let command = self.commands.ends().next().map(|(at, _)| at.plus_ms(RETAIN_COMMANDS_MS));
         let backoff =
             self.backoffs.values().map(|backoff| backoff.until.plus_ms(LONGEST_BACKOFF_MS)).min();
+        let gpu = self.given_up_gpus.values().copied().min();
         let request = self.requests.next_expiry();
-        [instance, command, backoff, request].into_iter().flatten().min()
+        [instance, command, backoff, gpu, request].into_iter().flatten().min()
     }
 
     /// How many outcomes are remembered under their request ids.

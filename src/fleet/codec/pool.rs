@@ -18,6 +18,7 @@ pub(super) fn to_record(pool: &Pool) -> PoolState {
         cooldown_until_ms: ms_or_zero(pool.cooldown_until),
         hold_until_ms: ms_or_zero(pool.hold_until),
         choices: pool.choices,
+        replaced_ms: pool.replaced_at.iter().map(|at| at.as_ms()).collect(),
     }
 }
 
@@ -31,5 +32,6 @@ pub(super) fn from_record(record: &PoolState) -> Result<Pool, RecordError> {
         cooldown_until: LogTime::optional(record.cooldown_until_ms),
         hold_until: LogTime::optional(record.hold_until_ms),
         choices: record.choices,
+        replaced_at: record.replaced_ms.iter().copied().map(LogTime::from_ms).collect(),
     })
 }

@@ -93,6 +93,10 @@ impl FleetState {
                 let (key, backoff) = instance::from_backoff(&record, &mut self.texts)?;
                 self.backoffs.insert(key, backoff);
             }
+            Item::GivenUpGpu(record) => {
+                let until = LogTime::from_ms(record.until_ms);
+                self.given_up_gpus.insert(Arc::from(record.uuid.as_str()), until);
+            }
             Item::Request(record) => self.restore_request(record)?,
             Item::Event(event) => self.restore_event(event)?,
         }
@@ -186,9 +190,10 @@ fn rank_of(item: &Item) -> u8 {
         Item::Pool(_) => 5,
         Item::Command(_) => 6,
         Item::Backoff(_) => 7,
-        Item::Request(_) => 8,
-        Item::Event(_) => 9,
-        Item::Trailer(_) => 10,
+        Item::GivenUpGpu(_) => 8,
+        Item::Request(_) => 9,
+        Item::Event(_) => 10,
+        Item::Trailer(_) => 11,
     }
 }
 

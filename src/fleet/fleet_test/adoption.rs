@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use navarch_proto::fleet::{
     AdoptMachine, BeginAdoption, ClearLost, DeclareLost, EndAdoption, FailInstance, FailureKind,
-    RecordTermination, RejectionCode, ScalePool, SetPoolTarget, TerminateInstance, proposal::Kind,
+    RecordOrphan, RecordTermination, RejectionCode, ScalePool, SetPoolTarget, TerminateInstance,
+    proposal::Kind,
 };
 
 use super::harness::{Fleet, node_request, order, purchase, register, register_plain};
@@ -91,6 +92,16 @@ fn what_moves_the_fleet_is_refused_until_the_mode_ends() {
                 }),
             ),
             (
+                "orphan",
+                Kind::RecordOrphan(RecordOrphan {
+                    instance_id: "i9".to_owned(),
+                    pool: "b".to_owned(),
+                    provider: "cloud".to_owned(),
+                    provider_ref: "m9".to_owned(),
+                    ..RecordOrphan::default()
+                }),
+            ),
+            (
                 "target",
                 Kind::SetPoolTarget(SetPoolTarget {
                     pool: "a".to_owned(),
@@ -145,6 +156,24 @@ fn unknown_machines_become_records_once() {
     }
     assert_eq!(fleet.state.pool_counts("b").occupancy(), 3);
     fleet.check_indexes();
+}
+
+/// Without it an adopted machine would be given up for a GPU, which is a decision nobody has looked at.
+#[test]
+fn a_gpu_that_was_given_up_on_is_no_reason_while_the_fleet_stands_still() {
+    let mut fleet = Fleet::configured();
+    fleet.accept(order("i1", "a"));
+    fleet.accept(purchase("i1", "m1"));
+    fleet.accept(register_plain("m1"));
+    fleet.accept(Kind::FailInstance(FailInstance {
+        instance_id: "i1".to_owned(),
+        kind: FailureKind::NodeUnhealthy.into(),
+        ..FailInstance::default()
+    }));
+    fleet.accept(begin());
+    fleet.accept(adopt("i7", "a", "m7"));
+    fleet.accept(register_plain("m7"));
+    assert_eq!(state_of(&fleet, "i7"), InstanceState::Running);
 }
 
 /// Without it a listing that contradicts the records would overwrite them.

@@ -12,6 +12,7 @@ mod nodes;
 mod pools;
 mod properties;
 mod registrations;
+mod replacements;
 mod retention;
 mod snapshots;
 mod steps;

@@ -5,10 +5,10 @@ use navarch_proto::{
     fleet::{
         AcceptDrain, AcknowledgeCommand, AdoptMachine, ApplyFleetSpec, BeginAdoption, ClearLost,
         CordonNode, DeclareLost, DrainNode, DropExpired, EndAdoption, Envelope, ExpireCommands,
-        FailInstance, FinishDrain, FleetSpec, ForgetNode, HandOutCommands, HoldPool, MarkDelivered,
-        OpenSession, QueueCommand, RecordDigest, RecordPurchase, RecordTermination, RecordVerdict,
-        RefuseDrain, RegisterNode, RequestInstance, RequestKey, ScalePool, SetPoolTarget,
-        TerminateInstance, UncordonNode, proposal::Kind,
+        FailInstance, FinishDrain, FleetSpec, ForgetNode, HandOutCommands, HoldPool, KeepInstance,
+        MarkDelivered, OpenSession, QueueCommand, RecordDigest, RecordOrphan, RecordPurchase,
+        RecordTermination, RecordVerdict, RefuseDrain, RegisterNode, RequestInstance, RequestKey,
+        ScalePool, SetPoolTarget, TerminateInstance, UncordonNode, proposal::Kind,
     },
 };
 use proptest::prelude::*;
@@ -257,7 +257,19 @@ impl Step {
                 instance_revision,
             }),
             32 => Kind::RecordTermination(RecordTermination { instance_id }),
-            _ => Kind::DropExpired(DropExpired {}),
+            _ if self.three < 3 => Kind::DropExpired(DropExpired {}),
+            _ if self.three < 5 => {
+                Kind::KeepInstance(KeepInstance { instance_id, reason, instance_revision })
+            }
+            _ => Kind::RecordOrphan(RecordOrphan {
+                instance_id: new_id('o', fleet),
+                pool: self.pool(),
+                provider: "cloud".to_owned(),
+                provider_ref: format!("m{}", self.one),
+                reason,
+                report_only: self.two == 0,
+                ..RecordOrphan::default()
+            }),
         }
     }
 
@@ -265,20 +277,6 @@ impl Step {
         let pool = self.pool();
         let target = u32::from(self.three);
         match self.verb {
-            // Seldom: most of a fleet's life is not adopt mode.
-            40 if self.three == 0 => Kind::BeginAdoption(BeginAdoption {
-                machine_tag: format!("tag {}", self.one),
-                snapshot_index: fleet.index,
-                restored_ms: fleet.now_ms,
-            }),
-            40 | 41 => Kind::EndAdoption(EndAdoption {}),
-            42 => Kind::AdoptMachine(AdoptMachine {
-                instance_id: if self.one > 2 { new_id('i', fleet) } else { self.instance(fleet) },
-                pool,
-                provider: if self.one == 4 { "spare".to_owned() } else { "cloud".to_owned() },
-                provider_ref: self.node(),
-                ..AdoptMachine::default()
-            }),
             34 => Kind::OpenSession(OpenSession {
                 replica: format!("r{}", self.one),
                 boot_id: "boot".to_owned(),
@@ -298,6 +296,20 @@ impl Step {
                 target,
                 reason: format!("reason {}", self.one),
                 start_cooldown: self.one > 3,
+            }),
+            // Seldom: most of a fleet's life is not adopt mode.
+            40 if self.three == 0 => Kind::BeginAdoption(BeginAdoption {
+                machine_tag: format!("tag {}", self.one),
+                snapshot_index: fleet.index,
+                restored_ms: fleet.now_ms,
+            }),
+            40 | 41 => Kind::EndAdoption(EndAdoption {}),
+            42 => Kind::AdoptMachine(AdoptMachine {
+                instance_id: if self.one > 2 { new_id('i', fleet) } else { self.instance(fleet) },
+                pool,
+                provider: if self.one == 4 { "spare".to_owned() } else { "cloud".to_owned() },
+                provider_ref: self.node(),
+                ..AdoptMachine::default()
             }),
             _ => {
                 let reason = if self.one > 2 { "held".to_owned() } else { String::new() };

@@ -105,6 +105,7 @@ fn checked(
         node_id: None,
         request_body: Bytes::new(),
         replaces: None,
+        replaced_by: None,
         revision: Revision(1),
         created_at: context.now,
         ready_at: None,

@@ -110,6 +110,7 @@ fn new_pool(spec: &PoolSpec) -> Result<Arc<Pool>, Refusal> {
         cooldown_until: None,
         hold_until: None,
         choices: 0,
+        replaced_at: Vec::new(),
     }))
 }
 

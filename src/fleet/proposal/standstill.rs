@@ -34,6 +34,7 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::FailInstance(_)
         | Kind::TerminateInstance(_)
         | Kind::RecordTermination(_)
+        | Kind::RecordOrphan(_)
         | Kind::SetPoolTarget(_) => Wants::Motion,
         Kind::EndAdoption(_) | Kind::AdoptMachine(_) => Wants::Standstill,
         // A person's doing among them: a target that is set now holds once the mode ends.
@@ -57,6 +58,7 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::AcknowledgeCommand(_)
         | Kind::ExpireCommands(_)
         | Kind::DropExpired(_)
+        | Kind::KeepInstance(_)
         | Kind::ScalePool(_)
         | Kind::HoldPool(_) => Wants::Neither,
     }
