@@ -1,5 +1,7 @@
 //! Snapshots for people: from a running group to a file, and from the file to a group that the old one never hears.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::{fs, path::Path, time::Duration};

@@ -92,15 +92,14 @@ impl Sightings {
             }
         }
         self.unexplained.retain(|id, _| seen.contains(id.as_str()));
-        self.miss(fleet, provider, machines, now, &mut findings);
+        self.miss(fleet, (provider, machines), now, &mut findings);
         findings
     }
 
     fn miss(
         &mut self,
         fleet: &FleetState,
-        provider: &str,
-        machines: &[Machine],
+        (provider, machines): (&str, &[Machine]),
         now: Moment,
         findings: &mut Findings,
     ) {

@@ -64,54 +64,41 @@ fn restored() -> Fleet {
     fleet
 }
 
+/// Every verb that buys, gives back, gives up or scales, for [`restored`].
+fn moves(node_revision: u64) -> BTreeMap<&'static str, Kind> {
+    let fail = FailInstance {
+        instance_id: "i2".to_owned(),
+        kind: FailureKind::Capacity.into(),
+        ..FailInstance::default()
+    };
+    let gone = RecordTermination { instance_id: "i3".to_owned() };
+    let lost = DeclareLost { node_id: "m1".to_owned(), node_revision, ..DeclareLost::default() };
+    let orphan = RecordOrphan {
+        instance_id: "i9".to_owned(),
+        pool: "b".to_owned(),
+        provider: "cloud".to_owned(),
+        provider_ref: "m9".to_owned(),
+        ..RecordOrphan::default()
+    };
+    let target = SetPoolTarget { pool: "a".to_owned(), target: 2, ..SetPoolTarget::default() };
+    BTreeMap::from([
+        ("order", order("i9", "b")),
+        ("purchase", purchase("i2", "m2")),
+        ("fail", Kind::FailInstance(fail)),
+        ("terminate", terminate("i1")),
+        ("gone", Kind::RecordTermination(gone)),
+        ("lost", Kind::DeclareLost(lost)),
+        ("orphan", Kind::RecordOrphan(orphan)),
+        ("target", Kind::SetPoolTarget(target)),
+    ])
+}
+
 /// Without it some controller, an old leader or a retry could buy or terminate behind the operator's back.
 #[test]
 fn what_moves_the_fleet_is_refused_until_the_mode_ends() {
     let mut fleet = restored();
     let revision = fleet.state.node("m1").unwrap().revision.0;
-    let moves = || {
-        BTreeMap::from([
-            ("order", order("i9", "b")),
-            ("purchase", purchase("i2", "m2")),
-            (
-                "fail",
-                Kind::FailInstance(FailInstance {
-                    instance_id: "i2".to_owned(),
-                    kind: FailureKind::Capacity.into(),
-                    ..FailInstance::default()
-                }),
-            ),
-            ("terminate", terminate("i1")),
-            ("gone", Kind::RecordTermination(RecordTermination { instance_id: "i3".to_owned() })),
-            (
-                "lost",
-                Kind::DeclareLost(DeclareLost {
-                    node_id: "m1".to_owned(),
-                    node_revision: revision,
-                    ..DeclareLost::default()
-                }),
-            ),
-            (
-                "orphan",
-                Kind::RecordOrphan(RecordOrphan {
-                    instance_id: "i9".to_owned(),
-                    pool: "b".to_owned(),
-                    provider: "cloud".to_owned(),
-                    provider_ref: "m9".to_owned(),
-                    ..RecordOrphan::default()
-                }),
-            ),
-            (
-                "target",
-                Kind::SetPoolTarget(SetPoolTarget {
-                    pool: "a".to_owned(),
-                    target: 2,
-                    ..SetPoolTarget::default()
-                }),
-            ),
-        ])
-    };
-    for (what, kind) in moves() {
+    for (what, kind) in moves(revision) {
         let refused = fleet.rejection(kind);
         assert_eq!(refused.code(), RejectionCode::Precondition, "{what}");
         assert!(refused.message.contains("end-adoption"), "{what}: {}", refused.message);
@@ -123,10 +110,10 @@ fn what_moves_the_fleet_is_refused_until_the_mode_ends() {
     fleet.accept(Kind::ScalePool(ScalePool { pool: "a".to_owned(), target: 3, hold_until_ms: 0 }));
     fleet.accept(end());
     assert!(fleet.state.adoption().is_none());
-    for (what, kind) in moves() {
+    for (what, kind) in moves(revision) {
         let outcome = fleet.apply(kind).outcome;
-        let refused = format!("{outcome:?}");
-        assert!(!refused.contains("adopt mode"), "{what}: {refused}");
+        let said = format!("{outcome:?}");
+        assert!(!said.contains("adopt mode"), "{what}: {said}");
     }
     fleet.check_indexes();
 }
