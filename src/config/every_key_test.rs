@@ -45,6 +45,7 @@ pools:
     min_nodes: 1
     max_nodes: 9
     cooldown: 0s
+    health: {unhealthy_after: 4, auto_replace: true, replace_at_once_percent: 30, replace_per_hour_percent: 15}
     setup_commands:
       - echo one
       - |
@@ -124,6 +125,8 @@ fn every_key_of_providers_and_pools_arrives() {
         (pool.zones.join(","), pool.ssh_keys.join(",")),
         ("a,b".to_owned(), "mine".to_owned())
     );
+    assert_eq!((pool.unhealthy_after, pool.auto_replace), (4, true));
+    assert_eq!((pool.replace_at_once_percent, pool.replace_per_hour_percent), (30, 15));
     let bootstrap = pool.bootstrap.expect("a bootstrap");
     assert_eq!(bootstrap.setup_commands, ["echo one", "echo two\necho three\n"]);
     assert_eq!(

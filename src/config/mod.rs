@@ -37,7 +37,9 @@
 //! are given back, or only reported with `instance_manager.orphans: report` (`terminate`); provider
 //! type `http` with `url`, `token_env` and `ca_file` (also taken by type `fake`),
 //! `max_calls_per_second` (50, and as many at once after a rest) and `max_concurrent_calls` (32, each of ordering
-//! and giving back) of any provider, and `time_zone`
+//! and giving back) of any provider,
+//! `health.{replace_at_once_percent,replace_per_hour_percent}` (20 and 10 of the target, at least one machine) of a
+//! pool or of `defaults`, and `time_zone`
 //! (an IANA name, `UTC`) of a schedule.
 
 mod address;

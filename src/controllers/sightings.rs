@@ -92,17 +92,21 @@ impl Sightings {
             }
         }
         self.unexplained.retain(|id, _| seen.contains(id.as_str()));
-        self.miss(fleet, (provider, machines), now, &mut findings);
+        match self.miss(fleet, provider, machines, now) {
+            Ok(absent) => findings.absent = absent,
+            Err(mass) => findings.mass_absence = Some(mass),
+        }
         findings
     }
 
+    /// The records whose machine has been missing for long enough, or why nothing is concluded.
     fn miss(
         &mut self,
         fleet: &FleetState,
-        (provider, machines): (&str, &[Machine]),
+        provider: &str,
+        machines: &[Machine],
         now: Moment,
-        findings: &mut Findings,
-    ) {
+    ) -> Result<Vec<Arc<Instance>>, String> {
         let gone = |machine: &&Machine| machine.state != MachineState::Terminated;
         let listed: BTreeSet<&str> =
             machines.iter().filter(gone).map(|machine| machine.id.as_str()).collect();
@@ -122,11 +126,11 @@ impl Sightings {
         }
         let count = missing.len();
         if count > FEW && count * 100 > expected * MASS_ABSENCE_PERCENT {
-            findings.mass_absence = Some(format!(
+            return Err(format!(
                 "its listing lacks {count} of {expected} machines: nothing is concluded from it"
             ));
-            return;
         }
+        let mut absent = Vec::new();
         let mut left: BTreeMap<&str, usize> = BTreeMap::new();
         for instance in missing {
             let since = self.absent.get(instance.id.as_str()).copied();
@@ -139,9 +143,10 @@ impl Sightings {
             });
             if let Some(rest) = left.checked_sub(1) {
                 *left = rest;
-                findings.absent.push(Arc::clone(instance));
+                absent.push(Arc::clone(instance));
             }
         }
+        Ok(absent)
     }
 }
 

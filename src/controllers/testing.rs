@@ -257,7 +257,12 @@ fn word(step: &Kind) -> String {
         Kind::FailInstance(step) => {
             format!("fail {} {}", step.instance_id, step.kind().as_str_name())
         }
+        Kind::RequestInstance(step) if !step.replaces.is_empty() => {
+            format!("order for {}", step.replaces)
+        }
         Kind::RequestInstance(step) => format!("order {} {}", step.provider, step.region),
+        Kind::KeepInstance(step) => format!("keep {}", step.instance_id),
+        Kind::HoldReplacement(step) => format!("hold-replacement {} {:?}", step.pool, step.reason),
         Kind::HoldPool(step) => format!("hold {} {:?}", step.pool, step.reason),
         Kind::SetPoolTarget(step) => format!("target {} {}", step.pool, step.target),
         Kind::ExpireCommands(_) => "expire-commands".to_owned(),

@@ -33,6 +33,10 @@ pub enum EventKind {
     PoolHeld,
     /// The hold on a pool was lifted.
     PoolReleased,
+    /// Machines of a pool that should be replaced are not, and why.
+    ReplacementHeld,
+    /// Machines of a pool are replaced again.
+    ReplacementReleased,
     /// A node registered, for the first time or again.
     NodeRegistered,
     /// A node was found to run on an instance.
@@ -116,6 +120,8 @@ impl EventKind {
             Self::PoolDecided => "pool-decided",
             Self::PoolHeld => "pool-held",
             Self::PoolReleased => "pool-released",
+            Self::ReplacementHeld => "replacement-held",
+            Self::ReplacementReleased => "replacement-released",
             Self::NodeRegistered => "node-registered",
             Self::NodeJoined => "node-joined",
             Self::NodeUnjoined => "node-unjoined",

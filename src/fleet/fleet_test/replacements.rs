@@ -134,10 +134,10 @@ fn replacements_of_the_last_hour_are_counted() {
     running(&mut fleet, "i1", "g1");
     running(&mut fleet, "i2", "g2");
     fleet.accept(fail("i1", FailureKind::NodeLost));
-    fleet.advance(3_599_000);
+    fleet.advance(3_599_999);
     fleet.accept(fail("i2", FailureKind::NodeUnhealthy));
     assert_eq!(fleet.state.pool("a").unwrap().replaced_at.len(), 2);
-    fleet.advance(1_000);
+    fleet.advance(1);
     running(&mut fleet, "i3", "g3");
     fleet.accept(fail("i3", FailureKind::NodeUnhealthy));
     assert_eq!(fleet.state.pool("a").unwrap().replaced_at.len(), 2, "the first is an hour old");

@@ -19,6 +19,8 @@ pub struct Pool {
     pub reason: Arc<str>,
     /// Why nothing is bought for it; empty: it is not held.
     pub held_reason: Arc<str>,
+    /// Why machines that should be replaced are not; empty: nothing holds it.
+    pub replacement_held: Arc<str>,
     /// No scaling before it.
     pub cooldown_until: Option<LogTime>,
     /// The autoscaler keeps off until then.

@@ -21,6 +21,7 @@ mod forget_node;
 mod given_up_gpus;
 mod hand_out_commands;
 mod hold_pool;
+mod hold_replacement;
 mod keep_instance;
 mod mark_delivered;
 mod matching;
@@ -86,6 +87,7 @@ pub(crate) fn apply(
         Kind::AdoptMachine(proposal) => adopt_machine::apply(&proposal, state, context),
         Kind::ScalePool(proposal) => scale_pool::apply(&proposal, state, context),
         Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),
+        Kind::HoldReplacement(proposal) => hold_replacement::apply(&proposal, state, context),
         Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
     }
 }

@@ -60,6 +60,7 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::DropExpired(_)
         | Kind::KeepInstance(_)
         | Kind::ScalePool(_)
-        | Kind::HoldPool(_) => Wants::Neither,
+        | Kind::HoldPool(_)
+        | Kind::HoldReplacement(_) => Wants::Neither,
     }
 }
