@@ -32,6 +32,7 @@ fn restored() -> (World, Adopter) {
     }));
     world.order("i3", "a");
     world.accept(begin());
+    world.clouds["other"].list_from_now(Vec::new());
     let adopter = Adopter::new(Arc::clone(&world.providers));
     (world, adopter)
 }
