@@ -27,12 +27,12 @@ impl PoolHealth {
     /// Reads a `health` block: in one that does not say it, `auto_replace` is off.
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
         let block = section.section("health", &KEYS)?;
-        let percent = |key| block.whole(key, 1..=100).unwrap_or(0);
+        let percent = |key, most| block.whole(key, 1..=most).unwrap_or(0);
         Some(Self {
             unhealthy_after: block.whole("unhealthy_after", 1..=1_000).unwrap_or(2),
             auto_replace: block.flag("auto_replace").unwrap_or(false),
-            replace_at_once_percent: percent("replace_at_once_percent"),
-            replace_per_hour_percent: percent("replace_per_hour_percent"),
+            replace_at_once_percent: percent("replace_at_once_percent", 100),
+            replace_per_hour_percent: percent("replace_per_hour_percent", 10_000),
         })
     }
 }

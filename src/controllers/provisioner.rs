@@ -178,7 +178,10 @@ async fn call(
         instance_id: instance.id.as_str().to_owned(),
         request_body: instance.request_body.clone(),
     };
-    provider.heed(turn.order(&order, tenure.session()).await)
+    tenure.crash_point("order", "before");
+    let answer = turn.order(&order, tenure.session()).await;
+    tenure.crash_point("order", "after");
+    provider.heed(answer)
 }
 
 /// What a machine that the provider names for an order means for its record. One that is gone already was

@@ -173,7 +173,10 @@ async fn see_off(
     let provider_ref = provider_ref.as_str();
     let turn = provider.turn().await;
     tenure.confirm().map_err(|doubt| ProviderError::Unreachable(doubt.to_string()))?;
-    match provider.heed(turn.terminate(provider_ref, tenure.session()).await)? {
+    tenure.crash_point("terminate", "before");
+    let answer = turn.terminate(provider_ref, tenure.session()).await;
+    tenure.crash_point("terminate", "after");
+    match provider.heed(answer)? {
         Termination::Gone => Ok(Sight::Gone),
         Termination::Accepted | Termination::NeverExisted => {
             let machine = provider.heed(provider.turn().await.get(provider_ref).await)?;
