@@ -185,9 +185,10 @@ async fn restore(group: &mut Group, host: &Host, file: &Path) {
 
 /// Waits until controllers have had a pass since `at` and have stood still in it.
 async fn wait_for_standstill(host: &Host, client: &Client, at: prost_types::Timestamp) {
-    const MOVERS: [&str; 7] = [
+    const MOVERS: [&str; 8] = [
         "autoscaler",
         "lost-nodes",
+        "orphans",
         "provisioner",
         "replacer",
         "scale-down",
