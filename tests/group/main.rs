@@ -12,6 +12,7 @@
 //! | `wire` | errors and deadlines are the contract's at every replica |
 //! | `tls` | a group whose public ports speak TLS alone |
 //! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
+//! | `restore` | a fleet restored from a snapshot stands still, takes up what it does not know, and goes on |
 //!
 //! `navarch-chaos` has the long forms.
 
@@ -25,6 +26,7 @@ mod formation;
 mod membership;
 mod peers;
 mod pools;
+mod restore;
 mod tls;
 mod wire;
 
