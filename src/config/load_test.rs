@@ -118,7 +118,7 @@ fn the_replica_example() {
     assert_eq!(replica.name, "r1");
     assert_eq!(replica.data_dir, Path::new("/var/lib/navarch"));
     assert_eq!(replica.external_address, "https://navarch.example:50051");
-    assert_eq!(replica.advertise_address, "r1.navarch.example:50051");
+    assert_eq!(replica.advertise_address, "https://r1.navarch.example:50051");
     assert_eq!(
         (replica.peer_address.as_str(), replica.advertise_peer_address.as_str()),
         (":50052", "r1.navarch.example:50052")
