@@ -26,7 +26,7 @@ pub struct Api {
     pub(super) ledger: Ledger,
     replica: Replica,
     pub(super) liveness: Arc<Liveness>,
-    pub(super) judge: super::agent::Judge,
+    pub(super) judge: crate::health::Judge,
     pub(super) waiters: Arc<Waiters>,
     /// Cancelled when this replica closes its port: waits end early.
     pub(super) closing: CancellationToken,
@@ -59,7 +59,7 @@ impl Api {
             ledger,
             replica,
             liveness,
-            judge: super::agent::Judge::default(),
+            judge: crate::health::Judge::default(),
             waiters: Arc::default(),
             closing,
             reports,

@@ -1,6 +1,7 @@
 use std::{
     fs::File,
     io::Read as _,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -50,9 +51,14 @@ pub fn load(path: impl AsRef<Path>) -> Result<Config, ConfigError> {
     let text = read(path, MAX_FILE)?;
     let mut config = parse(&text, &path.display().to_string())?;
     if let Some(policy) = &config.health_policy {
-        config.fleet.policy_yaml = read(policy, MAX_POLICY)?;
+        config.fleet.policy_yaml = read_policy(policy)?;
     }
     Ok(config)
+}
+
+/// Reads a health policy file, whose content its compiler checks.
+pub(crate) fn read_policy(path: &Path) -> Result<String, ConfigError> {
+    read(path, MAX_POLICY)
 }
 
 /// Checks a configuration's text. `file_name` is for messages and for relative paths; nothing is
@@ -97,20 +103,37 @@ pub fn parse_fleet(yaml: &str, policy_yaml: &str) -> Result<FleetSpec, ConfigErr
 
 type Parts = (ReplicaConfig, FleetSpec, Option<PathBuf>);
 
+/// Reads a configuration that is a block of another file, under the key `path`. `folder` is for relative paths; the
+/// policy that it names is not read.
+pub(crate) fn read_block(
+    report: &Report,
+    (path, at): (String, Range<usize>),
+    block: &Node,
+    folder: &Path,
+) -> Option<(FleetSpec, Option<PathBuf>)> {
+    let block = Section::open(report, path, (at, block), &KEYS)?;
+    let (_, fleet, health_policy) = read_section(&block, folder);
+    Some((fleet, health_policy))
+}
+
 fn read_file(report: &Report, document: &Node, folder: &Path) -> Option<Parts> {
     if matches!(document.value, Value::Null) {
         report.problem("", 0..0, "the file is empty; start from `deploy/examples/two-pools.yaml`");
         return None;
     }
     let file = Section::open(report, String::new(), (0..0, document), &KEYS)?;
+    Some(read_section(&file, folder))
+}
+
+fn read_section(file: &Section<'_>, folder: &Path) -> Parts {
     let server = file.section("server", &settings::SERVER_KEYS);
     let manager = file.section("instance_manager", &settings::MANAGER_KEYS);
     let settings = settings::read(server.as_ref(), manager.as_ref());
     let health_policy = server.as_ref().and_then(|server| server.text("health_policy"));
-    let replica = replica::read(&file, server.as_ref(), folder);
-    let providers = providers::read(&file);
-    let defaults = Defaults::read(&file);
-    let pools = pools::read(&file, &providers, &defaults);
+    let replica = replica::read(file, server.as_ref(), folder);
+    let providers = providers::read(file);
+    let defaults = Defaults::read(file);
+    let pools = pools::read(file, &providers, &defaults);
     let fleet = FleetSpec {
         settings: Some(settings),
         providers: providers.specs,
@@ -118,7 +141,7 @@ fn read_file(report: &Report, document: &Node, folder: &Path) -> Option<Parts> {
         policy_yaml: String::new(),
     };
     let health_policy = health_policy.filter(|path| !path.is_empty());
-    Some((replica, fleet, health_policy.map(|path| folder.join(path))))
+    (replica, fleet, health_policy.map(|path| folder.join(path)))
 }
 
 fn check_length(report: &Report, text: &str) -> Option<()> {

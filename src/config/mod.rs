@@ -9,6 +9,7 @@
 //! | `document`, `section`, `values` | YAML with places, and the reader that reports all mistakes of a file at once |
 //! | `problem`, `error` | what is wrong, and where; [`ConfigError`] |
 //! | `duration`, `address`, `nearest` | Go-style durations, network addresses, the key that was meant |
+//! | `yaml` | files that are changed and written again |
 //! | `diff` | what an `apply` would change, one line each |
 //! | `dev` | the file that `navarch dev` runs with when it is given none |
 //!
@@ -60,6 +61,7 @@ mod replica;
 mod section;
 mod settings;
 mod values;
+mod yaml;
 
 #[cfg(test)]
 mod diff_test;
@@ -84,6 +86,9 @@ pub(crate) use document::{
     Entry as DocumentEntry, Kind as DocumentKind, Node as DocumentNode, Value as DocumentValue,
     parse as parse_document,
 };
+pub(crate) use load::{read_block, read_policy};
 pub(crate) use nearest::nearest;
 pub(crate) use problem::Report;
 pub(crate) use section::Section;
+pub(crate) use values::Zero;
+pub(crate) use yaml::Yaml;

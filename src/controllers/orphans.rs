@@ -132,7 +132,10 @@ impl Orphans {
         let Some(known) = self.known.get_mut(name) else { return };
         for machine in findings.orphans {
             if !report_only || known.reported.insert(machine.id.clone()) {
-                steps.push(record(&fleet, name, &machine, (report_only, wall_ms)));
+                let free = free_id(&fleet, &machine).map(ToOwned::to_owned);
+                let chance = self.providers.chance();
+                let id = free.unwrap_or_else(|| shortage::new_instance_id(wall_ms, chance));
+                steps.push(record(name, &machine, (report_only, id)));
             }
         }
         if tenure.carry_out(steps, report).await.is_break() {
@@ -196,20 +199,24 @@ async fn list(name: String, provider: Arc<Paced>, cluster_id: String) -> Listed 
     (name, provider.heed(listed))
 }
 
+/// The id that a machine was ordered under, which would do, unless it is that of a record with another machine.
+fn free_id<'a>(fleet: &FleetState, machine: &'a Machine) -> Option<&'a str> {
+    label(machine, labels::INSTANCE).filter(|id| fleet.instance(id).is_none())
+}
+
+fn label<'a>(machine: &'a Machine, key: &str) -> Option<&'a str> {
+    machine.labels.get(key).map(String::as_str).filter(|text| !text.is_empty())
+}
+
 fn record(
-    fleet: &FleetState,
     provider: &str,
     machine: &Machine,
-    (report_only, wall_ms): (bool, u64),
+    (report_only, instance_id): (bool, String),
 ) -> Kind {
-    let label = |key| machine.labels.get(key).map(String::as_str).filter(|text| !text.is_empty());
-    // Its own id would do, unless it is that of a record with another machine.
-    let free = label(labels::INSTANCE).filter(|id| fleet.instance(id).is_none());
-    let instance_id = free.map_or_else(|| shortage::new_instance_id(wall_ms), ToOwned::to_owned);
-    let named = label(labels::INSTANCE).unwrap_or("none");
+    let named = label(machine, labels::INSTANCE).unwrap_or("none");
     Kind::RecordOrphan(RecordOrphan {
         instance_id,
-        pool: label(labels::POOL).unwrap_or(NO_POOL).to_owned(),
+        pool: label(machine, labels::POOL).unwrap_or(NO_POOL).to_owned(),
         provider: provider.to_owned(),
         provider_ref: machine.id.clone(),
         region: machine.region.clone(),

@@ -4,7 +4,7 @@ use std::{
 };
 
 use navarch_fleet::FleetState;
-use navarch_host::Clock;
+use navarch_host::{Chance, Clock};
 use navarch_proto::fleet::ProviderSpec;
 
 use super::pace::Paced;
@@ -21,6 +21,7 @@ pub type Build = Box<dyn Fn(&ProviderSpec) -> Result<Arc<dyn Provider>, String> 
 pub struct Providers {
     build: Build,
     clock: Clock,
+    chance: Chance,
     /// The cluster id, with which every machine is labelled.
     cluster_id: String,
     built: Mutex<BTreeMap<String, Built>>,
@@ -41,7 +42,19 @@ impl Providers {
 
     /// No clouds yet; `build` makes them as they are asked for.
     pub fn built_by(build: Build, cluster_id: String, clock: Clock) -> Self {
-        Self { build, clock, cluster_id, built: Mutex::default() }
+        Self { build, clock, chance: Chance::system(), cluster_id, built: Mutex::default() }
+    }
+
+    /// The same, with what controllers draw at random drawn from `chance`.
+    #[must_use]
+    pub fn with_chance(mut self, chance: Chance) -> Self {
+        self.chance = chance;
+        self
+    }
+
+    /// What ids of orders and pauses are drawn from.
+    pub(super) fn chance(&self) -> &Chance {
+        &self.chance
     }
 
     /// The cluster id, with which every machine is labelled.

@@ -7,7 +7,6 @@ use navarch_host::Moment;
 use navarch_proto::fleet::{
     FailInstance, FailureKind, RecordPurchase, TerminateInstance, proposal::Kind,
 };
-use rand::RngExt as _;
 
 use super::{
     BUSY_PERIOD, IDLE_PERIOD, Providers,
@@ -58,7 +57,8 @@ impl Provisioner {
         let now = LogTime::from_ms(tenure.now_ms());
         let market = Market { fleet: &fleet, providers: &self.providers, now };
         let clock = tenure.ledger().clock();
-        let steps = shortage::plan(&market, || shortage::new_instance_id(clock.wall_ms()));
+        let new_id = || shortage::new_instance_id(clock.wall_ms(), self.providers.chance());
+        let steps = shortage::plan(&market, new_id);
         // One that is in doubt is settled before the next pass plans.
         let _ = tenure.carry_out(steps, report).await;
     }
@@ -129,7 +129,7 @@ impl Provisioner {
 
     fn ask_again(&mut self, tenure: &Tenure, id: &str, pause: Duration) {
         let attempts = self.retries.get(id).map_or(0, |retry| retry.attempts);
-        let jittered = pause.mul_f64(rand::rng().random_range(1.0..=1.25));
+        let jittered = pause.mul_f64(1.0 + 0.25 * self.providers.chance().share());
         let not_before = tenure.ledger().clock().now() + jittered;
         let attempts = attempts.saturating_add(1);
         self.retries.insert(id.to_owned(), Retry { attempts, not_before });

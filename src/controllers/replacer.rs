@@ -158,7 +158,7 @@ impl Controller for Replacer {
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
         let clock = tenure.ledger().clock();
-        let new_id = || shortage::new_instance_id(clock.wall_ms());
+        let new_id = || shortage::new_instance_id(clock.wall_ms(), self.providers.chance());
         let steps = self.plan(&tenure.view().fleet, tenure.now_ms(), new_id);
         let _ = tenure.carry_out(steps, &mut report).await;
         report

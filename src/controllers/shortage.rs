@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use navarch_fleet::{FleetState, PoolCounts};
+use navarch_host::Chance;
 use navarch_proto::fleet::{HoldPool, PoolSpec, proposal::Kind};
 use uuid::Builder;
 
@@ -94,8 +95,8 @@ fn hold(fleet: &FleetState, pool: &PoolSpec, mut reason: String) -> Option<Kind>
 }
 
 /// Sorts by time and is never minted twice (UUID v7).
-pub(super) fn new_instance_id(wall_ms: u64) -> String {
-    let random: [u8; 10] = rand::random();
+pub(super) fn new_instance_id(wall_ms: u64, chance: &Chance) -> String {
+    let random: [u8; 10] = chance.bytes();
     format!("i-{}", Builder::from_unix_timestamp_millis(wall_ms, &random).into_uuid().simple())
 }
 

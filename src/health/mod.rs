@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `policy` | [`Policy`]: compile a policy file, judge a report |
+//! | `judge` | [`Judge`]: judges reports by the fleet's policy |
 //! | `verdict` | [`Verdict`] and [`RuleFailure`] |
 //! | `built_in.yaml` | the policy that holds where none is configured |
 //! | `file` | a policy file's YAML: keys, lengths, names |
@@ -21,6 +22,7 @@ mod condition;
 mod error;
 mod event;
 mod file;
+mod judge;
 mod patterns;
 mod place;
 mod policy;
@@ -33,5 +35,6 @@ mod built_in_test;
 mod policy_test;
 
 pub use error::{JudgeError, PolicyError};
+pub use judge::{Judge, Unjudged};
 pub use policy::{CHECK_NAME, Policy};
 pub use verdict::{RuleFailure, Verdict};

@@ -1,4 +1,8 @@
-use navarch_proto::api::{HealthCheckResult, HealthStatus};
+use navarch_fleet::Node;
+use navarch_proto::{
+    api::{HealthCheckResult, HealthStatus},
+    fleet::RecordVerdict,
+};
 
 /// What a health report means.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +23,23 @@ pub struct Verdict {
     pub failures: Vec<RuleFailure>,
     /// The revision of the policy that judged.
     pub policy_revision: u64,
+}
+
+impl Verdict {
+    /// The proposal that enters the verdict on a report of `node`; `request_id` as the report came.
+    pub fn proposal(self, node: &Node, request_id: String) -> RecordVerdict {
+        RecordVerdict {
+            node_id: node.id.as_str().to_owned(),
+            verdict: self.overall.into(),
+            checks: self.checks.into(),
+            events: self.events.into(),
+            rule: self.rule,
+            reason: self.reason,
+            policy_revision: self.policy_revision,
+            node_incarnation: node.incarnation,
+            request_id,
+        }
+    }
 }
 
 /// A rule that could not be evaluated for some events of a report.

@@ -1,8 +1,9 @@
-//! What the rest of Navarch takes from its host instead of reaching for it: time and tasks.
+//! What the rest of Navarch takes from its host instead of reaching for it: time, chance and tasks.
 //!
 //! | type | for |
 //! |---|---|
 //! | [`Clock`] | reading time and waiting; [`FakeClock`] moves it by hand |
+//! | [`Chance`] | what is drawn at random; a seed makes it repeat itself |
 //! | [`Spawner`] | starting tasks, threads and runtimes |
 //! | [`with_deep_stack`] | a call that needs more stack than a worker has |
 //!
@@ -10,11 +11,13 @@
 //! That is what lets a test live through a day in a second, and a simulation run a whole group on one
 //! deterministic thread.
 
+mod chance;
 mod clock;
 mod deep_stack;
 mod fake_clock;
 mod spawner;
 
+pub use chance::Chance;
 pub use clock::{Clock, Elapsed, Moment};
 pub use deep_stack::with_deep_stack;
 pub use fake_clock::FakeClock;

@@ -6,7 +6,6 @@ mod get_node;
 mod get_node_commands;
 mod heartbeat;
 mod issue_command;
-mod judge;
 mod list_instances;
 mod list_nodes;
 mod poll_commands;
@@ -16,7 +15,7 @@ mod report_health;
 pub(super) use self::{
     ack_command::ack_command, get_instance::get_instance, get_node::get_node,
     get_node_commands::get_node_commands, heartbeat::heartbeat, issue_command::issue_command,
-    judge::Judge, list_instances::list_instances, list_nodes::list_nodes,
+    list_instances::list_instances, list_nodes::list_nodes,
     poll_commands::poll_commands, register_node::register_node, report_health::report_health,
 };
 

@@ -10,6 +10,7 @@ use crate::{
         call::{Answer, Call, require_node_id, unknown_node},
         errors,
     },
+    health::Unjudged,
     ledger::ProposeError,
 };
 
@@ -50,7 +51,10 @@ fn judge(call: &Call, request: &ReportHealthRequest) -> Result<RecordVerdict, St
     let Some(node) = fleet.node(&request.node_id) else {
         return Err(unknown_node(&request.node_id));
     };
-    let (verdict, policy_revision) = call.api.judge.judge(&fleet, request)?;
+    let verdict = call.api.judge.judge(&fleet, request).map_err(|error| match &error {
+        Unjudged::Report(_) => Status::invalid_argument(error.to_string()),
+        Unjudged::Policy(_) => Status::internal(error.to_string()),
+    })?;
     for failure in &verdict.failures {
         tracing::warn!(
             node = request.node_id,
@@ -59,15 +63,5 @@ fn judge(call: &Call, request: &ReportHealthRequest) -> Result<RecordVerdict, St
             "a health rule could not be evaluated"
         );
     }
-    Ok(RecordVerdict {
-        node_id: request.node_id.clone(),
-        verdict: verdict.overall.into(),
-        checks: verdict.checks.into(),
-        events: verdict.events.into(),
-        rule: verdict.rule,
-        reason: verdict.reason,
-        policy_revision,
-        node_incarnation: node.incarnation,
-        request_id: call.context.request_id.to_string(),
-    })
+    Ok(verdict.proposal(node, call.context.request_id.to_string()))
 }
