@@ -26,6 +26,7 @@
 //! | [`health`] | policies that judge health reports |
 //! | [`scaling`] | how many machines a pool should have |
 //! | [`provider`], [`fake_cloud`] | clouds, and one to try things on |
+//! | [`sim`] | simulated fleets, to try policies on |
 //! | [`config`] | the configuration file |
 //! | [`client`], [`agent`] | calling the replicas; the process on each GPU machine |
 
@@ -43,4 +44,5 @@ pub mod liveness;
 pub mod provider;
 pub mod scaling;
 pub mod server;
+pub mod sim;
 pub mod telemetry;

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("main", 5),
     ("server", 5),
     ("cli", 5),
+    ("sim", 5),
     ("api", 4),
     ("controllers", 4),
     ("leader", 4),
@@ -31,8 +32,13 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 
 /// Imports between siblings that the layers allow, as (from, to).
-const SIBLINGS: &[(&str, &str)] =
-    &[("controllers", "leader"), ("agent", "client"), ("cli", "server"), ("main", "cli")];
+const SIBLINGS: &[(&str, &str)] = &[
+    ("controllers", "leader"),
+    ("agent", "client"),
+    ("cli", "server"),
+    ("cli", "sim"),
+    ("main", "cli"),
+];
 
 /// Readable by every layer.
 const EVERYWHERE: &[&str] = &["telemetry"];

@@ -7,7 +7,7 @@ use super::{
     fake_cloud::FakeCloudArguments, get::GetArguments, instance::InstanceCommand,
     invocation::Invocation, list::ListArguments, node::NodeCommand, node_command::NodeOrderCommand,
     pool::PoolCommand, replica::ReplicaCommand, server::ServerArguments, settings::GlobalArguments,
-    snapshot::SnapshotCommand, status::StatusArguments, tls::TlsCommand,
+    sim::SimCommand, snapshot::SnapshotCommand, status::StatusArguments, tls::TlsCommand,
     uncordon::UncordonArguments, version::VersionArguments,
 };
 
@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Put load on a group and measure it
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Try policies out on simulated fleets
+    #[command(subcommand)]
+    Sim(SimCommand),
     /// Make certificates for the replicas
     #[command(subcommand)]
     Tls(TlsCommand),
@@ -105,6 +108,7 @@ impl Command {
             Self::Replica(command) => command.run(invocation).await,
             Self::Snapshot(command) => command.run(invocation).await,
             Self::Bench(command) => command.run(invocation).await,
+            Self::Sim(command) => command.run(invocation).await,
             Self::Tls(command) => command.run(invocation),
             Self::Version(arguments) => arguments.run(invocation),
             Self::Completion(arguments) => arguments.run(invocation),
@@ -119,6 +123,9 @@ impl Command {
     /// Whether it works without a context file, which may then be broken.
     pub(crate) fn offline(&self) -> bool {
         if let Self::Snapshot(command) = self {
+            return command.offline();
+        }
+        if let Self::Sim(command) = self {
             return command.offline();
         }
         self.serves()
@@ -190,6 +197,9 @@ mod tests {
             "navarch bench writes --clients 64 --duration 10s -o json",
             "navarch bench heartbeats --nodes 130000 --interval 10s --duration 60s",
             "navarch bench reads --clients 64 --consistency stale",
+            "navarch sim run FILE FILE --report DIR --seed 7 -o json",
+            "navarch sim list",
+            "navarch sim validate FILE",
             "navarch tls init DIR --hosts a.example,10.0.0.2",
             "navarch version --insecure --timeout 5s --ca-file ca.pem",
             "navarch completion bash",

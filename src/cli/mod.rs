@@ -15,6 +15,7 @@
 //! | `events`, `status`, `overview`, `replica`, `tls` | the journal, the screen, the group |
 //! | `snapshot/` | the fleet's state in a file, and a group made of one |
 //! | `bench` | load from outside |
+//! | `sim` | scenarios on simulated fleets |
 //! | `version`, `completion` | about this program |
 
 mod agent;
@@ -47,6 +48,7 @@ mod rows;
 mod server;
 mod settings;
 mod signals;
+mod sim;
 mod snapshot;
 mod status;
 mod tls;

@@ -82,10 +82,7 @@ pub use load::{Config, load, parse, parse_fleet};
 pub use problem::{Problem, Problems};
 pub use replica::{CertificateFiles, InitialReplica, ReplicaConfig, Timings, TlsFiles};
 
-pub(crate) use document::{
-    Entry as DocumentEntry, Kind as DocumentKind, Node as DocumentNode, Value as DocumentValue,
-    parse as parse_document,
-};
+pub(crate) use document::{Node as DocumentNode, Value as DocumentValue, parse as parse_document};
 pub(crate) use load::{read_block, read_policy};
 pub(crate) use nearest::nearest;
 pub(crate) use problem::Report;

@@ -99,6 +99,11 @@ impl Report {
         }
     }
 
+    /// A report on the same text whose problems nobody hears of, for a first look.
+    pub(crate) fn aside(&self) -> Self {
+        Self::new(&self.name, &self.text)
+    }
+
     /// Something that makes the file unusable.
     pub(crate) fn problem(&self, key: &str, span: Range<usize>, message: impl Into<String>) {
         let problem = self.locate(key, span, message.into());

@@ -208,11 +208,7 @@ fn label<'a>(machine: &'a Machine, key: &str) -> Option<&'a str> {
     machine.labels.get(key).map(String::as_str).filter(|text| !text.is_empty())
 }
 
-fn record(
-    provider: &str,
-    machine: &Machine,
-    (report_only, instance_id): (bool, String),
-) -> Kind {
+fn record(provider: &str, machine: &Machine, (report_only, instance_id): (bool, String)) -> Kind {
     let named = label(machine, labels::INSTANCE).unwrap_or("none");
     Kind::RecordOrphan(RecordOrphan {
         instance_id,

@@ -15,8 +15,8 @@ mod report_health;
 pub(super) use self::{
     ack_command::ack_command, get_instance::get_instance, get_node::get_node,
     get_node_commands::get_node_commands, heartbeat::heartbeat, issue_command::issue_command,
-    list_instances::list_instances, list_nodes::list_nodes,
-    poll_commands::poll_commands, register_node::register_node, report_health::report_health,
+    list_instances::list_instances, list_nodes::list_nodes, poll_commands::poll_commands,
+    register_node::register_node, report_health::report_health,
 };
 
 /// Who a node call is journalled as.

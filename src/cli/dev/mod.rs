@@ -22,7 +22,6 @@ mod plan_test;
 mod ports;
 mod view;
 
-
 use std::{
     fs,
     path::{Path, PathBuf, absolute},

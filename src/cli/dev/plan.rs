@@ -6,7 +6,6 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-
 use crate::{cli::failure::Failure, config::Yaml};
 
 /// Replicas that one group on one machine may have; an even number survives no more failures than one less.

@@ -48,6 +48,12 @@ impl FakeProvider {
         self.host.powered()
     }
 
+    /// Makes a machine disappear as if it had never been, and its agent with it.
+    pub fn vanish(&self, provider_ref: &str) {
+        self.cloud().vanish(provider_ref, self.clock.wall_ms());
+        self.host.power_off(provider_ref);
+    }
+
     fn cloud(&self) -> MutexGuard<'_, SimulatedCloud> {
         self.cloud.lock().unwrap_or_else(PoisonError::into_inner)
     }
