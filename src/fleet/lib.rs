@@ -47,6 +47,7 @@ pub use ids::{
 pub use model::{
     Administrative, Backoff, BackoffKey, CommandState, Drain, Health, INSTANCE_LABEL, Instance,
     InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand, POOL_LABEL, Pool, PoolCounts,
+    PoolMetrics, Told,
 };
 pub use outcome::{Applied, ApplyFault};
 pub use state::{FleetState, Session};

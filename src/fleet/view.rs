@@ -11,7 +11,8 @@ use crate::{
     ids::{NodeId, NodeNumber},
     limits::{LONGEST_BACKOFF_MS, RETAIN_COMMANDS_MS},
     model::{
-        Backoff, BackoffKey, Instance, InstanceState, LastSeen, Node, NodeCommand, Pool, PoolCounts,
+        Backoff, BackoffKey, Instance, InstanceState, LastSeen, Node, NodeCommand, Pool,
+        PoolCounts, PoolMetrics,
     },
     state::{FleetState, Session},
     time::LogTime,
@@ -208,6 +209,11 @@ impl FleetState {
         self.pools.values()
     }
 
+    /// What was told of a pool from outside; some of it may have expired.
+    pub fn pool_metrics(&self, name: &str) -> PoolMetrics {
+        self.pool_metrics.get(name).copied().unwrap_or_default()
+    }
+
     /// What a pool has.
     pub fn pool_counts(&self, name: &str) -> PoolCounts {
         self.instances.counts(name)
@@ -271,7 +277,8 @@ impl FleetState {
         let backoff =
             self.backoffs.values().map(|backoff| backoff.until.plus_ms(LONGEST_BACKOFF_MS)).min();
         let request = self.requests.next_expiry();
-        [instance, command, backoff, request].into_iter().flatten().min()
+        let metrics = self.pool_metrics.values().filter_map(PoolMetrics::next_expiry).min();
+        [instance, command, backoff, request, metrics].into_iter().flatten().min()
     }
 
     /// How many outcomes are remembered under their request ids.

@@ -21,6 +21,7 @@ mod matching;
 mod open_session;
 mod queue_command;
 mod record_digest;
+mod record_pool_metrics;
 mod record_purchase;
 mod record_termination;
 mod record_verdict;
@@ -73,5 +74,6 @@ pub(crate) fn apply(
         Kind::ScalePool(proposal) => scale_pool::apply(&proposal, state, context),
         Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),
         Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
+        Kind::RecordPoolMetrics(proposal) => record_pool_metrics::apply(&proposal, state, context),
     }
 }
