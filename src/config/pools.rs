@@ -3,13 +3,14 @@ use navarch_proto::fleet::{Bootstrap, PoolProvider, PoolSpec};
 use super::{
     autoscaling::{self, Limits},
     defaults::{Defaults, PoolHealth},
+    metrics,
     nearest::nearest,
     providers::{Providers, check_name},
     section::Section,
     values::Zero,
 };
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "provider",
     "providers",
     "strategy",
@@ -22,6 +23,7 @@ const KEYS: [&str; 20] = [
     "max_nodes",
     "cooldown",
     "autoscaling",
+    "metrics",
     "health",
     "setup_commands",
     "ssh_user",
@@ -91,6 +93,7 @@ fn read_one(
         unhealthy_after: health.unhealthy_after,
         auto_replace: health.auto_replace,
         bootstrap: bootstrap(section, defaults),
+        metrics: metrics::read(section),
     }
 }
 

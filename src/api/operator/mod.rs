@@ -8,12 +8,13 @@ mod get_pool;
 mod list_commands;
 mod list_events;
 mod list_pools;
+mod report_pool_metrics;
 mod scale_pool;
 mod watch_events;
 
 pub(super) use self::{
     apply_fleet::apply_fleet, forget_node::forget_node, get_command::get_command,
     get_fleet_status::get_fleet_status, get_pool::get_pool, list_commands::list_commands,
-    list_events::list_events, list_pools::list_pools, scale_pool::scale_pool,
-    watch_events::watch_events,
+    list_events::list_events, list_pools::list_pools, report_pool_metrics::report_pool_metrics,
+    scale_pool::scale_pool, watch_events::watch_events,
 };
