@@ -2,6 +2,7 @@
 //! told to stop, and takes it apart in an order that loses no call: hand leadership over, close the port,
 //! stop the log.
 
+mod metrics;
 mod seed;
 
 use std::{
@@ -32,6 +33,7 @@ use crate::{
     leader::{ControllerSet, Leader, LeaderParts, Reports},
     ledger::{FleetMachine, Ledger},
     liveness::Liveness,
+    metrics_source::{Heartbeats, Sources},
     provider::{
         fake::{AgentBooter, NoAgents},
         registry::BuildContext,
@@ -192,10 +194,18 @@ impl<'a> Assembly<'a> {
             spawner: Arc::clone(&host.spawner),
             stopping: closing.clone(),
         });
+        let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
+        let sampling = metrics::follow(ledger.clone(), Arc::clone(&heartbeats), stopping.clone());
         let parts = LeaderParts {
             ledger: ledger.clone(),
             liveness: Arc::clone(&liveness),
-            controllers: controller_set(config, host, &replica, liveness, &stopping),
+            controllers: controller_set(
+                config,
+                host,
+                &replica,
+                (liveness, metrics::sources(host, heartbeats)),
+                &stopping,
+            ),
             reports,
             spawner: Arc::clone(&host.spawner),
             name: config.replica.name.clone(),
@@ -212,6 +222,7 @@ impl<'a> Assembly<'a> {
             host.spawner.spawn("command-wake-ups", api.run(stopping.clone())),
             host.spawner.spawn("health-service", keep_health),
             host.spawner.spawn("first-configuration", seed),
+            host.spawner.spawn("pool-samples", sampling),
         ];
         Ok(Self { host, replica, bridge, closing, stopping, tasks })
     }
@@ -354,7 +365,7 @@ fn controller_set(
     config: &Config,
     host: &Host,
     replica: &Replica,
-    liveness: Arc<Liveness>,
+    (liveness, metrics): (Arc<Liveness>, Arc<Sources>),
     stopping: &CancellationToken,
 ) -> ControllerSet {
     let providers = OnceLock::new();
@@ -376,7 +387,10 @@ fn controller_set(
             let cluster_id = replica.status().cluster_id.unwrap_or_default();
             Arc::new(Providers::new(context, cluster_id))
         });
-        let (liveness, providers) = (Arc::clone(&liveness), Arc::clone(providers));
-        controllers::all(&ControllerParts { liveness, providers })
+        controllers::all(&ControllerParts {
+            liveness: Arc::clone(&liveness),
+            providers: Arc::clone(providers),
+            metrics: Arc::clone(&metrics),
+        })
     })
 }
