@@ -10,6 +10,7 @@
 //! | `peers` | clients that nobody here wrote register at one replica and read from the others |
 //! | `wire` | errors and deadlines are the contract's at every replica |
 //! | `tls` | a group whose public ports speak TLS alone |
+//! | `queue` | a pool follows the queue that is reported of it, over a change of leader too |
 //! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
 //!
 //! `navarch-chaos` has the long forms.
@@ -23,6 +24,7 @@ mod formation;
 mod membership;
 mod peers;
 mod pools;
+mod queue;
 mod tls;
 mod wire;
 
