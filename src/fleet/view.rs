@@ -172,7 +172,7 @@ impl FleetState {
     pub fn instances_in_pool<'a>(
         &'a self,
         pool: &str,
-    ) -> impl Iterator<Item = &'a Arc<Instance>> + use<'a> {
+    ) -> impl DoubleEndedIterator<Item = &'a Arc<Instance>> + use<'a> {
         self.instances.in_pool(pool)
     }
 

@@ -288,7 +288,7 @@ impl Step {
             39 | 40 => Kind::RecordPoolMetrics(RecordPoolMetrics {
                 pool,
                 pending_jobs: (self.one > 2).then_some(target),
-                queue_depth: (self.one % 2 == 0).then_some(u32::from(self.one) * 2),
+                queue_depth: (self.one < 4).then_some(u32::from(self.one) * 2),
                 utilization: (self.three > 3).then_some(f64::from(self.three) * 15.0),
                 ttl_ms: u64::from(self.one) * 1000,
             }),

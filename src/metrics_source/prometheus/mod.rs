@@ -44,10 +44,13 @@ pub struct Prometheus {
     clock: Clock,
     spawner: Arc<dyn Spawner>,
     environment: Environment,
-    servers: Mutex<BTreeMap<(String, String), Result<Arc<Server>, String>>>,
+    servers: Mutex<BTreeMap<ServerKey, Result<Arc<Server>, String>>>,
     inquiries: Mutex<BTreeMap<(String, What), Inquiry>>,
     histories: Histories,
 }
+
+/// Its url, and the variable that holds its token.
+type ServerKey = (String, String);
 
 /// Which figure a query is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
