@@ -124,6 +124,15 @@ enum Command {
         #[arg(long, default_value = "1h", value_parser = duration)]
         duration: Duration,
     },
+    /// Have leaders die at every step of every controller, while the cloud answers ambiguously; nothing may be bought twice, leaked, or ended for no reason
+    Steps {
+        /// Crash points at most [default: all that are passed]
+        #[arg(long)]
+        points: Option<usize>,
+        /// How long leaders are killed at random afterwards
+        #[arg(long, default_value = "1m", value_parser = duration)]
+        random: Duration,
+    },
     /// Trace system calls: each acknowledged write must have been synced on a majority
     Durability {
         /// Writes of one client
@@ -191,6 +200,10 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
         Command::Fleet { nodes, interval, duration, clients, judge } => {
             let options = runs::FleetOptions { nodes, interval, duration, clients, judge };
             tell(&runs::fleet(&host, group, options).await?, format)
+        }
+        Command::Steps { points, random } => {
+            let options = runs::StepsOptions { points, random };
+            tell(&runs::steps(&host, group, options).await?, format)
         }
         Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),
         Command::Durability { writes } => {

@@ -1,23 +1,38 @@
 use super::section::Section;
 
+const KEYS: [&str; 4] =
+    ["unhealthy_after", "auto_replace", "replace_at_once_percent", "replace_per_hour_percent"];
+
 /// When a pool gives a node up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PoolHealth {
     /// Unhealthy reports in a row.
     pub(crate) unhealthy_after: u32,
     pub(crate) auto_replace: bool,
+    /// Percent of the target; 0: the default.
+    pub(crate) replace_at_once_percent: u32,
+    /// Percent of the target; 0: the default.
+    pub(crate) replace_per_hour_percent: u32,
 }
 
 impl PoolHealth {
     /// What holds where neither a pool nor the defaults have a `health` block.
-    const UNSAID: Self = Self { unhealthy_after: 2, auto_replace: true };
+    const UNSAID: Self = Self {
+        unhealthy_after: 2,
+        auto_replace: true,
+        replace_at_once_percent: 0,
+        replace_per_hour_percent: 0,
+    };
 
     /// Reads a `health` block: in one that does not say it, `auto_replace` is off.
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
-        let block = section.section("health", &["unhealthy_after", "auto_replace"])?;
+        let block = section.section("health", &KEYS)?;
+        let percent = |key, most| block.whole(key, 1..=most).unwrap_or(0);
         Some(Self {
             unhealthy_after: block.whole("unhealthy_after", 1..=1_000).unwrap_or(2),
             auto_replace: block.flag("auto_replace").unwrap_or(false),
+            replace_at_once_percent: percent("replace_at_once_percent", 100),
+            replace_per_hour_percent: percent("replace_per_hour_percent", 10_000),
         })
     }
 }

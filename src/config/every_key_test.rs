@@ -31,12 +31,12 @@ server:
       drain_status_url: http://slurm.example/drained
       timeout: 5s
       headers: {Authorization: "Bearer ${SLURM_TOKEN}", X-Team: 7}
-instance_manager: {registration_timeout: 20m, stale_check_interval: 30s, retain_terminated: 48h, launch_timeout: 2m}
+instance_manager: {registration_timeout: 20m, stale_check_interval: 30s, retain_terminated: 48h, launch_timeout: 2m, orphan_sweep_interval: 3m, orphan_min_age: 6m, orphans: report}
 providers:
   zeta: {type: lambda, api_key_env: LAMBDA_API_KEY}
   alpha: {type: gcp, project: 12345, zone: us-central1-a}
   mid: {type: aws, region: us-east-1}
-  own: {type: http, url: "https://cloud.example", token_env: CLOUD_TOKEN, ca_file: ca.pem}
+  own: {type: http, url: "https://cloud.example", token_env: CLOUD_TOKEN, ca_file: ca.pem, max_calls_per_second: 5, max_concurrent_calls: 2}
 pools:
   many:
     providers:
@@ -49,6 +49,7 @@ pools:
     min_nodes: 1
     max_nodes: 9
     cooldown: 0s
+    health: {unhealthy_after: 4, auto_replace: true, replace_at_once_percent: 30, replace_per_hour_percent: 15}
     setup_commands:
       - echo one
       - |
@@ -95,6 +96,14 @@ fn every_key_arrives() {
     assert_eq!((settings.heartbeat_interval_ms, settings.heartbeat_timeout_ms), (90_000, 300_000));
     assert_eq!((settings.health_check_interval_ms, settings.autoscale_interval_ms), (90_000, 500));
     assert_eq!((settings.launch_timeout_ms, settings.max_registered_nodes), (120_000, 1_000));
+    assert_eq!(
+        (
+            settings.orphan_sweep_interval_ms,
+            settings.orphan_min_age_ms,
+            settings.orphans_report_only
+        ),
+        (180_000, 360_000, true)
+    );
     let notifier = settings.notifier.expect("a notifier");
     assert_eq!((notifier.r#type.as_str(), notifier.timeout_ms), ("webhook", 5_000));
     assert_eq!(notifier.headers["Authorization"], "Bearer ${SLURM_TOKEN}");
@@ -115,7 +124,9 @@ fn every_key_of_providers_and_pools_arrives() {
         config.fleet.providers.iter().map(|provider| provider.name.as_str()).collect();
     assert_eq!(names, ["alpha", "mid", "own", "zeta"]);
     assert_eq!(config.fleet.providers[0].project, "12345");
-    assert_eq!(config.fleet.providers[2].url, "https://cloud.example");
+    let own = &config.fleet.providers[2];
+    assert_eq!((own.url.as_str(), own.ca_file.as_str()), ("https://cloud.example", "ca.pem"));
+    assert_eq!((own.max_calls_per_second, own.max_concurrent_calls), (5, 2));
     let pool = many(&config);
     let priorities: Vec<_> =
         pool.providers.iter().map(|choice| (choice.priority, choice.weight)).collect();
@@ -125,6 +136,8 @@ fn every_key_of_providers_and_pools_arrives() {
         (pool.zones.join(","), pool.ssh_keys.join(",")),
         ("a,b".to_owned(), "mine".to_owned())
     );
+    assert_eq!((pool.unhealthy_after, pool.auto_replace), (4, true));
+    assert_eq!((pool.replace_at_once_percent, pool.replace_per_hour_percent), (30, 15));
     let bootstrap = pool.bootstrap.expect("a bootstrap");
     assert_eq!(bootstrap.setup_commands, ["echo one", "echo two\necho three\n"]);
     assert_eq!(

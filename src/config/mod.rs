@@ -31,8 +31,15 @@
 //! them it speaks TLS alone.
 //!
 //! Ours as well, and fleet state: `server.max_registered_nodes` (200,000),
-//! `server.max_heartbeats_per_second` (20,000), `instance_manager.launch_timeout` (`5m`), provider
-//! type `http` with `url`, `token_env` and `ca_file` (also taken by type `fake`), and `time_zone`
+//! `server.max_heartbeats_per_second` (20,000), `instance_manager.launch_timeout` (`5m`),
+//! `instance_manager.orphan_sweep_interval` (`2m`) and `orphan_min_age` (`5m`): how often providers are searched
+//! for machines that bear the cluster's tag and that no record explains, and how old these must be before they
+//! are given back, or only reported with `instance_manager.orphans: report` (`terminate`); provider
+//! type `http` with `url`, `token_env` and `ca_file` (also taken by type `fake`),
+//! `max_calls_per_second` (50, and as many at once after a rest) and `max_concurrent_calls` (32, each of ordering
+//! and giving back) of any provider,
+//! `health.{replace_at_once_percent,replace_per_hour_percent}` (20 and 10 of the target, at least one machine) of a
+//! pool or of `defaults`, and `time_zone`
 //! (an IANA name, `UTC`) of a schedule.
 //!
 //! ## A pool's `metrics` block

@@ -92,6 +92,8 @@ fn read_one(
         autoscaling: autoscaling::read(section, "autoscaling", limits),
         unhealthy_after: health.unhealthy_after,
         auto_replace: health.auto_replace,
+        replace_at_once_percent: health.replace_at_once_percent,
+        replace_per_hour_percent: health.replace_per_hour_percent,
         bootstrap: bootstrap(section, defaults),
         metrics: metrics::read(section),
     }

@@ -2,7 +2,7 @@ use navarch_proto::fleet::ProviderSpec;
 
 use super::{address::check_url, notifier::is_variable_name, section::Section};
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "type",
     "api_key_env",
     "token_env",
@@ -12,9 +12,14 @@ const KEYS: [&str; 9] = [
     "gpu_count",
     "url",
     "ca_file",
+    "max_calls_per_second",
+    "max_concurrent_calls",
 ];
 
-/// The keys, `type` apart, that a provider type reads.
+/// The keys that every type reads.
+const COMMON: [&str; 3] = ["type", "max_calls_per_second", "max_concurrent_calls"];
+
+/// The further keys that a provider type reads.
 const BY_TYPE: [(&str, &[&str]); 5] = [
     ("fake", &["gpu_count", "url", "token_env", "ca_file", "region", "zone"]),
     ("http", &["url", "token_env", "ca_file", "region", "zone"]),
@@ -25,6 +30,8 @@ const BY_TYPE: [(&str, &[&str]); 5] = [
 
 /// GPUs of one machine.
 const MAX_GPUS: u32 = 64;
+/// Calls of one provider, a second or at once.
+const MAX_CALLS: u32 = 10_000;
 /// Bytes of a provider's or pool's name.
 const MAX_NAME: usize = 128;
 
@@ -73,12 +80,15 @@ fn read_one(section: &Section<'_>, name: &str) -> Option<ProviderSpec> {
         gpu_count: section.whole("gpu_count", 0..=MAX_GPUS).unwrap_or_default(),
         url: section.text("url").unwrap_or_default(),
         ca_file: section.text("ca_file").unwrap_or_default(),
+        max_calls_per_second: section.whole("max_calls_per_second", 1..=MAX_CALLS).unwrap_or(0),
+        max_concurrent_calls: section.whole("max_concurrent_calls", 1..=MAX_CALLS).unwrap_or(0),
     };
     let kind = kind?;
     let known = BY_TYPE.iter().find(|(name, _)| *name == kind);
     let reads = known.map(|(_, keys)| *keys).unwrap_or_default();
     for entry in section.entries().filter(|entry| KEYS.contains(&entry.key.as_str())) {
-        if entry.key != "type" && !reads.contains(&entry.key.as_str()) {
+        let key = entry.key.as_str();
+        if !COMMON.contains(&key) && !reads.contains(&key) {
             section.warning(&entry.key, format!("not used by a provider of type `{kind}`"));
         }
     }

@@ -17,8 +17,15 @@ pub(crate) const SERVER_KEYS: [&str; 12] = [
     "max_heartbeats_per_second",
 ];
 
-pub(crate) const MANAGER_KEYS: [&str; 4] =
-    ["registration_timeout", "stale_check_interval", "retain_terminated", "launch_timeout"];
+pub(crate) const MANAGER_KEYS: [&str; 7] = [
+    "registration_timeout",
+    "stale_check_interval",
+    "retain_terminated",
+    "launch_timeout",
+    "orphan_sweep_interval",
+    "orphan_min_age",
+    "orphans",
+];
 
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;
@@ -54,6 +61,11 @@ pub(crate) fn read(server: Option<&Section<'_>>, manager: Option<&Section<'_>>) 
         notifier: Some(notifier::read(server)),
         max_registered_nodes: count("max_registered_nodes").unwrap_or(200_000),
         max_heartbeats_per_second: count("max_heartbeats_per_second").unwrap_or(20_000),
+        orphan_sweep_interval_ms: period(manager, "orphan_sweep_interval").unwrap_or(2 * MINUTE_MS),
+        orphan_min_age_ms: period(manager, "orphan_min_age").unwrap_or(5 * MINUTE_MS),
+        orphans_report_only: manager
+            .and_then(|manager| manager.choice("orphans", &["terminate", "report"]))
+            .is_some_and(|choice| choice == "report"),
     }
 }
 

@@ -11,8 +11,7 @@ use futures::{
 use navarch_fleet::{FleetState, Instance, InstanceId, InstanceState, ProviderName};
 use navarch_host::{Clock, Moment};
 
-/// Calls of one provider under way at once.
-const CALLS_PER_PROVIDER: usize = 32;
+use super::pace::Paced;
 
 /// Provider calls under way, one an instance. They outlive the pass that began them, and each provider has
 /// its own share, so that one which hangs holds up nobody else; they die with their controller's session.
@@ -57,18 +56,25 @@ impl<T: Send + 'static> Calls<T> {
     }
 
     /// Begins what is due, as far as each provider's share allows.
-    pub(super) fn begin<F>(&mut self, due: &mut Due, call: impl Fn(&Arc<Instance>) -> F)
-    where
+    pub(super) fn begin<F>(
+        &mut self,
+        due: &mut Due,
+        provider_of: impl Fn(&ProviderName) -> Result<Arc<Paced>, String>,
+        call: impl Fn(Result<Arc<Paced>, String>, Arc<Instance>) -> F,
+    ) where
         F: Future<Output = T> + Send + 'static,
     {
-        for (provider, instances) in &mut due.0 {
-            let busy = self.per_provider.entry(provider.clone()).or_default();
-            while *busy < CALLS_PER_PROVIDER
+        for (name, instances) in &mut due.0 {
+            let busy = self.per_provider.entry(name.clone()).or_default();
+            let provider = provider_of(name);
+            let at_once = provider.as_ref().map_or(1, |provider| provider.at_once);
+            while *busy < at_once
                 && let Some(instance) = instances.pop_front()
             {
                 *busy += 1;
                 self.instances.insert(instance.id.clone());
-                let answer = call(&instance).map(|answer| (instance, answer));
+                let answer = call(provider.clone(), Arc::clone(&instance));
+                let answer = answer.map(|answer| (instance, answer));
                 self.under_way.push(answer.boxed());
             }
         }

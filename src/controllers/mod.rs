@@ -9,13 +9,14 @@
 //! | `terminator` | what is failed or terminating is gone at its provider |
 //! | `stale_instances` | a machine that never registers is failed |
 //! | `lost_nodes` | a silent node is declared lost, a mass silence is not |
-//! | `replacer` | a lost or unhealthy machine is replaced, one a pool at a time |
+//! | `replacer` | a lost or unhealthy machine is replaced, within its pool's budgets |
+//! | `orphans` | the providers have what the records say, and nothing else of ours |
 //! | `drainer` | a drain ends |
 //! | `digest` | heartbeats survive their leader |
 //! | `retention` | old records go |
 //!
-//! `providers` holds the clouds and `calls` the calls to them that are under way; `shortage` says what pools
-//! lack, `orders` makes an order of a pool's wish; `provisioning_delay` how long one takes; `silence` tells a mass of silent nodes from a few.
+//! `providers` holds the clouds, `pace` keeps each to the rate it allows, and `calls` the calls to them that are under way; `shortage` says what pools
+//! lack, `orders` makes an order of a pool's wish, `provisioning_delay` says how long one takes; `replacement` decides what of a pool is replaced now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from a few.
 
 mod autoscaler;
 mod calls;
@@ -23,13 +24,17 @@ mod digest;
 mod drainer;
 mod lost_nodes;
 mod orders;
+mod orphans;
+mod pace;
 mod providers;
 mod provisioner;
 mod provisioning_delay;
+mod replacement;
 mod replacer;
 mod retention;
 mod scale_down;
 mod shortage;
+mod sightings;
 mod silence;
 mod stale_instances;
 mod terminator;
@@ -75,7 +80,8 @@ pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
         Box::new(terminator::Terminator::new(Arc::clone(providers))),
         Box::new(stale_instances::StaleInstances::new(Arc::clone(liveness))),
         Box::new(lost_nodes::LostNodes::new(Arc::clone(liveness))),
-        Box::new(replacer::Replacer),
+        Box::new(replacer::Replacer::new(Arc::clone(providers))),
+        Box::new(orphans::Orphans::new(Arc::clone(liveness), Arc::clone(providers))),
         Box::new(drainer::Drainer),
         Box::new(digest::Digest::new(Arc::clone(liveness))),
         Box::new(retention::Retention),

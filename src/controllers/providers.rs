@@ -4,8 +4,10 @@ use std::{
 };
 
 use navarch_fleet::FleetState;
+use navarch_host::Clock;
 use navarch_proto::fleet::ProviderSpec;
 
+use super::pace::Paced;
 use crate::provider::{
     Provider,
     registry::{self, BuildContext},
@@ -18,26 +20,28 @@ pub type Build = Box<dyn Fn(&ProviderSpec) -> Result<Arc<dyn Provider>, String> 
 /// configuration changes.
 pub struct Providers {
     build: Build,
+    clock: Clock,
     /// The cluster id, with which every machine is labelled.
     cluster_id: String,
     built: Mutex<BTreeMap<String, Built>>,
 }
 
 /// A cloud, and the part of the configuration that it was built from.
-type Built = (ProviderSpec, Arc<dyn Provider>);
+type Built = (ProviderSpec, Arc<Paced>);
 
 impl Providers {
     /// No clouds yet; the registry builds them as they are asked for.
     pub fn new(context: BuildContext, cluster_id: String) -> Self {
+        let clock = context.clock.clone();
         let build: Build = Box::new(move |spec| {
             registry::build(spec, &context).map_err(|error| error.to_string())
         });
-        Self::built_by(build, cluster_id)
+        Self::built_by(build, cluster_id, clock)
     }
 
     /// No clouds yet; `build` makes them as they are asked for.
-    pub fn built_by(build: Build, cluster_id: String) -> Self {
-        Self { build, cluster_id, built: Mutex::default() }
+    pub fn built_by(build: Build, cluster_id: String, clock: Clock) -> Self {
+        Self { build, clock, cluster_id, built: Mutex::default() }
     }
 
     /// The cluster id, with which every machine is labelled.
@@ -46,7 +50,7 @@ impl Providers {
     }
 
     /// The cloud `name`, or why it cannot be called.
-    pub(super) fn get(&self, fleet: &FleetState, name: &str) -> Result<Arc<dyn Provider>, String> {
+    pub(super) fn get(&self, fleet: &FleetState, name: &str) -> Result<Arc<Paced>, String> {
         let Some(spec) = fleet.provider_spec(name) else {
             return Err(format!("provider {name:?} is not configured"));
         };
@@ -56,7 +60,7 @@ impl Providers {
         {
             return Ok(Arc::clone(provider));
         }
-        let provider = (self.build)(spec)?;
+        let provider = Arc::new(Paced::new((self.build)(spec)?, spec, self.clock.clone()));
         built.insert(name.to_owned(), (spec.clone(), Arc::clone(&provider)));
         Ok(provider)
     }

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use navarch_fleet::{FleetState, Instance, InstanceState, LogTime};
+use navarch_fleet::{FleetState, Instance, InstanceState, LogTime, ProviderName};
 use navarch_host::Moment;
 use navarch_proto::fleet::{
     FailInstance, FailureKind, RecordPurchase, TerminateInstance, proposal::Kind,
@@ -11,11 +11,12 @@ use rand::RngExt as _;
 use super::{
     BUSY_PERIOD, IDLE_PERIOD, Providers,
     calls::{Calls, Due},
+    pace::Paced,
     shortage::{self, Market},
 };
 use crate::{
     leader::{Controller, Report, Tenure},
-    provider::{Conclusion, Machine, MachineState, Order, Provider, ProviderError},
+    provider::{Conclusion, Machine, MachineState, Order, ProviderError},
 };
 
 const NAME: &str = "provisioner";
@@ -66,9 +67,9 @@ impl Provisioner {
         let mut due = self.due(&fleet, clock.now());
         loop {
             let providers = Arc::clone(&self.providers);
-            self.calls.begin(&mut due, |instance| {
-                let provider = providers.get(&fleet, instance.provider.as_str());
-                call(tenure.clone(), provider, Arc::clone(instance))
+            let provider_of = |name: &ProviderName| providers.get(&fleet, name.as_str());
+            self.calls.begin(&mut due, provider_of, |provider, instance| {
+                call(tenure.clone(), provider, instance)
             });
             let Some((instance, answer)) = self.calls.next(&clock, until).await else { break };
             self.conclude(tenure, &instance, answer, report).await;
@@ -167,21 +168,25 @@ impl Controller for Provisioner {
 
 async fn call(
     tenure: Tenure,
-    provider: Result<Arc<dyn Provider>, String>,
+    provider: Result<Arc<Paced>, String>,
     instance: Arc<Instance>,
 ) -> Result<Machine, ProviderError> {
     let provider = provider.map_err(ProviderError::Unreachable)?;
+    let turn = provider.turn().await;
     tenure.confirm().map_err(|doubt| ProviderError::Unreachable(doubt.to_string()))?;
     let order = Order {
         instance_id: instance.id.as_str().to_owned(),
         request_body: instance.request_body.clone(),
     };
-    provider.order(&order, tenure.session()).await
+    tenure.crash_point("order", "before");
+    let answer = turn.order(&order, tenure.session()).await;
+    tenure.crash_point("order", "after");
+    provider.heed(answer)
 }
 
 /// What a machine that the provider names for an order means for its record. One that is gone already was
 /// bought, and ended, before we heard of it; one that is on its way out is seen to its end.
-fn bought(instance: &Instance, machine: Machine) -> Vec<Kind> {
+pub(super) fn bought(instance: &Instance, machine: Machine) -> Vec<Kind> {
     let reason = format!("the provider's machine {} is {}", machine.id, machine.state);
     let state = machine.state;
     let purchase = Kind::RecordPurchase(RecordPurchase {

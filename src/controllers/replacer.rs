@@ -1,50 +1,56 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use navarch_fleet::{Administrative, Drain, FleetState, Instance, InstanceState, Node};
+use navarch_fleet::{Administrative, Drain, FleetState, Instance, InstanceState, LogTime, Node};
 use navarch_proto::fleet::{DrainNode, FailInstance, FailureKind, PoolSpec, proposal::Kind};
 
-use super::{BUSY_PERIOD, DRAIN_DEADLINE_MS, IDLE_PERIOD};
+use super::{
+    BUSY_PERIOD, DRAIN_DEADLINE_MS, IDLE_PERIOD, Providers,
+    replacement::Round,
+    shortage::{self, Market},
+};
 use crate::leader::{Controller, Report, Tenure};
 
 const NAME: &str = "replacer";
 /// A node with an unhealthy event verdict is replaced after this long, however few reports it sends: 10 min.
 const EVENT_PATIENCE_MS: u64 = 600_000;
 
-/// Replaces lost and unhealthy machines of pools with `auto_replace`, one a pool at a time: the old one is
-/// failed, which lets the pool's size fall below its target, and the provisioner buys another.
-pub(super) struct Replacer;
+/// Replaces lost and unhealthy machines of pools with `auto_replace`. Where the maximum leaves room the new one is
+/// bought first, and the old one is drained and failed once the new one runs; else the old one goes first, which lets
+/// the pool's size fall below its target, and the provisioner buys another.
+pub(super) struct Replacer {
+    providers: Arc<Providers>,
+}
+
+impl Replacer {
+    pub(super) fn new(providers: Arc<Providers>) -> Self {
+        Self { providers }
+    }
+
+    fn plan(&self, fleet: &FleetState, now_ms: u64, new_id: impl FnMut() -> String) -> Vec<Kind> {
+        let now = LogTime::from_ms(now_ms);
+        let market = Market { fleet, providers: &self.providers, now };
+        let mut cases: BTreeMap<&str, Vec<Case<'_>>> = BTreeMap::new();
+        // Whoever is lost or unhealthy wants attention, so that a healthy fleet is never walked.
+        for node in fleet.nodes_wanting_attention() {
+            if let Some(case) = case(fleet, node, now_ms) {
+                cases.entry(case.instance.pool.as_str()).or_default().push(case);
+            }
+        }
+        let mut round = Round { market: &market, now_ms, new_id, steps: Vec::new() };
+        for spec in fleet.spec().map_or(&[][..], |spec| &spec.pools) {
+            round.pool(spec, cases.remove(spec.name.as_str()).unwrap_or_default());
+        }
+        round.steps
+    }
+}
 
 /// A machine that should be replaced, and why.
 pub(super) struct Case<'a> {
-    instance: &'a Instance,
-    node: &'a Node,
+    pub(super) instance: &'a Instance,
+    pub(super) node: &'a Node,
     kind: FailureKind,
-    reason: String,
-}
-
-fn plan(fleet: &FleetState, now_ms: u64) -> Vec<Kind> {
-    let mut first: BTreeMap<&str, Case<'_>> = BTreeMap::new();
-    // Whoever is lost or unhealthy wants attention, so that a healthy fleet is never walked.
-    for node in fleet.nodes_wanting_attention() {
-        let Some(case) = case(fleet, node, now_ms) else { continue };
-        let pool = case.instance.pool.as_str();
-        if first.get(pool).is_none_or(|other| case.urgency() < other.urgency()) {
-            first.insert(pool, case);
-        }
-    }
-    let under_way = |pool: &str| is_replacing(fleet, pool);
-    let cases = first.into_iter().filter(|(pool, _)| !under_way(pool));
-    cases.filter_map(|(_, case)| step(case, now_ms)).collect()
-}
-
-/// A replacement is under way until the old machine is gone and the pool is back at its target.
-fn is_replacing(fleet: &FleetState, pool: &str) -> bool {
-    let counts = fleet.pool_counts(pool);
-    let target = fleet.pool(pool).map_or(0, |pool| pool.target);
-    counts.terminating + counts.failed_with_machine > 0
-        || counts.provisioning + counts.pending_registration > 0
-        || counts.size() < target
+    pub(super) reason: String,
 }
 
 /// Whether the machine that `node` runs on should be replaced. A standalone node is somebody else's.
@@ -75,8 +81,13 @@ fn is_unhealthy(spec: &PoolSpec, node: &Node, now_ms: u64) -> bool {
 }
 
 impl Case<'_> {
+    /// Whether nobody works on it any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.kind == FailureKind::NodeLost
+    }
+
     /// The least goes first: nobody works on a lost machine, and a drain that has begun is brought to its end.
-    fn urgency(&self) -> (u8, navarch_fleet::LogTime) {
+    pub(super) fn urgency(&self) -> (u8, navarch_fleet::LogTime) {
         let rank = match (self.kind, self.node.administrative) {
             (FailureKind::NodeLost, _) => 0,
             (_, Administrative::Draining(_)) => 1,
@@ -87,26 +98,26 @@ impl Case<'_> {
 }
 
 /// Drains a machine that still answers; fails it once it is drained, or lost.
-fn step(case: Case<'_>, now_ms: u64) -> Option<Kind> {
+pub(super) fn retire(case: &Case<'_>, now_ms: u64) -> Option<Kind> {
     let Case { instance, node, kind, reason } = case;
     let drained = match node.administrative {
         Administrative::Draining(Drain { drained, .. }) => drained,
         Administrative::Terminated => true,
-        Administrative::Active | Administrative::Cordoned if kind != FailureKind::NodeLost => {
+        Administrative::Active | Administrative::Cordoned if *kind != FailureKind::NodeLost => {
             return Some(Kind::DrainNode(DrainNode {
                 node_id: node.id.as_str().to_owned(),
-                reason,
+                reason: reason.clone(),
                 deadline_ms: now_ms.saturating_add(DRAIN_DEADLINE_MS),
                 ..DrainNode::default()
             }));
         }
         Administrative::Active | Administrative::Cordoned => false,
     };
-    (drained || kind == FailureKind::NodeLost).then(|| {
+    (drained || *kind == FailureKind::NodeLost).then(|| {
         Kind::FailInstance(FailInstance {
             instance_id: instance.id.as_str().to_owned(),
-            kind: kind.into(),
-            reason,
+            kind: (*kind).into(),
+            reason: reason.clone(),
             instance_revision: instance.revision.0,
         })
     })
@@ -123,7 +134,12 @@ impl Controller for Replacer {
             let terminated = node.administrative == Administrative::Terminated;
             !terminated && (node.health.latched || node.is_lost())
         };
-        let waits = fleet.nodes_wanting_attention().any(suffers);
+        // A node that is well again wants no attention; its replacement has to be called off all the same.
+        let replaces = fleet.pools().any(|pool| {
+            fleet.pool_counts(pool.name.as_str()).being_replaced > 0
+                || !pool.replacement_held.is_empty()
+        });
+        let waits = replaces || fleet.nodes_wanting_attention().any(suffers);
         if waits { BUSY_PERIOD } else { IDLE_PERIOD }
     }
 
@@ -132,6 +148,8 @@ impl Controller for Replacer {
             "node-lost",
             "node-health-changed",
             "node-drained",
+            "node-found",
+            "node-uncordoned",
             "instance-terminated",
             "instance-running",
         ]
@@ -139,7 +157,9 @@ impl Controller for Replacer {
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
-        let steps = plan(&tenure.view().fleet, tenure.now_ms());
+        let clock = tenure.ledger().clock();
+        let new_id = || shortage::new_instance_id(clock.wall_ms());
+        let steps = self.plan(&tenure.view().fleet, tenure.now_ms(), new_id);
         let _ = tenure.carry_out(steps, &mut report).await;
         report
     }

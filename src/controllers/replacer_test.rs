@@ -1,6 +1,6 @@
 use navarch_proto::{
     api::HealthStatus,
-    fleet::{DeclareLost, RecordTermination, ScalePool, TerminateInstance},
+    fleet::{DeclareLost, PoolSpec, RecordTermination, ScalePool, TerminateInstance},
 };
 
 use super::*;
@@ -13,8 +13,25 @@ const HEALTHY: HealthStatus = HealthStatus::Healthy;
 const UNHEALTHY: HealthStatus = HealthStatus::Unhealthy;
 const UNKNOWN: HealthStatus = HealthStatus::Unknown;
 
+fn replacer(world: &World) -> Replacer {
+    Replacer::new(Arc::clone(&world.providers))
+}
+
+/// The next steps; holds apart, which tests look at where they matter.
 fn planned(world: &World) -> Vec<String> {
-    words(&plan(&world.fleet(), world.now_ms()))
+    let mut number = 0;
+    let new_id = || {
+        number += 1;
+        format!("new{number}")
+    };
+    let steps = words(&replacer(world).plan(&world.fleet(), world.now_ms(), new_id));
+    steps.into_iter().filter(|step| !step.starts_with("hold-replacement")).collect()
+}
+
+/// Why replacement in the pool waits, as noted.
+fn held(world: &World, pool: &str) -> String {
+    world.reconcile(&mut replacer(world));
+    world.fleet().pool(pool).unwrap().replacement_held.to_string()
 }
 
 fn lose(world: &World, node_id: &str) {
@@ -28,12 +45,24 @@ fn lose(world: &World, node_id: &str) {
     }));
 }
 
-/// Pools of three running machines each, at their targets.
+/// Pools of three running machines each, at their targets and without room for another; any number of them may be
+/// replaced an hour.
 fn running(pools: &[&str]) -> World {
-    let world = World::new(pools.iter().map(|name| pool(name, 3, 6)).collect());
-    for name in pools {
-        for number in 1..=3 {
-            world.running(&format!("{name}{number}"), name);
+    let tight = |name: &&str| PoolSpec { replace_per_hour_percent: 100, ..pool(name, 3, 3) };
+    with_machines(pools.iter().map(tight).collect(), 3)
+}
+
+/// A pool `a` of `count` running machines, with room for as many more, and the budgets that are the default.
+fn roomy(count: u32) -> World {
+    with_machines(vec![pool("a", count, 2 * count)], count)
+}
+
+fn with_machines(pools: Vec<PoolSpec>, count: u32) -> World {
+    let names: Vec<_> = pools.iter().map(|pool| pool.name.clone()).collect();
+    let world = World::new(pools);
+    for name in names {
+        for number in 1..=count {
+            world.running(&format!("{name}{number}"), &name);
         }
     }
     world
@@ -48,7 +77,7 @@ async fn one_a_pool_at_a_time() {
     }
     let fail = |id: &str| format!("fail {id} FAILURE_KIND_NODE_LOST");
     assert_eq!(planned(&world), [fail("a1"), fail("b3")]);
-    world.reconcile(&mut Replacer);
+    world.reconcile(&mut replacer(&world));
     assert_eq!(planned(&world), [""; 0], "failed, with a machine");
     let instance_id = "a1".to_owned();
     world.accept(Kind::TerminateInstance(TerminateInstance {
@@ -102,7 +131,7 @@ async fn an_unhealthy_event_is_waited_out_for_ten_minutes() {
     world.advance(1).await;
     assert_eq!(planned(&world), ["drain m-a2"]);
     // Once drained it fails, and not before.
-    world.reconcile(&mut Replacer);
+    world.reconcile(&mut replacer(&world));
     assert_eq!(planned(&world), [""; 0]);
     world.reconcile(&mut Drainer);
     assert_eq!(planned(&world), ["fail a2 FAILURE_KIND_NODE_UNHEALTHY"]);
@@ -144,7 +173,7 @@ async fn a_lost_machine_goes_before_an_unhealthy_one() {
     for _ in 0..2 {
         world.report("m-a1", UNHEALTHY, UNKNOWN);
     }
-    world.reconcile(&mut Replacer);
+    world.reconcile(&mut replacer(&world));
     assert_eq!(world.node("m-a1").administrative.to_string(), "draining");
     lose(&world, "m-a3");
     assert_eq!(planned(&world), ["fail a3 FAILURE_KIND_NODE_LOST"]);
@@ -153,8 +182,133 @@ async fn a_lost_machine_goes_before_an_unhealthy_one() {
 /// Without it a pool that lacks machines already would lose more of them.
 #[tokio::test(flavor = "current_thread")]
 async fn a_pool_below_its_target_replaces_nothing() {
-    let world = running(&["a"]);
+    let world = roomy(3);
     lose(&world, "m-a1");
     world.accept(Kind::ScalePool(ScalePool { pool: "a".to_owned(), target: 4, hold_until_ms: 0 }));
     assert_eq!(planned(&world), [""; 0]);
+}
+
+/// The id of the order in the place of `id`.
+fn replacement_of(world: &World, id: &str) -> String {
+    world.instance(id).replaced_by.as_ref().expect("it is being replaced").to_string()
+}
+
+fn come_up(world: &World, id: &str) {
+    world.accept(Kind::RecordPurchase(navarch_proto::fleet::RecordPurchase {
+        instance_id: id.to_owned(),
+        provider_ref: format!("m-{id}"),
+        ..Default::default()
+    }));
+    world.register(&format!("m-{id}"), "z1", None);
+}
+
+/// Without it a pool would be short of a machine for as long as a new one takes to boot.
+#[tokio::test(flavor = "current_thread")]
+async fn with_room_the_new_machine_comes_first() {
+    let world = roomy(3);
+    world.report("m-a2", HEALTHY, UNHEALTHY);
+    world.report("m-a2", HEALTHY, UNKNOWN);
+    assert_eq!(planned(&world), ["order for a2"]);
+    world.reconcile(&mut replacer(&world));
+    assert_eq!(world.fleet().pool_counts("a").size(), 3, "the pair counts one");
+    assert_eq!(planned(&world), [""; 0], "the new one is on its way");
+    assert_eq!(world.node("m-a2").administrative.to_string(), "active");
+    let new = replacement_of(&world, "a2");
+    come_up(&world, &new);
+    assert_eq!(planned(&world), ["drain m-a2"]);
+    world.reconcile(&mut replacer(&world));
+    world.reconcile(&mut Drainer);
+    assert_eq!(planned(&world), ["fail a2 FAILURE_KIND_NODE_UNHEALTHY"]);
+    world.reconcile(&mut replacer(&world));
+    assert_eq!(world.fleet().pool_counts("a").size(), 3);
+}
+
+/// Without it a node that beats again, or that an operator cleared, would lose its machine all the same.
+#[tokio::test(flavor = "current_thread")]
+async fn a_machine_that_is_well_again_is_kept() {
+    use navarch_proto::fleet::ClearLost;
+
+    let world = roomy(3);
+    lose(&world, "m-a1");
+    world.reconcile(&mut replacer(&world));
+    let new = replacement_of(&world, "a1");
+    let last_seen_ms = world.now_ms() + 1_000;
+    world.advance(1).await;
+    world.accept(Kind::ClearLost(ClearLost { node_id: "m-a1".to_owned(), seen_ms: last_seen_ms }));
+    assert_eq!(planned(&world), ["keep a1"]);
+    world.reconcile(&mut replacer(&world));
+    assert_eq!(world.fleet().pool_counts("a").size(), 4, "{new} is surplus");
+    assert_eq!(planned(&world), [""; 0]);
+    assert_eq!(world.events("replacement"), ["replacement-cancelled"]);
+}
+
+/// Without it a failed order would leave a broken machine in service for ever.
+#[tokio::test(flavor = "current_thread")]
+async fn a_replacement_that_fails_is_ordered_again() {
+    let world = roomy(3);
+    lose(&world, "m-a1");
+    world.reconcile(&mut replacer(&world));
+    let instance_id = replacement_of(&world, "a1");
+    world.accept(Kind::FailInstance(FailInstance {
+        instance_id,
+        kind: FailureKind::Invalid.into(),
+        ..FailInstance::default()
+    }));
+    assert_eq!(planned(&world), [""; 0], "the place is left alone for a while");
+    assert!(held(&world, "a").contains("sells no"), "{}", held(&world, "a"));
+    world.advance(40).await;
+    assert_eq!(planned(&world), ["order for a1"]);
+    assert_eq!(held(&world, "a"), "");
+    assert_eq!(world.events("replacement-").len(), 3, "cancelled, held, released");
+}
+
+/// Without it one bad hour would replace a whole pool, or two machines of a small pool would go at once.
+#[tokio::test(flavor = "current_thread")]
+async fn budgets_bound_what_is_replaced() {
+    let world = roomy(20);
+    for number in 1..=6 {
+        lose(&world, &format!("m-a{number}"));
+    }
+    assert_eq!(planned(&world), ["order for a1", "order for a2"], "a tenth of 20 an hour");
+    assert_eq!(held(&world, "a"), "as many machines as may be in an hour were replaced");
+    for old in ["a1", "a2"] {
+        come_up(&world, &replacement_of(&world, old));
+    }
+    world.reconcile(&mut replacer(&world));
+    for old in ["a1", "a2"] {
+        let instance_id = old.to_owned();
+        let given_back = TerminateInstance { instance_id: old.to_owned(), ..Default::default() };
+        world.accept(Kind::TerminateInstance(given_back));
+        world.accept(Kind::RecordTermination(RecordTermination { instance_id }));
+    }
+    world.advance(3_599).await;
+    assert_eq!(planned(&world), [""; 0]);
+    world.advance(1).await;
+    assert_eq!(planned(&world), ["order for a3", "order for a4"]);
+
+    let many = PoolSpec { replace_per_hour_percent: 100, ..pool("a", 20, 40) };
+    let world = with_machines(vec![many], 20);
+    for number in 1..=6 {
+        lose(&world, &format!("m-a{number}"));
+    }
+    assert_eq!(planned(&world).len(), 4, "a fifth of 20 at once");
+    assert_eq!(held(&world, "a"), "as many machines as may be at once are out of service");
+}
+
+/// Without it one crashed job, or one bad rule, would replace a whole pool of machines that are well.
+#[tokio::test(flavor = "current_thread")]
+async fn a_mass_of_unhealthy_nodes_waits_for_a_person() {
+    use navarch_proto::fleet::UncordonNode;
+
+    let world = roomy(10);
+    for number in 1..=6 {
+        world.report(&format!("m-a{number}"), HEALTHY, UNHEALTHY);
+        world.report(&format!("m-a{number}"), HEALTHY, UNKNOWN);
+    }
+    assert_eq!(planned(&world), [""; 0]);
+    assert!(held(&world, "a").contains("uncordon"), "{}", held(&world, "a"));
+    let node_id = "m-a6".to_owned();
+    world.accept(Kind::UncordonNode(UncordonNode { node_id, ..UncordonNode::default() }));
+    assert_eq!(planned(&world), ["order for a1"]);
+    assert_eq!(world.events("replacement"), ["replacement-held"]);
 }

@@ -54,6 +54,8 @@ impl ScaleDown {
                 | InstanceState::Terminated
                 | InstanceState::Failed => false,
             })
+            // It goes when its replacement runs.
+            .filter(|one| !one.is_being_replaced())
             .map(|one| (self.rank(fleet, one), one))
             .collect();
         candidates.sort_by(|(left, one), (right, other)| {

@@ -1,17 +1,18 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use navarch_fleet::{FleetState, Instance, InstanceState};
+use navarch_fleet::{FleetState, Instance, InstanceState, ProviderName};
 use navarch_host::Moment;
 use navarch_proto::fleet::{RecordTermination, TerminateInstance, proposal::Kind};
 
 use super::{
     BUSY_PERIOD, IDLE_PERIOD, Providers,
     calls::{Calls, Due},
+    pace::Paced,
 };
 use crate::{
     leader::{Controller, Report, Tenure},
-    provider::{Conclusion, MachineState, Provider, ProviderError, Termination},
+    provider::{Conclusion, MachineState, ProviderError, Termination},
 };
 
 const NAME: &str = "terminator";
@@ -62,9 +63,9 @@ impl Terminator {
         let mut due = self.due(&fleet, clock.now());
         loop {
             let providers = Arc::clone(&self.providers);
-            self.calls.begin(&mut due, |instance| {
-                let provider = providers.get(&fleet, instance.provider.as_str());
-                see_off(tenure.clone(), provider, Arc::clone(instance))
+            let provider_of = |name: &ProviderName| providers.get(&fleet, name.as_str());
+            self.calls.begin(&mut due, provider_of, |provider, instance| {
+                see_off(tenure.clone(), provider, instance)
             });
             let Some((instance, answer)) = self.calls.next(&clock, until).await else { break };
             self.conclude(tenure, &instance, answer, report).await;
@@ -163,17 +164,22 @@ fn pause_after(error: &ProviderError) -> Duration {
 /// Asks for the end of a machine, and what the provider shows of it afterwards.
 async fn see_off(
     tenure: Tenure,
-    provider: Result<Arc<dyn Provider>, String>,
+    provider: Result<Arc<Paced>, String>,
     instance: Arc<Instance>,
 ) -> Result<Sight, ProviderError> {
     let provider = provider.map_err(ProviderError::Unreachable)?;
     // Only an answered order can be terminating, and its answer named the machine.
     let Some(provider_ref) = &instance.provider_ref else { return Ok(Sight::Gone) };
+    let provider_ref = provider_ref.as_str();
+    let turn = provider.turn().await;
     tenure.confirm().map_err(|doubt| ProviderError::Unreachable(doubt.to_string()))?;
-    match provider.terminate(provider_ref.as_str(), tenure.session()).await? {
+    tenure.crash_point("terminate", "before");
+    let answer = turn.terminate(provider_ref, tenure.session()).await;
+    tenure.crash_point("terminate", "after");
+    match provider.heed(answer)? {
         Termination::Gone => Ok(Sight::Gone),
         Termination::Accepted | Termination::NeverExisted => {
-            let machine = provider.get(provider_ref.as_str()).await?;
+            let machine = provider.heed(provider.turn().await.get(provider_ref).await)?;
             Ok(machine.map_or(Sight::Missing, |machine| match machine.state {
                 MachineState::Terminated => Sight::Gone,
                 MachineState::Provisioning | MachineState::Running | MachineState::Terminating => {

@@ -103,6 +103,7 @@ impl World {
                 Ok(Arc::clone(cloud) as Arc<dyn Provider>)
             }),
             "cluster-1".to_owned(),
+            group.clock.clone(),
         );
         let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
         let metrics = Sources::new(group.clock.clone()).with(Arc::<Pushed>::default());
@@ -262,7 +263,12 @@ fn word(step: &Kind) -> String {
         Kind::FailInstance(step) => {
             format!("fail {} {}", step.instance_id, step.kind().as_str_name())
         }
+        Kind::RequestInstance(step) if !step.replaces.is_empty() => {
+            format!("order for {}", step.replaces)
+        }
         Kind::RequestInstance(step) => format!("order {} {}", step.provider, step.region),
+        Kind::KeepInstance(step) => format!("keep {}", step.instance_id),
+        Kind::HoldReplacement(step) => format!("hold-replacement {} {:?}", step.pool, step.reason),
         Kind::HoldPool(step) => format!("hold {} {:?}", step.pool, step.reason),
         Kind::SetPoolTarget(step) => format!("target {} {}", step.pool, step.target),
         Kind::ExpireCommands(_) => "expire-commands".to_owned(),
@@ -284,6 +290,7 @@ struct Script {
     orders: VecDeque<OrderAnswer>,
     ends: VecDeque<Result<Termination, ProviderError>>,
     sights: VecDeque<Option<MachineState>>,
+    listing: Option<Vec<Machine>>,
 }
 
 /// A call that came.
@@ -303,7 +310,7 @@ pub(super) enum OrderAnswer {
 }
 
 impl ScriptedCloud {
-    fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock) -> Self {
         Self { clock, script: Mutex::default() }
     }
 
@@ -322,13 +329,18 @@ impl ScriptedCloud {
         self.script.lock().unwrap().sights.extend(answers);
     }
 
+    /// What is listed from now on.
+    pub(super) fn list_from_now(&self, machines: Vec<Machine>) {
+        self.script.lock().unwrap().listing = Some(machines);
+    }
+
     /// The calls since the last time.
     pub(super) fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.script.lock().unwrap().calls)
     }
 }
 
-fn machine(id: &str, state: MachineState) -> Machine {
+pub(super) fn machine(id: &str, state: MachineState) -> Machine {
     serde_json::from_value(serde_json::json!({ "id": id, "state": state })).unwrap()
 }
 
@@ -360,7 +372,8 @@ impl Provider for ScriptedCloud {
     }
 
     async fn list(&self, _: (&str, &str)) -> Result<Vec<Machine>, ProviderError> {
-        Ok(Vec::new())
+        let listing = self.script.lock().unwrap().listing.clone();
+        listing.ok_or_else(|| ProviderError::Unanswered("no listing is scripted".to_owned()))
     }
 
     async fn terminate(&self, provider_ref: &str, _: u64) -> Result<Termination, ProviderError> {

@@ -33,6 +33,10 @@ pub enum EventKind {
     PoolHeld,
     /// The hold on a pool was lifted.
     PoolReleased,
+    /// Machines of a pool that should be replaced are not, and why.
+    ReplacementHeld,
+    /// Machines of a pool are replaced again.
+    ReplacementReleased,
     /// A node registered, for the first time or again.
     NodeRegistered,
     /// A node was found to run on an instance.
@@ -81,6 +85,10 @@ pub enum EventKind {
     InstanceTerminating,
     /// A provider confirmed that a machine is gone.
     InstanceTerminated,
+    /// A machine that was to be replaced is kept, or its replacement came to nothing.
+    ReplacementCancelled,
+    /// A provider has a machine of ours that no record explains.
+    OrphanFound,
     /// An instance was asked for a step that its state does not allow.
     InstanceTransitionRefused,
     /// An instance's record was dropped after its retention.
@@ -106,6 +114,8 @@ impl EventKind {
             Self::PoolDecided => "pool-decided",
             Self::PoolHeld => "pool-held",
             Self::PoolReleased => "pool-released",
+            Self::ReplacementHeld => "replacement-held",
+            Self::ReplacementReleased => "replacement-released",
             Self::NodeRegistered => "node-registered",
             Self::NodeJoined => "node-joined",
             Self::NodeUnjoined => "node-unjoined",
@@ -130,6 +140,8 @@ impl EventKind {
             Self::InstanceFailed => "instance-failed",
             Self::InstanceTerminating => "instance-terminating",
             Self::InstanceTerminated => "instance-terminated",
+            Self::ReplacementCancelled => "replacement-cancelled",
+            Self::OrphanFound => "orphan-found",
             Self::InstanceTransitionRefused => "instance-transition-refused",
             Self::InstanceDropped => "instance-dropped",
             Self::CapacityBackoff => "capacity-backoff",

@@ -47,6 +47,11 @@ pub const FIRST_BACKOFF_MS: u64 = 30 * 1000;
 /// Longest pause after capacity failures, and how long their count is remembered after it.
 pub const LONGEST_BACKOFF_MS: u64 = 30 * 60 * 1000;
 
+/// How long a GPU of a machine that was given up on is refused: a week.
+pub const RETAIN_GIVEN_UP_GPUS_MS: u64 = 7 * 24 * 3_600 * 1000;
+/// GPUs that are remembered as given up on; further ones are not.
+pub const MAX_GIVEN_UP_GPUS: usize = 10_000;
+
 /// How long a call's outcome is remembered under its request id.
 pub const RETAIN_REQUESTS_MS: u64 = 5 * 60 * 1000;
 /// Outcomes remembered at once.

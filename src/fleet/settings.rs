@@ -19,6 +19,9 @@ pub(crate) fn default_settings() -> Settings {
         }),
         max_registered_nodes: 200_000,
         max_heartbeats_per_second: 20_000,
+        orphan_sweep_interval_ms: 120_000,
+        orphan_min_age_ms: 300_000,
+        orphans_report_only: false,
     }
 }
 
@@ -52,6 +55,12 @@ pub(crate) fn effective(given: &Settings) -> Settings {
             0 => default.max_heartbeats_per_second,
             given => given,
         },
+        orphan_sweep_interval_ms: or(
+            given.orphan_sweep_interval_ms,
+            default.orphan_sweep_interval_ms,
+        ),
+        orphan_min_age_ms: or(given.orphan_min_age_ms, default.orphan_min_age_ms),
+        orphans_report_only: given.orphans_report_only,
     }
 }
 

@@ -56,6 +56,8 @@ pub struct FleetState {
     pub(crate) pool_metrics: OrdMap<PoolName, PoolMetrics>,
     pub(crate) commands: CommandTable,
     pub(crate) backoffs: OrdMap<BackoffKey, Backoff>,
+    /// UUIDs of GPUs that were given up on, and until when that counts.
+    pub(crate) given_up_gpus: OrdMap<Arc<str>, LogTime>,
     pub(crate) requests: RequestTable,
     pub(crate) journal: Journal,
     pub(crate) texts: SharedTexts,
@@ -77,6 +79,7 @@ impl Default for FleetState {
             pool_metrics: OrdMap::new(),
             commands: CommandTable::default(),
             backoffs: OrdMap::new(),
+            given_up_gpus: OrdMap::new(),
             requests: RequestTable::default(),
             journal: Journal::default(),
             texts: SharedTexts::default(),

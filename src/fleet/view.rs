@@ -276,9 +276,10 @@ impl FleetState {
         let command = self.commands.ends().next().map(|(at, _)| at.plus_ms(RETAIN_COMMANDS_MS));
         let backoff =
             self.backoffs.values().map(|backoff| backoff.until.plus_ms(LONGEST_BACKOFF_MS)).min();
+        let gpu = self.given_up_gpus.values().copied().min();
         let request = self.requests.next_expiry();
         let metrics = self.pool_metrics.values().filter_map(PoolMetrics::next_expiry).min();
-        [instance, command, backoff, request, metrics].into_iter().flatten().min()
+        [instance, command, backoff, gpu, request, metrics].into_iter().flatten().min()
     }
 
     /// How many outcomes are remembered under their request ids.

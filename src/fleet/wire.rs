@@ -174,6 +174,7 @@ impl FleetState {
             autoscaler: strategy_name(spec.autoscaling.as_ref()).to_owned(),
             reason: pool.reason.to_string(),
             held_reason: pool.held_reason.to_string(),
+            replacement_held: pool.replacement_held.to_string(),
             cooldown_until: pool.cooldown_until.map(LogTime::to_timestamp),
             hold_until: pool.hold_until.map(LogTime::to_timestamp),
             revision: pool.revision.0,

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `controller` | [`Controller`]: the trait behind every control loop |
+//! | `crash_point` | where a chaos run may have a leader die |
 //! | `driver` | runs controllers: period, wake-ups, last report |
 //! | `report` | [`Report`] and [`Reports`]: a controller's last result |
 //! | `session` | [`Leader`]: opens a session behind a barrier, ends it with the tenure |
@@ -10,6 +11,7 @@
 //! | `wake_ups` | wakes controllers as events of their kinds appear |
 
 mod controller;
+mod crash_point;
 mod driver;
 mod report;
 mod session;

@@ -10,7 +10,7 @@ use std::{
 use navarch_proto::fleet::{ExpireCommands, proposal::Kind};
 use tokio_util::sync::CancellationToken;
 
-use super::Report;
+use super::{Report, crash_point};
 use crate::ledger::{Author, Committed, Ledger, ProposeError, View};
 
 /// How long a controller waits for its proposal; afterwards the outcome is unknown and the next pass looks.
@@ -79,7 +79,11 @@ impl Tenure {
     pub async fn propose(&self, kind: Kind) -> Result<Committed, ProposeError> {
         let deadline = self.ledger.clock().now() + PROPOSE_TIMEOUT;
         let author = Author::controller(self.controller, self.session);
+        // Telling a proposal's name takes longer than some proposals.
+        let verb = if crash_point::is_wanted() { verb(&kind) } else { String::new() };
+        self.crash_point(&verb, "before");
         let proposed = self.ledger.propose(kind, &author, deadline).await;
+        self.crash_point(&verb, "after");
         if let Err(ProposeError::Unknown { .. }) = proposed {
             self.unsettled.store(true, Ordering::Relaxed);
         }
@@ -107,6 +111,11 @@ impl Tenure {
         if confirmed { Ok(()) } else { Err(Doubt) }
     }
 
+    /// A place where a chaos run may have this leader die: before or after a step.
+    pub fn crash_point(&self, step: &str, moment: &str) {
+        crash_point::pass(|| format!("{}.{step}.{moment}", self.controller));
+    }
+
     /// After a proposal of unknown outcome: waits until it has taken effect or never will. Planning before
     /// that could decide the same thing twice, a purchase among others.
     pub(super) async fn settle(&self) -> Result<(), ProposeError> {
@@ -118,4 +127,10 @@ impl Tenure {
         }
         Ok(())
     }
+}
+
+/// The proposal's name, for crash points.
+fn verb(kind: &Kind) -> String {
+    let text = format!("{kind:?}");
+    text.split('(').next().unwrap_or_default().to_owned()
 }

@@ -251,6 +251,11 @@ impl Group {
         processes.chain(&mut self.cloud).try_for_each(Process::check_running)
     }
 
+    /// The first replica whose process has ended by itself.
+    pub fn ended(&mut self) -> Option<usize> {
+        self.members.iter_mut().position(|member| member.process.check_running().is_err())
+    }
+
     /// Leaves the files of a temporary directory where they are, and answers where.
     pub fn keep_files(&mut self) -> PathBuf {
         if let Directory::Temporary(directory) = &mut self.directory {
@@ -265,7 +270,8 @@ impl Group {
         let arguments = ["server", "--exit-with-parent", "--config"].map(str::to_owned);
         let arguments = arguments.into_iter().chain([place.config.display().to_string()]);
         let (name, program) = (&place.name, &self.options.program);
-        let process = Process::new(name, program, arguments.collect(), place.log.clone());
+        let process = Process::new(name, program, arguments.collect(), place.log.clone())
+            .with_environment(self.options.environment.clone());
         let client = self.host.client(std::slice::from_ref(&place.address))?;
         self.members.push(Member { place, process, client });
         Ok(())

@@ -49,6 +49,20 @@ pub async fn post(
     call(host, address, ("POST", path, body), limit).await
 }
 
+/// Puts a JSON `body` to `path` at `address`, `host:port`, within `limit`.
+///
+/// # Errors
+///
+/// Why there is no answer, for people.
+pub async fn put(
+    host: &Host,
+    address: &str,
+    (path, body): (&str, &str),
+    limit: Duration,
+) -> Result<Answer, String> {
+    call(host, address, ("PUT", path, body), limit).await
+}
+
 async fn call(
     host: &Host,
     address: &str,

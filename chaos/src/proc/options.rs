@@ -14,12 +14,21 @@ pub struct GroupOptions {
     pub fleet: FleetFile,
     /// Arguments of a fake cloud, which is started with `Some`, beside those that every one has.
     pub cloud: Option<Vec<String>>,
+    /// Environment variables of the replicas.
+    pub environment: Vec<(String, String)>,
 }
 
 impl GroupOptions {
     /// Three replicas without pools.
     pub fn new(program: PathBuf) -> Self {
-        Self { program, directory: None, replicas: 3, fleet: FleetFile::quiet(), cloud: None }
+        Self {
+            program,
+            directory: None,
+            replicas: 3,
+            fleet: FleetFile::quiet(),
+            cloud: None,
+            environment: Vec::new(),
+        }
     }
 }
 

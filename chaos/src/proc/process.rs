@@ -21,6 +21,7 @@ pub struct Process {
     program: PathBuf,
     arguments: Vec<String>,
     log: PathBuf,
+    environment: Vec<(String, String)>,
     running: Option<Running>,
 }
 
@@ -34,7 +35,12 @@ impl Process {
     /// A process that is not started yet; what it prints is appended to `log`.
     pub fn new(name: &str, program: &Path, arguments: Vec<String>, log: PathBuf) -> Self {
         let (name, program) = (name.to_owned(), program.to_owned());
-        Self { name, program, arguments, log, running: None }
+        Self { name, program, arguments, log, environment: Vec::new(), running: None }
+    }
+
+    /// The same with further environment variables.
+    pub(super) fn with_environment(self, environment: Vec<(String, String)>) -> Self {
+        Self { environment, ..self }
     }
 
     /// What it is called.
@@ -81,6 +87,7 @@ impl Process {
             // Who calls us may have a group of their own.
             .env_remove("NAVARCH_AUTH_TOKEN")
             .env_remove("NAVARCH_AGENT_TOKEN")
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)

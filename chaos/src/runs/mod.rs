@@ -8,6 +8,7 @@
 //! | [`etcd`](fn@etcd) | durable writes beside three replicas of etcd |
 //! | [`fleet`](fn@fleet) | what a large fleet costs: memory, restarts, snapshots beside writes |
 //! | [`rest`](fn@rest) | elections of a group that nothing happens to |
+//! | [`steps`](fn@steps) | nothing is bought twice, leaked or ended for no reason, at whatever step of a controller its leader dies |
 //! | [`durability`](fn@durability) | each acknowledged write was synced on a majority before |
 
 mod bench;
@@ -19,6 +20,7 @@ mod formation;
 mod kills;
 mod progress;
 mod rest;
+mod steps;
 
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
 pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, Ratios, etcd};
@@ -27,3 +29,4 @@ pub use fleet::{FleetOptions, FleetReplica, FleetReport, fleet};
 pub use formation::{FormationOptions, FormationReport, formation};
 pub use kills::{KillsOptions, KillsReport, Victims, kills};
 pub use rest::{RestReport, rest};
+pub use steps::{StepsOptions, StepsReport, Struck, steps};

@@ -91,7 +91,8 @@ impl Scene {
         for (id, replica) in (1..).zip(&*replicas) {
             let cloud = Arc::clone(&cloud);
             let build: controllers::Build = Box::new(move |_| Ok(Arc::clone(&cloud)));
-            let providers = Arc::new(Providers::built_by(build, "cluster-1".to_owned()));
+            let (id_of_cluster, clock) = ("cluster-1".to_owned(), group.clock.clone());
+            let providers = Arc::new(Providers::built_by(build, id_of_cluster, clock));
             let liveness = Arc::clone(&replica.liveness);
             let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
             let metrics = Arc::new(Sources::new(group.clock.clone()).with(heartbeats));
@@ -160,7 +161,7 @@ impl Scene {
     /// The ids of a pool's nodes that are at work, by id.
     pub(super) fn nodes(&self, pool: &str) -> Vec<String> {
         let fleet = self.fleet();
-        let live = |instance: &&Arc<navarch_fleet::Instance>| instance.counts_towards_size();
+        let live = |instance: &&Arc<navarch_fleet::Instance>| instance.is_live();
         let nodes = fleet.instances_in_pool(pool).filter(live);
         nodes.filter_map(|one| one.node_id.as_ref().map(ToString::to_string)).collect()
     }

@@ -29,6 +29,7 @@ pub(super) fn to_record(instance: &Instance) -> fleet::InstanceRecord {
         status_message: instance.status_message.to_string(),
         price_per_hour: instance.price_per_hour,
         failure: instance.failure.into(),
+        replaced_by: text_of(instance.replaced_by.as_ref()),
     }
 }
 
@@ -48,6 +49,7 @@ pub(super) fn from_record(
         node_id: optional_id(&record.node_id, NodeId::new)?,
         request_body: record.request_body,
         replaces: optional_id(&record.replaces, InstanceId::new)?,
+        replaced_by: optional_id(&record.replaced_by, InstanceId::new)?,
         revision: Revision(record.revision),
         created_at: LogTime::from_ms(record.created_ms),
         ready_at: LogTime::optional(record.ready_ms),

@@ -97,6 +97,10 @@ impl FleetState {
                 let (key, backoff) = instance::from_backoff(&record, &mut self.texts)?;
                 self.backoffs.insert(key, backoff);
             }
+            Item::GivenUpGpu(record) => {
+                let until = LogTime::from_ms(record.until_ms);
+                self.given_up_gpus.insert(Arc::from(record.uuid.as_str()), until);
+            }
             Item::Request(record) => self.restore_request(record)?,
             Item::Event(event) => self.restore_event(event)?,
         }
@@ -184,9 +188,10 @@ fn rank_of(item: &Item) -> u8 {
         Item::PoolMetrics(_) => 6,
         Item::Command(_) => 7,
         Item::Backoff(_) => 8,
-        Item::Request(_) => 9,
-        Item::Event(_) => 10,
-        Item::Trailer(_) => 11,
+        Item::GivenUpGpu(_) => 9,
+        Item::Request(_) => 10,
+        Item::Event(_) => 11,
+        Item::Trailer(_) => 12,
     }
 }
 

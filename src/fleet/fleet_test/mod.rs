@@ -12,6 +12,7 @@ mod pool_metrics;
 mod pools;
 mod properties;
 mod registrations;
+mod replacements;
 mod retention;
 mod snapshots;
 mod steps;

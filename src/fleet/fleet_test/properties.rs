@@ -36,8 +36,17 @@ fn check_joins(state: &FleetState) {
     }
     for instance in state.instances() {
         if state.node_of_instance(instance.id.as_str()).is_none() {
-            assert!(instance.node_id.is_none() || !instance.counts_towards_size());
+            assert!(instance.node_id.is_none() || !instance.is_live());
         }
+    }
+}
+
+/// A machine that counts one with its replacement has one.
+fn check_replacements(state: &FleetState) {
+    for instance in state.instances().filter(|instance| instance.is_being_replaced()) {
+        let by = instance.replaced_by.as_ref().and_then(|by| state.instance(by.as_str()));
+        let by = by.expect("a replacement is on record");
+        assert!(by.is_live() && by.replaces.as_ref() == Some(&instance.id), "{by:?}");
     }
 }
 
@@ -78,6 +87,7 @@ fn run(fleet: &mut Fleet, step: &Step) -> Applied {
     }
     fleet.check_indexes();
     check_joins(&fleet.state);
+    check_replacements(&fleet.state);
     check_journal(&fleet.state, &applied, before.last_event_index());
     applied
 }

@@ -5,10 +5,10 @@ use navarch_proto::{
     fleet::{
         AcceptDrain, AcknowledgeCommand, ApplyFleetSpec, ClearLost, CordonNode, DeclareLost,
         DrainNode, DropExpired, Envelope, ExpireCommands, FailInstance, FinishDrain, FleetSpec,
-        ForgetNode, HandOutCommands, HoldPool, MarkDelivered, OpenSession, QueueCommand,
-        RecordDigest, RecordPoolMetrics, RecordPurchase, RecordTermination, RecordVerdict,
-        RefuseDrain, RegisterNode, RequestInstance, RequestKey, ScalePool, SetPoolTarget,
-        TerminateInstance, UncordonNode, proposal::Kind,
+        ForgetNode, HandOutCommands, HoldPool, KeepInstance, MarkDelivered, OpenSession,
+        QueueCommand, RecordDigest, RecordOrphan, RecordPoolMetrics, RecordPurchase,
+        RecordTermination, RecordVerdict, RefuseDrain, RegisterNode, RequestInstance, RequestKey,
+        ScalePool, SetPoolTarget, TerminateInstance, UncordonNode, proposal::Kind,
     },
 };
 use proptest::prelude::*;
@@ -257,7 +257,19 @@ impl Step {
                 instance_revision,
             }),
             32 => Kind::RecordTermination(RecordTermination { instance_id }),
-            _ => Kind::DropExpired(DropExpired {}),
+            _ if self.three < 3 => Kind::DropExpired(DropExpired {}),
+            _ if self.three < 5 => {
+                Kind::KeepInstance(KeepInstance { instance_id, reason, instance_revision })
+            }
+            _ => Kind::RecordOrphan(RecordOrphan {
+                instance_id: new_id('o', fleet),
+                pool: self.pool(),
+                provider: "cloud".to_owned(),
+                provider_ref: format!("m{}", self.one),
+                reason,
+                report_only: self.two == 0,
+                ..RecordOrphan::default()
+            }),
         }
     }
 

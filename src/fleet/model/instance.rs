@@ -34,6 +34,8 @@ pub struct Instance {
     pub request_body: Bytes,
     /// The instance that it takes the place of.
     pub replaces: Option<InstanceId>,
+    /// The order that takes its place while it still runs: the two count one towards the pool's size.
+    pub replaced_by: Option<InstanceId>,
     /// Raised by each change of the record.
     pub revision: Revision,
     /// When the order was decided on.
@@ -73,14 +75,19 @@ impl Instance {
         self.may_have_machine()
     }
 
-    /// Whether it counts towards the pool's size, which is compared with the target.
-    pub fn counts_towards_size(&self) -> bool {
+    /// Whether it has a machine that may work, or an order that may bring one.
+    pub fn is_live(&self) -> bool {
         match self.state {
             InstanceState::Provisioning
             | InstanceState::PendingRegistration
             | InstanceState::Running => true,
             InstanceState::Terminating | InstanceState::Terminated | InstanceState::Failed => false,
         }
+    }
+
+    /// Whether it runs until its replacement does.
+    pub fn is_being_replaced(&self) -> bool {
+        self.state == InstanceState::Running && self.replaced_by.is_some()
     }
 
     /// Whether nothing more can be expected to happen to it, so that retention drops it in time.

@@ -112,7 +112,8 @@ fn from_provisioning(step: InstanceStep) -> Result<InstanceState, &'static str> 
             | FailureKind::Stale
             | FailureKind::Vanished
             | FailureKind::NodeLost
-            | FailureKind::NodeUnhealthy => Err("its order has not been answered"),
+            | FailureKind::NodeUnhealthy
+            | FailureKind::BadGpu => Err("its order has not been answered"),
         },
         InstanceStep::Terminate => Err("its order has not been answered; it keeps its slot"),
         InstanceStep::ConfirmGone => Err("its order has not been answered"),
@@ -130,7 +131,9 @@ fn from_pending(step: InstanceStep) -> Result<InstanceState, &'static str> {
             | FailureKind::Quota
             | FailureKind::Invalid
             | FailureKind::LaunchTimeout => Err("it is bought already"),
-            FailureKind::NodeLost | FailureKind::NodeUnhealthy => Err("no node runs on it"),
+            FailureKind::NodeLost | FailureKind::NodeUnhealthy | FailureKind::BadGpu => {
+                Err("no node runs on it")
+            }
         },
         InstanceStep::Terminate => Ok(InstanceState::Terminating),
         InstanceStep::ConfirmGone => Err("it was never asked to terminate"),
@@ -141,9 +144,10 @@ fn from_running(step: InstanceStep) -> Result<InstanceState, &'static str> {
     match step {
         InstanceStep::Buy | InstanceStep::Join => Ok(InstanceState::Running),
         InstanceStep::Fail(kind) => match kind {
-            FailureKind::Vanished | FailureKind::NodeLost | FailureKind::NodeUnhealthy => {
-                Ok(InstanceState::Failed)
-            }
+            FailureKind::Vanished
+            | FailureKind::NodeLost
+            | FailureKind::NodeUnhealthy
+            | FailureKind::BadGpu => Ok(InstanceState::Failed),
             FailureKind::Stale => Err("its node has registered"),
             FailureKind::Unspecified
             | FailureKind::Capacity

@@ -19,12 +19,16 @@ pub struct Pool {
     pub reason: Arc<str>,
     /// Why nothing is bought for it; empty: it is not held.
     pub held_reason: Arc<str>,
+    /// Why machines that should be replaced are not; empty: nothing holds it.
+    pub replacement_held: Arc<str>,
     /// No scaling before it.
     pub cooldown_until: Option<LogTime>,
     /// The autoscaler keeps off until then.
     pub hold_until: Option<LogTime>,
     /// Orders decided on, ever: the counter of the round-robin.
     pub choices: u64,
+    /// When machines were given up on to be replaced, within the last hour, the earliest first.
+    pub replaced_at: Vec<LogTime>,
 }
 
 /// What a pool has, counted from its instances.
@@ -44,22 +48,29 @@ pub struct PoolCounts {
     pub failed: u32,
     /// Failed ones whose machine may still be there.
     pub failed_with_machine: u32,
+    /// Running ones whose replacement is ordered: with it they count one towards the size.
+    pub being_replaced: u32,
 }
 
 impl PoolCounts {
-    /// Running, pending registration and provisioning: compared with the target.
+    /// Running, pending registration and provisioning, a machine and its replacement counted once: compared with
+    /// the target.
     pub fn size(&self) -> u32 {
+        self.live().saturating_sub(self.being_replaced)
+    }
+
+    fn live(&self) -> u32 {
         self.provisioning.saturating_add(self.pending_registration).saturating_add(self.running)
     }
 
     /// Every record whose absence the provider has not confirmed: bounded by the maximum.
     pub fn occupancy(&self) -> u32 {
-        self.size().saturating_add(self.terminating).saturating_add(self.failed_with_machine)
+        self.live().saturating_add(self.terminating).saturating_add(self.failed_with_machine)
     }
 
     /// All records.
     pub fn records(&self) -> u32 {
-        self.size()
+        self.live()
             .saturating_add(self.terminating)
             .saturating_add(self.terminated)
             .saturating_add(self.failed)
@@ -71,6 +82,9 @@ impl PoolCounts {
         if instance.state == InstanceState::Failed && instance.may_have_machine() {
             self.failed_with_machine = self.failed_with_machine.saturating_add(1);
         }
+        if instance.is_being_replaced() {
+            self.being_replaced = self.being_replaced.saturating_add(1);
+        }
     }
 
     pub(crate) fn subtract(&mut self, instance: &Instance) {
@@ -78,6 +92,9 @@ impl PoolCounts {
         *count = count.saturating_sub(1);
         if instance.state == InstanceState::Failed && instance.may_have_machine() {
             self.failed_with_machine = self.failed_with_machine.saturating_sub(1);
+        }
+        if instance.is_being_replaced() {
+            self.being_replaced = self.being_replaced.saturating_sub(1);
         }
     }
 

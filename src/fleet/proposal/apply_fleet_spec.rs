@@ -109,9 +109,11 @@ fn new_pool(spec: &PoolSpec) -> Result<Arc<Pool>, Refusal> {
         revision: Revision(1),
         reason: Arc::from("its minimum"),
         held_reason: Arc::default(),
+        replacement_held: Arc::default(),
         cooldown_until: None,
         hold_until: None,
         choices: 0,
+        replaced_at: Vec::new(),
     }))
 }
 

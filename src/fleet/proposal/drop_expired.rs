@@ -1,6 +1,6 @@
 use navarch_proto::fleet::Accepted;
 
-use super::forget_node;
+use super::{forget_node, given_up_gpus};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::{CommandId, InstanceId, PoolName},
@@ -17,6 +17,7 @@ pub(super) fn apply(state: &mut FleetState, context: &mut Context<'_>) -> Accept
     count += drop_commands(state, context, MAX_EXPIRED - count);
     count += drop_backoffs(state, context, MAX_EXPIRED - count);
     count += drop_pool_metrics(state, context, MAX_EXPIRED - count);
+    count += given_up_gpus::drop_expired(state, context, MAX_EXPIRED - count);
     count += state.requests.drop_expired(context.now, MAX_EXPIRED - count);
     Accepted { count: count as u64, ..Accepted::default() }
 }

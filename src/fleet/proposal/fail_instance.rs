@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use navarch_proto::fleet::{Accepted, FailInstance, FailureKind};
 
-use super::{matching, shared};
+use super::{given_up_gpus, matching, shared};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     limits::MAX_REASON_BYTES,
@@ -12,6 +12,8 @@ use crate::{
     state::FleetState,
     text::stored,
 };
+
+const HOUR_MS: u64 = 3_600_000;
 
 /// An order or a machine failed. One with a machine goes on to terminating; a fallback is a new order.
 pub(super) fn apply(
@@ -34,6 +36,7 @@ pub(super) fn apply(
     let wanted = format!("fail ({})", word(kind));
     let after = shared::next_instance_state(&instance, InstanceStep::Fail(kind), &wanted)?;
     fail(state, context, &instance, (kind, after, &proposal.reason));
+    shared::release_replaced(state, context, &instance, "its replacement failed");
     match kind {
         // Whatever a provider refuses for good it refuses the next order too, for a while.
         FailureKind::Capacity | FailureKind::Quota | FailureKind::Invalid => {
@@ -42,11 +45,15 @@ pub(super) fn apply(
         FailureKind::Vanished => {
             shared::terminate_node(state, context, &instance, "the provider has no such machine");
         }
+        FailureKind::NodeLost => count_replacement(state, context, &instance),
+        FailureKind::NodeUnhealthy => {
+            count_replacement(state, context, &instance);
+            given_up_gpus::remember(state, context, &instance);
+        }
         FailureKind::Unspecified
         | FailureKind::LaunchTimeout
         | FailureKind::Stale
-        | FailureKind::NodeLost
-        | FailureKind::NodeUnhealthy => {}
+        | FailureKind::BadGpu => {}
     }
     // An order that came to nothing has no machine that a node could run on.
     if instance.state == InstanceState::Provisioning
@@ -57,7 +64,7 @@ pub(super) fn apply(
     Ok(shared::accepted_instance(state, instance.id.as_str()))
 }
 
-fn fail(
+pub(super) fn fail(
     state: &mut FleetState,
     context: &mut Context<'_>,
     instance: &Instance,
@@ -77,7 +84,16 @@ fn fail(
     });
 }
 
-fn open_backoff(
+/// What is replaced within an hour is bounded, so it is counted, across leaders.
+fn count_replacement(state: &mut FleetState, context: &Context<'_>, instance: &Instance) {
+    let Some(pool) = state.pools.get(instance.pool.as_str()) else { return };
+    let mut counted = (**pool).clone();
+    counted.replaced_at.retain(|at| at.plus_ms(HOUR_MS) > context.now);
+    counted.replaced_at.push(context.now);
+    state.pools.insert(counted.name.clone(), Arc::new(counted));
+}
+
+pub(super) fn open_backoff(
     state: &mut FleetState,
     context: &mut Context<'_>,
     instance: &Instance,
@@ -120,5 +136,6 @@ fn word(kind: FailureKind) -> &'static str {
         FailureKind::Vanished => "vanished",
         FailureKind::NodeLost => "node-lost",
         FailureKind::NodeUnhealthy => "node-unhealthy",
+        FailureKind::BadGpu => "bad-gpu",
     }
 }

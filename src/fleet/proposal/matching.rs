@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use navarch_proto::api::RegisterNodeRequest;
 
-use super::register_node::named_instance;
+use super::{given_up_gpus, register_node::named_instance};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::{NodeId, PoolName},
@@ -97,6 +97,7 @@ pub(super) fn join(
     if after != instance.state {
         run(state, context, instance);
     }
+    given_up_gpus::refuse(state, context, instance.id.as_str());
 }
 
 /// An instance's agent has registered.

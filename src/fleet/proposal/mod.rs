@@ -1,6 +1,6 @@
 //! One verb a file: `apply` checks the proposal against the state and only then changes it.
 //!
-//! `matching` joins nodes to instances, `shared` holds the checks that several verbs make.
+//! `matching` joins nodes to instances, `given_up_gpus` remembers what no machine may have again, `shared` holds the checks that several verbs make.
 
 mod accept_drain;
 mod acknowledge_command;
@@ -14,13 +14,17 @@ mod expire_commands;
 mod fail_instance;
 mod finish_drain;
 mod forget_node;
+mod given_up_gpus;
 mod hand_out_commands;
 mod hold_pool;
+mod hold_replacement;
+mod keep_instance;
 mod mark_delivered;
 mod matching;
 mod open_session;
 mod queue_command;
 mod record_digest;
+mod record_orphan;
 mod record_pool_metrics;
 mod record_purchase;
 mod record_termination;
@@ -70,9 +74,12 @@ pub(crate) fn apply(
         Kind::FailInstance(proposal) => fail_instance::apply(&proposal, state, context),
         Kind::TerminateInstance(proposal) => terminate_instance::apply(&proposal, state, context),
         Kind::RecordTermination(proposal) => record_termination::apply(&proposal, state, context),
+        Kind::RecordOrphan(proposal) => record_orphan::apply(&proposal, state, context),
+        Kind::KeepInstance(proposal) => keep_instance::apply(&proposal, state, context),
         Kind::DropExpired(_) => Ok(drop_expired::apply(state, context)),
         Kind::ScalePool(proposal) => scale_pool::apply(&proposal, state, context),
         Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),
+        Kind::HoldReplacement(proposal) => hold_replacement::apply(&proposal, state, context),
         Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
         Kind::RecordPoolMetrics(proposal) => record_pool_metrics::apply(&proposal, state, context),
     }

@@ -31,6 +31,9 @@ pub(super) fn apply(
     let provider = provider(state, &proposal, context)?;
     let replaces = replaced(state, &proposal, &pool.name)?;
     check_room(state, &pool.name)?;
+    if let Some(replaced) = &replaces {
+        mark_replaced(state, replaced, &id);
+    }
     let event = Event::new(EventKind::InstanceRequested, Subject::Instance(id.as_str()))
         .reason(&proposal.reason)
         .change("state", "", InstanceState::Provisioning)
@@ -54,6 +57,7 @@ pub(super) fn apply(
         node_id: None,
         request_body: proposal.request_body,
         replaces,
+        replaced_by: None,
         revision: Revision(1),
         created_at: context.now,
         ready_at: None,
@@ -121,7 +125,21 @@ fn replaced(
             replaced.id, replaced.pool
         )));
     }
+    if let Some(other) = replaced.replaced_by.as_ref().filter(|_| replaced.is_being_replaced()) {
+        return Err(Refusal::precondition(format!(
+            "instance {} is being replaced by {other} already",
+            replaced.id
+        )));
+    }
     Ok(Some(replaced.id.clone()))
+}
+
+/// A machine that still runs counts one with its replacement from now on.
+fn mark_replaced(state: &mut FleetState, replaced: &InstanceId, by: &InstanceId) {
+    let runs = state.instances.get(replaced.as_str());
+    if runs.is_some_and(|instance| instance.state == InstanceState::Running) {
+        state.instances.update(replaced.as_str(), |record| record.replaced_by = Some(by.clone()));
+    }
 }
 
 /// No purchase takes the occupancy above the maximum.

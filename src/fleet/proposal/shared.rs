@@ -245,3 +245,32 @@ pub(super) fn finish_command(
     };
     context.emit(command_event(kind, &before, after));
 }
+
+/// An order that was to take a machine's place does not: the machine counts again by itself.
+pub(super) fn release_replaced(
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+    instance: &Instance,
+    reason: &str,
+) {
+    let Some(replaced) = &instance.replaces else { return };
+    let marked = state.instances.get(replaced.as_str());
+    if marked.is_some_and(|one| one.replaced_by.as_ref() == Some(&instance.id)) {
+        keep_instance(state, context, replaced.as_str(), reason);
+    }
+}
+
+/// Takes the mark of a machine that is to be replaced away.
+pub(super) fn keep_instance(
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+    id: &str,
+    reason: &str,
+) {
+    let Some(by) = state.instances.get(id).and_then(|one| one.replaced_by.clone()) else { return };
+    let event = Event::new(EventKind::ReplacementCancelled, Subject::Instance(id))
+        .reason(reason)
+        .change("replaced_by", by, "");
+    context.emit(event);
+    state.instances.update(id, |record| record.replaced_by = None);
+}

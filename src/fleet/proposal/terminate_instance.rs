@@ -30,6 +30,7 @@ pub(super) fn apply(
             record.enter(after, context.now);
             record.status_message = stored(&proposal.reason, MAX_REASON_BYTES);
         });
+        shared::release_replaced(state, context, &instance, "its replacement is given back");
     }
     Ok(shared::accepted_instance(state, instance.id.as_str()))
 }

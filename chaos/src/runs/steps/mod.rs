@@ -1,0 +1,322 @@
+//! Leaders die at every step that controllers take, while the cloud answers ambiguously.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `crash_points` | the folder through which replicas are told where to die |
+//! | `unrest` | what gives controllers something to do |
+//! | `ledger` | what the cloud says was bought and ended |
+//! | `settle` | the end: peace returns, and everything is compared |
+
+mod crash_points;
+mod ledger;
+mod settle;
+mod unrest;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use navarch::{
+    client::Client,
+    provider::{
+        Order, OrderSpec, Provider as _,
+        http::{HttpOptions, HttpProvider},
+        labels,
+    },
+};
+use navarch_host::Moment;
+use rand::RngExt as _;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use self::{crash_points::CrashPoints, unrest::Unrest};
+use super::progress;
+use crate::{
+    error::ChaosError,
+    host::Host,
+    proc::{FleetFile, Group, GroupOptions, http},
+    report::Report,
+    wait::until,
+};
+
+/// How long a replica may take to serve again: far above what it takes.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How long an armed point may wait to be passed; rare ones are told as not struck.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// How long the points that are passed are gathered before the run may end.
+const WARM_UP: Duration = Duration::from_secs(30);
+/// Longest pause between two kills at random, milliseconds.
+const LONGEST_PAUSE_MS: u64 = 4_000;
+/// What the cloud does to calls, meanwhile.
+const FAULTS: &str = r#"{"seed": 7, "faults": [
+    {"kind": "success_then_timeout", "rate": 0.1, "delay_ms": 300},
+    {"kind": "delayed_commit", "rate": 0.1, "delay_ms": 700},
+    {"kind": "error_before", "rate": 0.1},
+    {"kind": "error_after", "rate": 0.1},
+    {"kind": "rate_limited", "rate": 0.03, "delay_ms": 1000},
+    {"kind": "no_capacity", "rate": 0.02},
+    {"kind": "stale_list", "rate": 0.3, "delay_ms": 3000},
+    {"kind": "spurious_404", "rate": 0.1},
+    {"kind": "slow", "rate": 0.2, "delay_ms": 200}]}"#;
+
+/// `navarch-chaos steps`
+#[derive(Clone, Copy, Debug)]
+pub struct StepsOptions {
+    /// Crash points at most; none: all that are passed.
+    pub points: Option<usize>,
+    /// How long leaders are killed at random afterwards.
+    pub random: Duration,
+}
+
+/// What came of one crash point.
+#[derive(Clone, Debug, Serialize)]
+pub struct Struck {
+    /// `controller.step.before` or `.after`.
+    pub point: String,
+    /// From when it was armed until a leader died there, milliseconds; none: nobody passed it in time.
+    pub after_ms: Option<u64>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepsReport {
+    /// Each point, in the order in which they were armed.
+    pub points: Vec<Struck>,
+    /// Leaders killed at random afterwards.
+    pub random_kills: usize,
+    /// What was done to pools and machines meanwhile.
+    pub deeds: usize,
+    /// Machines bought in the whole run.
+    pub bought: usize,
+    /// Machines that replicas had ended.
+    pub ended: usize,
+    /// From the end of all faults until records, machines and targets were the same, milliseconds.
+    pub settled_ms: u64,
+    /// What must not be.
+    pub violations: Vec<String>,
+}
+
+/// Has a leader die at each step of each controller in turn, and then at random, while pools, machines and the cloud
+/// are restless; then lets peace return and compares ledger, records and journal.
+///
+/// # Errors
+///
+/// If the run cannot be carried out, or peace does not return.
+pub async fn steps(
+    host: &Host,
+    group: GroupOptions,
+    options: StepsOptions,
+) -> Result<StepsReport, ChaosError> {
+    let folder = tempfile::tempdir().map_err(ChaosError::system("make a folder"))?;
+    let points = CrashPoints::new(folder.path().join("crash-points"))?;
+    let mut group = Group::start(host, prepared(group, &points)).await?;
+    let client = group.client()?;
+    let mut run = Run { host, points, group: &mut group, struck: Vec::new(), random_kills: 0 };
+    let planted = run.plant(&client).await?;
+    run.set_faults(FAULTS).await?;
+    let stop = CancellationToken::new();
+    let unrest =
+        Unrest { host: host.clone(), client: client.clone(), cloud: run.group.cloud_address() };
+    let unrest = tokio::spawn(unrest.run(stop.clone()));
+    let done = run.strike(options).await;
+    stop.cancel();
+    let deeds = unrest.await.unwrap_or_default();
+    done?;
+    run.set_faults(r#"{"faults": []}"#).await?;
+    let (points, random_kills) = (run.struck, run.random_kills);
+    let settled = settle::settle(host, &mut group, &client, &planted).await;
+    if settled.as_ref().map_or(true, |settled| !settled.violations.is_empty()) {
+        eprintln!("the group's files are kept in {}", group.keep_files().display());
+    }
+    let settle::Settled { bought, ended, settled_ms, violations } = settled?;
+    Ok(StepsReport { points, random_kills, deeds, bought, ended, settled_ms, violations })
+}
+
+/// Machines that the cloud has beside those of the pools.
+struct Planted {
+    /// Bears our tag, and nobody ordered it: it must go.
+    ours: String,
+    /// Somebody else's: it must stay.
+    theirs: String,
+}
+
+struct Run<'a> {
+    host: &'a Host,
+    points: CrashPoints,
+    group: &'a mut Group,
+    struck: Vec<Struck>,
+    random_kills: usize,
+}
+
+impl Run<'_> {
+    async fn strike(&mut self, options: StepsOptions) -> Result<(), ChaosError> {
+        let start = self.host.clock.now();
+        let mut tried = BTreeSet::new();
+        while options.points.is_none_or(|most| tried.len() < most) {
+            let seen = self.points.seen()?;
+            let Some(point) = seen.iter().find(|point| !tried.contains(*point)) else {
+                if self.host.clock.now().since(start) > WARM_UP {
+                    break;
+                }
+                self.host.clock.sleep(Duration::from_millis(200)).await;
+                continue;
+            };
+            tried.insert(point.clone());
+            self.strike_at(point, (tried.len(), seen.len())).await?;
+        }
+        let until = self.host.clock.now() + options.random;
+        while self.host.clock.now() < until {
+            self.kill_at_random().await?;
+        }
+        Ok(())
+    }
+
+    async fn strike_at(
+        &mut self,
+        point: &str,
+        (done, of): (usize, usize),
+    ) -> Result<(), ChaosError> {
+        self.points.arm(point)?;
+        let armed_at = self.host.clock.now();
+        let struck = self.wait_for_death(point, armed_at).await?;
+        let told = struck.map_or_else(|| "not passed in time".to_owned(), |ms| format!("{ms} ms"));
+        progress::say(done, of, &format!("{point}: {told}"));
+        self.struck.push(Struck { point: point.to_owned(), after_ms: struck });
+        Ok(())
+    }
+
+    /// Waits until a leader died at the armed point, and starts it again.
+    async fn wait_for_death(
+        &mut self,
+        point: &str,
+        armed_at: Moment,
+    ) -> Result<Option<u64>, ChaosError> {
+        while self.points.is_armed(point) {
+            if self.host.clock.now().since(armed_at) > PATIENCE && self.points.disarm(point) {
+                return Ok(None);
+            }
+            self.host.clock.sleep(Duration::from_millis(10)).await;
+        }
+        let after = self.host.clock.now().since(armed_at);
+        loop {
+            if let Some(index) = self.group.ended() {
+                self.group.start_replica(index)?;
+                self.group.wait_ready(index, LIMIT).await?;
+                return Ok(Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)));
+            }
+            self.host.clock.sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn kill_at_random(&mut self) -> Result<(), ChaosError> {
+        let pause_ms = rand::rng().random_range(0..=LONGEST_PAUSE_MS);
+        self.host.clock.sleep(Duration::from_millis(pause_ms)).await;
+        let leader = self.group.leader(LIMIT).await?;
+        self.group.kill(leader).await?;
+        self.group.start_replica(leader)?;
+        self.group.wait_ready(leader, LIMIT).await?;
+        self.random_kills += 1;
+        progress::say(self.random_kills, 0, "leaders killed at random");
+        Ok(())
+    }
+
+    async fn set_faults(&self, plan: &str) -> Result<(), ChaosError> {
+        let cloud = self.group.cloud_address();
+        until(self.host, "the faults of the cloud", LIMIT, || async {
+            let answer = http::put(self.host, &cloud, ("/v1/faults", plan), LIMIT).await?;
+            if answer.status == 200 { Ok(()) } else { Err(answer.body) }
+        })
+        .await
+    }
+
+    /// Buys two machines behind the group's back.
+    async fn plant(&self, client: &Client) -> Result<Planted, ChaosError> {
+        let cluster_id = settle::cluster_id(self.host, client).await?;
+        let trouble = settle::trouble("the fake cloud");
+        let url = format!("http://{}", self.group.cloud_address());
+        let cloud = HttpProvider::new(HttpOptions::new(url, self.host.clock.clone()))
+            .map_err(|error| trouble(error.to_string()))?;
+        let mut ids = Vec::new();
+        for (name, tags) in [
+            ("planted-ours", vec![(labels::CLUSTER, cluster_id.as_str())]),
+            ("planted-theirs", vec![(labels::CLUSTER, "somebody-else")]),
+        ] {
+            let label = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+            let spec = OrderSpec {
+                name: name.to_owned(),
+                instance_type: "h100-8x".to_owned(),
+                labels: tags.into_iter().map(label).collect(),
+                ..OrderSpec::default()
+            };
+            let order = Order { instance_id: name.to_owned(), request_body: spec.request_body() };
+            let machine = cloud.order(&order, 0).await;
+            let machine = machine.map_err(|error| trouble(error.to_string()))?;
+            ids.push(machine.id);
+        }
+        let theirs = ids.pop().unwrap_or_default();
+        Ok(Planted { ours: ids.pop().unwrap_or_default(), theirs })
+    }
+}
+
+/// Two pools of a restless cloud, with times short enough to see every deadline pass.
+fn prepared(group: GroupOptions, points: &CrashPoints) -> GroupOptions {
+    let server =
+        ["heartbeat_interval: 500ms", "heartbeat_timeout: 2s", "autoscale_interval: 500ms"];
+    let sections = "
+instance_manager: {registration_timeout: 10s, stale_check_interval: 1s, retain_terminated: 20s, orphan_sweep_interval: 5s, orphan_min_age: 10s}
+providers:
+  cloud: {type: http, url: \"http://{cloud}\"}
+pools:
+  by-hand:
+    provider: cloud
+    instance_type: h100-8x
+    min_nodes: 2
+    max_nodes: 5
+    health: {unhealthy_after: 2, auto_replace: true, replace_at_once_percent: 100, replace_per_hour_percent: 10000}
+  busy:
+    provider: cloud
+    instance_type: h100-8x
+    min_nodes: 1
+    max_nodes: 3
+    cooldown: 1s
+    autoscaling: {type: reactive, scale_up_at: 40, scale_down_at: 10}
+    health: {unhealthy_after: 2, auto_replace: true, replace_at_once_percent: 100, replace_per_hour_percent: 10000}
+";
+    let cloud = ["--boot-delay", "200ms", "--shutdown-delay", "200ms"];
+    GroupOptions {
+        fleet: FleetFile {
+            server: server.map(str::to_owned).into(),
+            sections: sections.to_owned(),
+        },
+        cloud: Some(cloud.map(str::to_owned).into()),
+        environment: vec![points.environment()],
+        ..group
+    }
+}
+
+impl Report for StepsReport {
+    fn rows(&self) -> Vec<Vec<String>> {
+        let point = |struck: &Struck| {
+            let after = struck.after_ms.map_or("not passed in time".to_owned(), |ms| {
+                format!("a leader died there after {ms} ms")
+            });
+            vec![struck.point.clone(), after]
+        };
+        let mut rows: Vec<_> = self.points.iter().map(point).collect();
+        let dead = self.points.iter().filter(|struck| struck.after_ms.is_some()).count();
+        rows.extend(
+            [
+                ("crash points", format!("{dead} struck of {}", self.points.len())),
+                ("leaders killed at random", self.random_kills.to_string()),
+                ("deeds of unrest", self.deeds.to_string()),
+                ("machines bought", format!("{}, none twice for one order", self.bought)),
+                ("machines ended", format!("{}, each with a reason in the journal", self.ended)),
+                ("peace after", format!("{} ms: ledger = records = targets", self.settled_ms)),
+            ]
+            .map(|(name, value)| vec![name.to_owned(), value]),
+        );
+        rows
+    }
+
+    fn violations(&self) -> &[String] {
+        &self.violations
+    }
+}

@@ -1,0 +1,173 @@
+//! Replacements, GPUs that were given up on, and machines that no record explains.
+
+use navarch_proto::{
+    api::RegisterNodeRequest,
+    fleet::{
+        FailureKind, KeepInstance, RecordOrphan, RejectionCode, RequestInstance, proposal::Kind,
+    },
+};
+
+use super::{
+    harness::{Fleet, node_request, order, purchase, register},
+    instances::{fail, gone, state_of, terminate},
+};
+use crate::InstanceState;
+
+/// An order that takes the place of `replaces`.
+fn replacement(id: &str, replaces: &str) -> Kind {
+    let Kind::RequestInstance(order) = order(id, "a") else { unreachable!("it is an order") };
+    Kind::RequestInstance(RequestInstance { replaces: replaces.to_owned(), ..order })
+}
+
+/// A registration of `node` whose only GPU is `uuid`.
+fn with_gpu(node: &str, uuid: &str) -> RegisterNodeRequest {
+    let mut request = node_request(node, &[]);
+    request.gpus.truncate(1);
+    request.gpus[0].uuid = uuid.to_owned();
+    request
+}
+
+fn running(fleet: &mut Fleet, id: &str, uuid: &str) {
+    fleet.accept(order(id, "a"));
+    come_up(fleet, id, uuid);
+}
+
+fn come_up(fleet: &mut Fleet, id: &str, uuid: &str) {
+    let node = format!("m-{id}");
+    fleet.accept(purchase(id, &node));
+    fleet.accept(register(with_gpu(&node, uuid), ""));
+}
+
+fn size_and_occupancy(fleet: &Fleet) -> (u32, u32) {
+    let counts = fleet.state.pool_counts("a");
+    (counts.size(), counts.occupancy())
+}
+
+/// Without it a pool would buy a second replacement, or give the first one back while it boots.
+#[test]
+fn a_pair_counts_one_towards_the_target_and_two_towards_the_maximum() {
+    let mut fleet = Fleet::configured();
+    running(&mut fleet, "i1", "g1");
+    fleet.accept(replacement("i2", "i1"));
+    assert_eq!(size_and_occupancy(&fleet), (1, 2));
+    assert_eq!(fleet.reject(replacement("i3", "i1")), RejectionCode::Precondition);
+    come_up(&mut fleet, "i2", "g2");
+    assert_eq!(size_and_occupancy(&fleet), (1, 2));
+    fleet.accept(fail("i1", FailureKind::NodeUnhealthy));
+    assert_eq!(size_and_occupancy(&fleet), (1, 2), "until it is gone");
+    fleet.accept(terminate("i1"));
+    fleet.accept(gone("i1"));
+    assert_eq!(size_and_occupancy(&fleet), (1, 1));
+    fleet.check_indexes();
+}
+
+/// Without it a machine whose replacement came to nothing would count no more, and another would be bought.
+#[test]
+fn a_replacement_that_comes_to_nothing_releases_the_machine() {
+    let ends: [&dyn Fn(&mut Fleet); 3] = [
+        &|fleet| drop(fleet.accept(fail("i2", FailureKind::Capacity))),
+        &|fleet| {
+            fleet.accept(purchase("i2", "m-i2"));
+            fleet.accept(terminate("i2"));
+        },
+        &|fleet| {
+            fleet.accept(Kind::KeepInstance(KeepInstance {
+                instance_id: "i1".to_owned(),
+                ..KeepInstance::default()
+            }));
+        },
+    ];
+    for (number, end) in ends.iter().enumerate() {
+        let mut fleet = Fleet::configured();
+        running(&mut fleet, "i1", "g1");
+        fleet.accept(replacement("i2", "i1"));
+        let before = fleet.state.last_event_index();
+        end(&mut fleet);
+        let counts = fleet.state.pool_counts("a");
+        assert_eq!((counts.being_replaced, counts.running), (0, 1), "way {number}");
+        let kinds = fleet.kinds_since(before);
+        assert!(kinds.iter().any(|kind| kind == "replacement-cancelled"), "{kinds:?}");
+    }
+}
+
+/// Without it a cloud could hand the same broken GPU back again and again.
+#[test]
+fn a_gpu_that_was_given_up_on_is_refused_for_a_week() {
+    const DAY_MS: u64 = 24 * 3_600_000;
+    let mut fleet = Fleet::configured();
+    running(&mut fleet, "i1", "bad");
+    fleet.accept(fail("i1", FailureKind::NodeUnhealthy));
+    running(&mut fleet, "i2", "good");
+    assert_eq!(state_of(&fleet, "i2"), InstanceState::Running);
+    running(&mut fleet, "i3", "bad");
+    let refused = fleet.state.instance("i3").unwrap();
+    assert_eq!((refused.state, refused.failure), (InstanceState::Failed, FailureKind::BadGpu));
+    assert!(refused.status_message.contains("GPU bad"), "{}", refused.status_message);
+    assert_eq!(fleet.state.backoffs().count(), 1, "the place is left alone for a while");
+    let mut bytes = Vec::new();
+    fleet.state.write_snapshot(&mut bytes).unwrap();
+    let restored = crate::FleetState::read_snapshot(&mut bytes.as_slice()).unwrap();
+    assert_eq!(restored.hash(), fleet.state.hash(), "a snapshot keeps what was given up on");
+    fleet.advance(7 * DAY_MS);
+    for id in ["i1", "i3"] {
+        fleet.accept(terminate(id));
+        fleet.accept(gone(id));
+    }
+    running(&mut fleet, "i4", "bad");
+    assert_eq!(state_of(&fleet, "i4"), InstanceState::Running);
+}
+
+/// Without it a lost machine's GPUs, which are as good as any, would be refused.
+#[test]
+fn a_lost_machine_says_nothing_of_its_gpus() {
+    let mut fleet = Fleet::configured();
+    running(&mut fleet, "i1", "g1");
+    fleet.accept(fail("i1", FailureKind::NodeLost));
+    running(&mut fleet, "i2", "g1");
+    assert_eq!(state_of(&fleet, "i2"), InstanceState::Running);
+}
+
+/// Without it what was replaced in the last hour would be forgotten with each leader.
+#[test]
+fn replacements_of_the_last_hour_are_counted() {
+    let mut fleet = Fleet::configured();
+    running(&mut fleet, "i1", "g1");
+    running(&mut fleet, "i2", "g2");
+    fleet.accept(fail("i1", FailureKind::NodeLost));
+    fleet.advance(3_599_999);
+    fleet.accept(fail("i2", FailureKind::NodeUnhealthy));
+    assert_eq!(fleet.state.pool("a").unwrap().replaced_at.len(), 2);
+    fleet.advance(1);
+    running(&mut fleet, "i3", "g3");
+    fleet.accept(fail("i3", FailureKind::NodeUnhealthy));
+    assert_eq!(fleet.state.pool("a").unwrap().replaced_at.len(), 2, "the first is an hour old");
+}
+
+fn orphan(id: &str, provider_ref: &str, report_only: bool) -> Kind {
+    Kind::RecordOrphan(RecordOrphan {
+        instance_id: id.to_owned(),
+        pool: "a".to_owned(),
+        provider: "cloud".to_owned(),
+        provider_ref: provider_ref.to_owned(),
+        reason: "no record explains it".to_owned(),
+        report_only,
+        ..RecordOrphan::default()
+    })
+}
+
+/// Without it a machine that a record explains, if only since a moment ago, could be ended as nobody's.
+#[test]
+fn an_orphan_becomes_a_record_that_is_given_back() {
+    let mut fleet = Fleet::configured();
+    running(&mut fleet, "i1", "g1");
+    assert_eq!(fleet.reject(orphan("o1", "m-i1", false)), RejectionCode::Stale);
+    assert_eq!(fleet.reject(orphan("i1", "stray", false)), RejectionCode::AlreadyExists);
+    fleet.accept(orphan("o1", "stray", true));
+    assert!(fleet.state.instance("o1").is_none(), "told of only");
+    fleet.accept(orphan("o1", "stray", false));
+    assert_eq!(state_of(&fleet, "o1"), InstanceState::Terminating);
+    assert_eq!(size_and_occupancy(&fleet), (1, 2));
+    assert_eq!(fleet.reject(orphan("o2", "stray", false)), RejectionCode::Stale, "once");
+    fleet.accept(gone("o1"));
+    assert_eq!(size_and_occupancy(&fleet), (1, 1));
+}
