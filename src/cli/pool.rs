@@ -42,7 +42,6 @@ pub(crate) struct ScaleArguments {
 
 /// `navarch pool report NAME --queue-depth N`
 #[derive(Clone, Debug, Args)]
-#[group(id = "figures", required = true, multiple = true, args = ["pending_jobs", "queue_depth", "utilization"])]
 pub(crate) struct ReportArguments {
     /// The pool
     name: String,
@@ -50,7 +49,7 @@ pub(crate) struct ReportArguments {
     #[arg(long, value_name = "N")]
     pending_jobs: Option<u32>,
     /// Jobs that wait or run
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", required_unless_present_any = ["pending_jobs", "utilization"])]
     queue_depth: Option<u32>,
     /// Utilisation in percent, 0 to 100
     #[arg(long, value_name = "PERCENT", allow_negative_numbers = true)]
