@@ -84,6 +84,9 @@ pub enum ServerError {
     #[error("service descriptors: {0}")]
     Methods(#[from] MethodTableError),
     /// The built-in service descriptions do not fit together.
+    #[error("{0}")]
+    Events(#[from] tonic::Status),
+    /// The built-in service descriptions do not fit together.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
 }
@@ -184,11 +187,13 @@ impl<'a> Assembly<'a> {
         });
         let (services, keep_health) = api::services(&api, stopping.clone())?;
         relayed.connect(Arc::clone(&api));
+        let gate = Arc::new(TokenGate::new(Arc::clone(&api), tokens()));
+        let events = api::event_stream(Arc::clone(&api), Arc::clone(&gate))?;
         let bridge = Bridge::new(BridgeParts {
             methods: MethodTable::new(&[navarch_proto::DESCRIPTORS], &SERVICES)?,
             routes: Forward::new(Arc::clone(&api), services, &host.spawner).into_routes(),
-            plain: api::probes(Arc::clone(&api)),
-            gate: Arc::new(TokenGate::new(Arc::clone(&api), tokens())),
+            plain: api::probes(Arc::clone(&api)).merge(events),
+            gate,
             limits: Limits::default(),
             clock: host.clock.clone(),
             spawner: Arc::clone(&host.spawner),

@@ -76,18 +76,29 @@ impl Gate for TokenGate {
 
 impl TokenGate {
     fn admit_call(&self, parts: &mut Parts) -> Result<(), Status> {
-        let principal = self.tokens.admit(&parts.headers)?;
         let path = parts.uri.path();
         // Reflection and health are not in the table: any token admits them.
-        let Some(route) = routes::find(path) else { return Ok(()) };
-        if !route.admits(principal) {
+        if routes::find(path).is_none() {
+            return self.tokens.admit(&parts.headers).map(drop);
+        }
+        let context = self.admit_headers(path, &parts.headers)?;
+        parts.extensions.insert(context);
+        Ok(())
+    }
+
+    /// Admits a call of the method at `path`, however it came in.
+    pub(super) fn admit_headers(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<CallContext, Status> {
+        let principal = self.tokens.admit(headers)?;
+        if !routes::find(path).is_some_and(|route| route.admits(principal)) {
             return Err(Status::permission_denied(format!(
                 "the agent token does not admit {path}; use the operator's token"
             )));
         }
-        let context = self.context(&parts.headers, principal)?;
-        parts.extensions.insert(context);
-        Ok(())
+        self.context(headers, principal)
     }
 }
 

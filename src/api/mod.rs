@@ -19,6 +19,7 @@
 //! | `page` | paging of lists |
 //! | `waiters` | polls that wait for commands |
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
+//! | `event_stream` | the journal for browsers |
 //! | `metrics` | the series behind `/metrics` |
 //! | `call_series` | those of calls |
 //! | `agent/`, `operator/`, `cluster/` | one file a method, one service each |
@@ -30,6 +31,7 @@ mod carry;
 mod cluster;
 pub mod connect;
 mod errors;
+mod event_stream;
 mod forward;
 mod frame;
 mod gate;
@@ -47,6 +49,7 @@ mod waiters;
 
 pub use self::{
     call::{Api, ApiParts, ControllerReports},
+    event_stream::event_stream,
     forward::Forward,
     gate::{TokenGate, Tokens},
     probes::probes,

@@ -5,6 +5,7 @@
 //! | `failover` | nothing acknowledged is lost, done twice or read stale; a leader that stops hands over |
 //! | `formation` | replicas killed while they form a group end as one |
 //! | `membership` | a wiped replica comes back under a new id; three become five and three again |
+//! | `browser` | the journal as server-sent events |
 //! | `cut_off` | a replica without a majority says so, and answers stale reads |
 //! | `durability` | acknowledged writes were synced on a majority before |
 //! | `peers` | clients that nobody here wrote register at one replica and read from the others |
@@ -17,6 +18,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod browser;
 mod cut_off;
 mod durability;
 mod failover;

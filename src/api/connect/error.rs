@@ -72,6 +72,11 @@ impl Failure {
     }
 }
 
+/// The answer to an HTTP request that is no call, in the form of a call's.
+pub(in crate::api) fn refusal(status: Status) -> Response<Body> {
+    Failure::from(status).into_response()
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct ErrorBody<'a> {
     code: &'static str,

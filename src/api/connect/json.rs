@@ -43,7 +43,7 @@ pub(super) fn to_protobuf(
 }
 
 /// Turns a protobuf answer into JSON.
-pub(super) fn from_protobuf(
+pub(in crate::api) fn from_protobuf(
     message: Bytes,
     descriptor: &MessageDescriptor,
 ) -> Result<Bytes, Status> {

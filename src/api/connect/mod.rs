@@ -38,7 +38,8 @@ mod reply;
 mod stream;
 mod unary;
 
-pub(super) use error::code_name;
+pub(super) use error::{code_name, refusal};
+pub(super) use json::from_protobuf as json;
 
 pub use bridge::{Bridge, BridgeParts};
 pub use gate::{Gate, OpenGate};

@@ -54,7 +54,7 @@ const FAULTS: &str = r#"{"seed": 7, "faults": [
     {"kind": "rate_limited", "rate": 0.03, "delay_ms": 1000},
     {"kind": "no_capacity", "rate": 0.02},
     {"kind": "stale_list", "rate": 0.3, "delay_ms": 3000},
-    {"kind": "spurious_404", "rate": 0.1},
+    {"kind": "spurious_404", "rate": 0.03},
     {"kind": "slow", "rate": 0.2, "delay_ms": 200}]}"#;
 
 /// `navarch-chaos steps`
@@ -269,13 +269,13 @@ pools:
     provider: cloud
     instance_type: h100-8x
     min_nodes: 2
-    max_nodes: 5
+    max_nodes: 8
     health: {unhealthy_after: 2, auto_replace: true, replace_at_once_percent: 100, replace_per_hour_percent: 10000}
   busy:
     provider: cloud
     instance_type: h100-8x
     min_nodes: 1
-    max_nodes: 3
+    max_nodes: 5
     cooldown: 1s
     autoscaling: {type: reactive, scale_up_at: 40, scale_down_at: 10}
     health: {unhealthy_after: 2, auto_replace: true, replace_at_once_percent: 100, replace_per_hour_percent: 10000}

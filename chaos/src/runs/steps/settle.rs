@@ -23,7 +23,7 @@ const PEACE_LIMIT: Duration = Duration::from_secs(400);
 /// Limit of one call.
 const LIMIT: Duration = Duration::from_secs(10);
 /// The pools and their maxima.
-const MAXIMA: [(&str, u32); 2] = [("by-hand", 5), ("busy", 3)];
+const MAXIMA: [(&str, u32); 2] = [("by-hand", 8), ("busy", 5)];
 /// Events of one page.
 const PAGE: u32 = 1_000;
 
