@@ -15,14 +15,18 @@
 //! | `digest` | heartbeats survive their leader |
 //! | `retention` | old records go |
 //!
-//! `providers` holds the clouds, `pace` keeps each to the rate it allows, and `calls` the calls to them that are under way; `shortage` says what pools
-//! lack, `orders` makes an order of a pool's wish, `provisioning_delay` says how long one takes; `replacement` decides what of a pool is replaced now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from a few.
+//! `providers` holds the clouds, `pace` keeps each to the rate it allows, `offers` knows what it rents out, and
+//! `calls` the calls to them that are under way; `shortage` says what pools lack, `orders` makes an order of a
+//! pool's wish, `provisioning_delay` says how long one takes; `replacement` decides what of a pool is replaced
+//! now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from
+//! a few.
 
 mod autoscaler;
 mod calls;
 mod digest;
 mod drainer;
 mod lost_nodes;
+mod offers;
 mod orders;
 mod orphans;
 mod pace;
