@@ -202,7 +202,13 @@ impl<'a> Assembly<'a> {
         let parts = LeaderParts {
             ledger: ledger.clone(),
             liveness: Arc::clone(&liveness),
-            controllers: controller_set(config, host, &replica, (liveness, metrics), &stopping),
+            controllers: controller_set(
+                config,
+                host,
+                (&replica, &ledger),
+                (liveness, metrics),
+                &stopping,
+            ),
             reports,
             spawner: Arc::clone(&host.spawner),
             name: config.replica.name.clone(),
@@ -281,7 +287,8 @@ fn client_runtimes(spawner: &dyn Spawner) -> Result<Vec<Arc<dyn Spawner>>, Start
 const SERVICES: [&str; 3] =
     ["navarch.ControlPlaneService", "navarch.OperatorService", "navarch.ReplicaService"];
 
-fn cluster_config(options: &Options) -> navarch_cluster::ReplicaConfig {
+/// The replica of `options` as the group knows it.
+pub(crate) fn cluster_config(options: &Options) -> navarch_cluster::ReplicaConfig {
     let replica = &options.config.replica;
     let data_dir = options.data_dir.clone().unwrap_or_else(|| replica.data_dir.clone());
     let mut config =
@@ -331,17 +338,17 @@ fn tokens() -> Tokens {
 }
 
 /// Makes the controllers of each session. The clouds are built with the first one, since machines bear the
-/// id of the cluster, which a new group has not minted before.
+/// id of the cluster, which a new group has not minted before and a restored one has from its snapshot.
 fn controller_set(
     config: &Config,
     host: &Host,
-    replica: &Replica,
+    (replica, ledger): (&Replica, &Ledger),
     (liveness, metrics): (Arc<Liveness>, Arc<Sources>),
     stopping: &CancellationToken,
 ) -> ControllerSet {
     let providers = OnceLock::new();
-    let (replica, clock, spawner) =
-        (replica.clone(), host.clock.clone(), Arc::clone(&host.spawner));
+    let (replica, ledger) = (replica.clone(), ledger.clone());
+    let (clock, spawner) = (host.clock.clone(), Arc::clone(&host.spawner));
     let stopping = stopping.clone();
     let own = config.replica.clone();
     Arc::new(move || {
@@ -355,7 +362,8 @@ fn controller_set(
                 environment: Arc::new(|name| std::env::var(name).ok()),
             };
             // A session is open, so the group is formed.
-            let cluster_id = replica.status().cluster_id.unwrap_or_default();
+            let group_id = replica.status().cluster_id.unwrap_or_default();
+            let cluster_id = ledger.view().fleet.cluster_id(&group_id).to_owned();
             Arc::new(Providers::new(context, cluster_id))
         });
         controllers::all(&ControllerParts {

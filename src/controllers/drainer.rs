@@ -66,6 +66,10 @@ impl Controller for Drainer {
         &["node-draining"]
     }
 
+    fn works_while_adopting(&self) -> bool {
+        true
+    }
+
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
         let steps = plan(&tenure.view().fleet, tenure.now_ms());

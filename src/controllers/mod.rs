@@ -14,6 +14,7 @@
 //! | `drainer` | a drain ends |
 //! | `digest` | heartbeats survive their leader |
 //! | `retention` | old records go |
+//! | `adopter` | while a restored fleet stands still, machines that it does not know become records |
 //!
 //! `providers` holds the clouds, `pace` keeps each to the rate it allows, `offers` knows what it rents out, and
 //! `calls` the calls to them that are under way; `shortage` says what pools lack, `orders` makes an order of a
@@ -21,6 +22,7 @@
 //! now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from
 //! a few.
 
+mod adopter;
 mod autoscaler;
 mod calls;
 mod digest;
@@ -89,5 +91,6 @@ pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
         Box::new(drainer::Drainer),
         Box::new(digest::Digest::new(Arc::clone(liveness))),
         Box::new(retention::Retention),
+        Box::new(adopter::Adopter::new(Arc::clone(providers))),
     ]
 }

@@ -13,6 +13,7 @@
 //! | `tls` | a group whose public ports speak TLS alone |
 //! | `queue` | a pool follows the queue that is reported of it, over a change of leader too |
 //! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
+//! | `restore` | a fleet restored from a snapshot stands still, takes up what it does not know, and goes on |
 //!
 //! `navarch-chaos` has the long forms.
 
@@ -27,6 +28,7 @@ mod membership;
 mod peers;
 mod pools;
 mod queue;
+mod restore;
 mod tls;
 mod wire;
 

@@ -11,9 +11,11 @@
 //! | `pool` | [`Pool`]: desired capacity; [`PoolCounts`]: what there is |
 //! | `pool_metrics` | [`PoolMetrics`]: what was told of a pool from outside |
 //! | `node_command` | [`NodeCommand`]: an order to an agent, with its transition table |
+//! | `adoption` | [`Adoption`]: a fleet that was restored and stands still |
 //! | `backoff` | [`Backoff`]: a pause after capacity failures |
 
 mod administrative;
+mod adoption;
 mod backoff;
 mod health;
 mod instance;
@@ -26,6 +28,7 @@ mod pool_metrics;
 
 pub(crate) use administrative::AdministrativeStep;
 pub use administrative::{Administrative, Drain};
+pub use adoption::Adoption;
 pub use backoff::{Backoff, BackoffKey};
 pub use health::Health;
 pub(crate) use health::Report;
