@@ -298,6 +298,13 @@ impl Step {
                 reason: format!("reason {}", self.one),
                 start_cooldown: self.one > 3,
             }),
+            43 | 44 => Kind::RecordPoolMetrics(RecordPoolMetrics {
+                pool,
+                pending_jobs: (self.one > 2).then_some(target),
+                queue_depth: (self.one < 4).then_some(u32::from(self.one) * 2),
+                utilization: (self.three > 3).then_some(f64::from(self.three) * 15.0),
+                ttl_ms: u64::from(self.one) * 1000,
+            }),
             // Seldom: most of a fleet's life is not adopt mode.
             40 if self.three == 0 => Kind::BeginAdoption(BeginAdoption {
                 machine_tag: format!("tag {}", self.one),
@@ -311,13 +318,6 @@ impl Step {
                 provider: if self.one == 4 { "spare".to_owned() } else { "cloud".to_owned() },
                 provider_ref: self.node(),
                 ..AdoptMachine::default()
-            }),
-            43 | 44 => Kind::RecordPoolMetrics(RecordPoolMetrics {
-                pool,
-                pending_jobs: (self.one > 2).then_some(target),
-                queue_depth: (self.one < 4).then_some(u32::from(self.one) * 2),
-                utilization: (self.three > 3).then_some(f64::from(self.three) * 15.0),
-                ttl_ms: u64::from(self.one) * 1000,
             }),
             _ => {
                 let reason = if self.one > 2 { "held".to_owned() } else { String::new() };
