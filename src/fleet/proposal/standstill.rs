@@ -62,7 +62,6 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::RecordPoolMetrics(_)
         | Kind::ScalePool(_)
         | Kind::HoldPool(_)
-        | Kind::HoldReplacement(_)
-        | Kind::RecordPoolMetrics(_) => Wants::Neither,
+        | Kind::HoldReplacement(_) => Wants::Neither,
     }
 }
