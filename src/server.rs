@@ -2,6 +2,8 @@
 //! told to stop, and takes it apart in an order that loses no call: hand leadership over, close the port,
 //! stop the log.
 
+mod booter;
+mod metrics;
 mod seed;
 
 use std::{
@@ -27,15 +29,12 @@ use crate::{
     },
     config::{Config, ReplicaConfig},
     controllers::{self, ControllerParts, Providers},
-    fake_cloud::agents::{AgentOptions, SimulatedAgents},
     health::{Policy, PolicyError},
     leader::{ControllerSet, Leader, LeaderParts, Reports},
     ledger::{FleetMachine, Ledger},
     liveness::Liveness,
-    provider::{
-        fake::{AgentBooter, NoAgents},
-        registry::BuildContext,
-    },
+    metrics_source::{Heartbeats, Sources},
+    provider::registry::BuildContext,
 };
 
 /// How long a stopping leader tries to hand over.
@@ -197,10 +196,19 @@ impl<'a> Assembly<'a> {
             spawner: Arc::clone(&host.spawner),
             stopping: closing.clone(),
         });
+        let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
+        let sampling = metrics::follow(ledger.clone(), Arc::clone(&heartbeats), stopping.clone());
+        let metrics = metrics::sources(host, heartbeats);
         let parts = LeaderParts {
             ledger: ledger.clone(),
             liveness: Arc::clone(&liveness),
-            controllers: controller_set(config, host, (&replica, &ledger), liveness, &stopping),
+            controllers: controller_set(
+                config,
+                host,
+                (&replica, &ledger),
+                (liveness, metrics),
+                &stopping,
+            ),
             reports,
             spawner: Arc::clone(&host.spawner),
             name: config.replica.name.clone(),
@@ -217,6 +225,7 @@ impl<'a> Assembly<'a> {
             host.spawner.spawn("command-wake-ups", api.run(stopping.clone())),
             host.spawner.spawn("health-service", keep_health),
             host.spawner.spawn("first-configuration", seed),
+            host.spawner.spawn("pool-samples", sampling),
         ];
         Ok(Self { host, replica, bridge, closing, stopping, tasks })
     }
@@ -319,32 +328,6 @@ async fn stopped(replica: &Replica) -> StopReason {
     }
 }
 
-/// Boots simulated agents that call this very replica, for machines of the `fake` provider.
-fn booter(
-    own: &ReplicaConfig,
-    clock: &Clock,
-    spawner: &Arc<dyn Spawner>,
-    stop: &CancellationToken,
-) -> Arc<dyn AgentBooter> {
-    let local = match own.address.rsplit_once(':') {
-        Some(("" | "0.0.0.0" | "[::]", port)) => format!("127.0.0.1:{port}"),
-        _ => own.address.clone(),
-    };
-    let scheme = if own.public_tls.is_some() { "https" } else { "http" };
-    let mut options = AgentOptions::new(vec![format!("{scheme}://{local}")]);
-    // They call the process that they are in, under an address that its certificate need not name.
-    options.insecure = true;
-    options.token = tokens().agent.or_else(|| tokens().operator);
-    let (clock, spawner) = (clock.clone(), Arc::clone(spawner));
-    match SimulatedAgents::start(options, Arc::default(), clock, spawner, stop.clone()) {
-        Ok(agents) => Arc::new(agents),
-        Err(error) => {
-            tracing::error!(%error, "the fake provider's machines run without agents");
-            Arc::new(NoAgents)
-        }
-    }
-}
-
 /// Secrets come from the environment alone, and never enter the log.
 fn tokens() -> Tokens {
     let secret = |name| {
@@ -360,7 +343,7 @@ fn controller_set(
     config: &Config,
     host: &Host,
     (replica, ledger): (&Replica, &Ledger),
-    liveness: Arc<Liveness>,
+    (liveness, metrics): (Arc<Liveness>, Arc<Sources>),
     stopping: &CancellationToken,
 ) -> ControllerSet {
     let providers = OnceLock::new();
@@ -373,7 +356,7 @@ fn controller_set(
             let context = BuildContext {
                 clock: clock.clone(),
                 spawner: Arc::clone(&spawner),
-                booter: booter(&own, &clock, &spawner, &stopping),
+                booter: booter::booter(&own, &clock, &spawner, &stopping),
                 voters: voters(&replica),
                 replica: own.name.clone(),
                 environment: Arc::new(|name| std::env::var(name).ok()),
@@ -383,7 +366,10 @@ fn controller_set(
             let cluster_id = ledger.view().fleet.cluster_id(&group_id).to_owned();
             Arc::new(Providers::new(context, cluster_id))
         });
-        let (liveness, providers) = (Arc::clone(&liveness), Arc::clone(providers));
-        controllers::all(&ControllerParts { liveness, providers })
+        controllers::all(&ControllerParts {
+            liveness: Arc::clone(&liveness),
+            providers: Arc::clone(providers),
+            metrics: Arc::clone(&metrics),
+        })
     })
 }

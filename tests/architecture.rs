@@ -26,6 +26,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("health", 3),
     ("scaling", 3),
     ("provider", 3),
+    ("metrics_source", 3),
     ("config", 2),
     ("agent", 2),
     ("client", 2),
@@ -34,6 +35,8 @@ const LAYERS: &[(&str, u8)] = &[
 /// Imports between siblings that the layers allow, as (from, to).
 const SIBLINGS: &[(&str, &str)] = &[
     ("controllers", "leader"),
+    ("metrics_source", "liveness"),
+    ("metrics_source", "scaling"),
     ("agent", "client"),
     ("cli", "server"),
     ("cli", "sim"),
@@ -49,7 +52,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("sled", &["cluster/"]),
     ("cel", &["src/health/", "benches/"]),
     ("nvml_wrapper", &["src/agent/"]),
-    ("reqwest", &["src/provider/", "tests/", "chaos/"]),
+    ("reqwest", &["src/provider/", "src/metrics_source/", "tests/", "chaos/"]),
 ];
 
 fn root() -> PathBuf {

@@ -104,6 +104,7 @@ fn only_these_work_while_a_restored_fleet_stands_still() {
     let parts = super::super::ControllerParts {
         liveness: Arc::clone(&world.liveness),
         providers: Arc::clone(&world.providers),
+        metrics: Arc::clone(&world.metrics),
     };
     let working: Vec<_> = super::super::all(&parts)
         .iter()

@@ -16,9 +16,11 @@
 //! | `retention` | old records go |
 //! | `adopter` | while a restored fleet stands still, machines that it does not know become records |
 //!
-//! `providers` holds the clouds, `pace` keeps each to the rate it allows, `offers` knows what it
-//! rents out, and `calls` the calls to them that are under way; `shortage` says what pools
-//! lack, `orders` makes an order of a pool's wish; `replacement` decides what of a pool is replaced now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from a few.
+//! `providers` holds the clouds, `pace` keeps each to the rate it allows, `offers` knows what it rents out, and
+//! `calls` the calls to them that are under way; `shortage` says what pools lack, `orders` makes an order of a
+//! pool's wish, `provisioning_delay` says how long one takes; `replacement` decides what of a pool is replaced
+//! now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from
+//! a few.
 
 mod adopter;
 mod autoscaler;
@@ -32,6 +34,7 @@ mod orphans;
 mod pace;
 mod providers;
 mod provisioner;
+mod provisioning_delay;
 mod replacement;
 mod replacer;
 mod retention;
@@ -45,12 +48,14 @@ mod terminator;
 #[cfg(test)]
 mod day_test;
 #[cfg(test)]
+mod figures_test;
+#[cfg(test)]
 mod testing;
 
 use std::{sync::Arc, time::Duration};
 
 pub use self::providers::{Build, Providers};
-use crate::{leader::Controller, liveness::Liveness};
+use crate::{leader::Controller, liveness::Liveness, metrics_source::Sources};
 
 /// How long a drain of ours may take, in milliseconds: one hour.
 const DRAIN_DEADLINE_MS: u64 = 3_600_000;
@@ -66,13 +71,16 @@ pub struct ControllerParts {
     pub liveness: Arc<Liveness>,
     /// The clouds.
     pub providers: Arc<Providers>,
+    /// Where the autoscaler's figures come from: `metrics_source::built_in`, and whatever sources a composition
+    /// root adds to it with [`Sources::with`].
+    pub metrics: Arc<Sources>,
 }
 
 /// Fresh controllers for a session.
 pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
-    let ControllerParts { liveness, providers } = parts;
+    let ControllerParts { liveness, providers, metrics } = parts;
     vec![
-        Box::new(autoscaler::Autoscaler::new(Arc::clone(liveness))),
+        Box::new(autoscaler::Autoscaler::new(Arc::clone(metrics))),
         Box::new(provisioner::Provisioner::new(Arc::clone(providers))),
         Box::new(scale_down::ScaleDown::new(Arc::clone(liveness))),
         Box::new(terminator::Terminator::new(Arc::clone(providers))),

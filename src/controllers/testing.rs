@@ -27,6 +27,7 @@ use crate::{
         testing::{TestGroup, propose},
     },
     liveness::Liveness,
+    metrics_source::{Heartbeats, Pushed, Sources},
     provider::{InstanceType, Machine, MachineState, Order, Provider, ProviderError, Termination},
 };
 
@@ -34,6 +35,8 @@ use crate::{
 pub(super) struct World {
     pub(super) group: TestGroup,
     pub(super) liveness: Arc<Liveness>,
+    /// What is pushed, and the heartbeats.
+    pub(super) metrics: Arc<Sources>,
     pub(super) clouds: BTreeMap<String, Arc<ScriptedCloud>>,
     pub(super) providers: Arc<Providers>,
     pub(super) ledger: Ledger,
@@ -102,8 +105,11 @@ impl World {
             "cluster-1".to_owned(),
             group.clock.clone(),
         );
-        let world =
-            Self { group, liveness, clouds, providers: Arc::new(providers), ledger, session };
+        let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
+        let metrics = Sources::new(group.clock.clone()).with(Arc::<Pushed>::default());
+        let metrics = Arc::new(metrics.with(heartbeats));
+        let providers = Arc::new(providers);
+        let world = Self { group, liveness, metrics, clouds, providers, ledger, session };
         world.accept(Kind::ApplyFleetSpec(ApplyFleetSpec {
             spec: Some(spec),
             only_if_unset: false,

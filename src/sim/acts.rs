@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use navarch_fleet::{Administrative, Node};
 use navarch_host::Chance;
-use navarch_proto::fleet::{CordonNode, DrainNode, ScalePool, UncordonNode, proposal::Kind};
+use navarch_proto::fleet::{
+    CordonNode, DrainNode, RecordPoolMetrics, ScalePool, UncordonNode, proposal::Kind,
+};
 
 use super::{
     scene::Scene,
@@ -23,6 +25,17 @@ impl Scene {
             Step::Load(load) => {
                 self.agents.loads.begin(load, self.ledger.clock().wall_ms());
                 Ok(String::new())
+            }
+            Step::Queue(queue) => {
+                let record = RecordPoolMetrics {
+                    pool: queue.pool.clone(),
+                    pending_jobs: queue.pending,
+                    queue_depth: queue.depth,
+                    utilization: None,
+                    ttl_ms: queue.ttl_ms,
+                };
+                let recorded = self.propose(Kind::RecordPoolMetrics(record)).await;
+                recorded.map(|_| String::new()).map_err(in_words)
             }
             Step::Fail(choice, failure) => Ok(self.fail(choice, failure)),
             Step::Revive(choice) => Ok(self.revive(choice)),
@@ -72,8 +85,8 @@ impl Scene {
                 scaled.map(|_| String::new()).map_err(in_words)
             }
             Step::Apply(config) => {
-                Policy::compile(&config.fleet.policy_yaml, 0).map_err(|error| error.to_string())?;
-                self.apply(&config.fleet).await.map_err(|error| error.to_string())?;
+                Policy::compile(&config.policy_yaml, 0).map_err(|error| error.to_string())?;
+                self.apply(config).await.map_err(|error| error.to_string())?;
                 Ok(String::new())
             }
         }

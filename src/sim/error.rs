@@ -27,9 +27,6 @@ pub enum SimError {
         "the simulation ended without a result; this is a defect, run it again with --log-level debug"
     )]
     Ended,
-    /// Playing in real time is not possible.
-    #[error("in live mode: {0}")]
-    Live(String),
     /// A report could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {

@@ -3,7 +3,6 @@ use std::{collections::BTreeMap, time::Duration};
 use navarch_proto::fleet::FleetSpec;
 
 use super::{assertion::Assertion, step::Step};
-use crate::config::Yaml;
 
 /// What is tried out: a fleet, what happens to it, and what must hold.
 #[derive(Clone, Debug)]
@@ -18,23 +17,14 @@ pub struct Scenario {
     pub seed: u64,
     /// When it begins, in milliseconds since the Unix epoch.
     pub start_ms: u64,
-    /// The fleet's configuration at the start.
-    pub(super) config: Configuration,
+    /// The fleet's configuration at the start, the text of its health policy included.
+    pub(super) config: FleetSpec,
     /// How each provider behaves, by its name; the default for one that is not named.
     pub(super) clouds: BTreeMap<String, CloudPlan>,
     /// What happens, the earliest first.
     pub(super) timeline: Vec<Mark>,
     /// What must hold, in the file's order.
     pub(super) assertions: Vec<Assertion>,
-}
-
-/// A configuration, as a replica takes it.
-#[derive(Clone, Debug)]
-pub(super) struct Configuration {
-    /// Checked, the text of its health policy included.
-    pub(super) fleet: FleetSpec,
-    /// As it is written, for replicas in processes of their own.
-    pub(super) yaml: Yaml,
 }
 
 /// How a simulated provider behaves.
@@ -76,10 +66,11 @@ impl Scenario {
     }
 
     /// Every configuration that is ever applied, the first first.
-    pub(super) fn configurations(&self) -> Vec<&Configuration> {
+    pub(super) fn configurations(&self) -> Vec<&FleetSpec> {
         let applied = self.timeline.iter().filter_map(|mark| match &mark.step {
             Step::Apply(config) => Some(&**config),
             Step::Load(_)
+            | Step::Queue(_)
             | Step::Fail(..)
             | Step::Revive(_)
             | Step::Drought(_)

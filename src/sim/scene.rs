@@ -26,6 +26,7 @@ use crate::{
     leader::{Leader, LeaderParts, Reports},
     ledger::{Author, Committed, FleetMachine, Ledger, LocalGroup, ProposeError},
     liveness::{Liveness, interval_hint_ms},
+    metrics_source::{Heartbeats, Pushed, Sources},
     provider::Provider,
 };
 
@@ -88,7 +89,7 @@ impl Scene {
         scene.lead(&around, chance(2));
         group.elect(Some(ReplicaId(1)));
         scene.time.advance(Duration::ZERO).await;
-        scene.apply(&scenario.config.fleet).await?;
+        scene.apply(&scenario.config).await?;
         Ok(scene)
     }
 
@@ -102,7 +103,12 @@ impl Scene {
         let providers = Providers::built_by(build, "simulation".to_owned(), around.clock.clone());
         let liveness = Arc::clone(&self.liveness);
         let providers = Arc::new(providers.with_chance(chance));
-        let parts = ControllerParts { liveness: Arc::clone(&liveness), providers };
+        // What was reported and what agents tell; a Prometheus server is none of the simulation.
+        let metrics = Sources::new(around.clock.clone())
+            .with(Arc::new(Pushed::default()))
+            .with(Arc::new(Heartbeats::new(Arc::clone(&liveness))));
+        let metrics = Arc::new(metrics);
+        let parts = ControllerParts { liveness: Arc::clone(&liveness), providers, metrics };
         let parts = LeaderParts {
             ledger: self.ledger.clone(),
             liveness,
@@ -216,7 +222,7 @@ impl Drop for Scene {
 /// A cloud for each provider of any configuration.
 fn clouds(scenario: &Scenario, around: &Surroundings) -> BTreeMap<String, Arc<Cloud>> {
     let configurations = scenario.configurations();
-    let specs = configurations.iter().flat_map(|config| &config.fleet.providers);
+    let specs = configurations.iter().flat_map(|config| &config.providers);
     let cloud = |spec: &navarch_proto::fleet::ProviderSpec| {
         let plan = scenario.clouds.get(&spec.name).cloned().unwrap_or_default();
         let cloud = Cloud::new(&spec.name, &plan, spec.gpu_count, around);

@@ -1,6 +1,7 @@
 use std::fmt;
 
-use super::scenario::Configuration;
+use navarch_proto::fleet::FleetSpec;
+
 use crate::config::format_millis;
 
 /// What happens at one time.
@@ -8,6 +9,8 @@ use crate::config::format_millis;
 pub(super) enum Step {
     /// The GPUs of a pool become busier or less busy.
     Load(Load),
+    /// Somebody reports figures of a pool.
+    Queue(Queue),
     /// Agents or machines fail.
     Fail(Choice, Failure),
     /// What failed and still has its machine works again.
@@ -32,7 +35,7 @@ pub(super) enum Step {
         hold_ms: u64,
     },
     /// Another configuration is applied.
-    Apply(Box<Configuration>),
+    Apply(Box<FleetSpec>),
 }
 
 /// How busy a pool's GPUs become.
@@ -44,6 +47,19 @@ pub(super) struct Load {
     pub(super) to: f64,
     /// How long it takes until then, in milliseconds; 0: at once.
     pub(super) over_ms: u64,
+}
+
+/// What is reported of a pool's jobs; what is not given stays as it was reported before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Queue {
+    /// The pool.
+    pub(super) pool: String,
+    /// Jobs that wait or run.
+    pub(super) depth: Option<u32>,
+    /// Jobs that wait.
+    pub(super) pending: Option<u32>,
+    /// How long the figures hold, in milliseconds.
+    pub(super) ttl_ms: u64,
 }
 
 /// Some nodes of a pool, drawn from the scenario's seed.
@@ -111,6 +127,13 @@ impl fmt::Display for Step {
             Self::Load(Load { pool, to, over_ms: 0 }) => write!(formatter, "load {pool} {to} %"),
             Self::Load(Load { pool, to, over_ms }) => {
                 write!(formatter, "load {pool} to {to} % over {}", format_millis(*over_ms))
+            }
+            Self::Queue(Queue { pool, depth, pending, .. }) => {
+                write!(formatter, "report of {pool}:")?;
+                let figures = [("jobs", depth), ("waiting jobs", pending)];
+                let told = figures.iter().filter_map(|(what, count)| count.map(|one| (what, one)));
+                let told: Vec<_> = told.map(|(what, count)| format!(" {count} {what}")).collect();
+                formatter.write_str(&told.join(","))
             }
             Self::Fail(choice, failure) => write!(formatter, "fail {choice}: {failure}"),
             Self::Revive(choice) => write!(formatter, "revive {choice}"),

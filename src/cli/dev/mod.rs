@@ -3,6 +3,7 @@
 //! | module | what is there |
 //! |---|---|
 //! | `plan` | which processes, ports and files; the configuration of each replica |
+//! | `yaml` | configuration files that are changed and written again |
 //! | `ports` | whether all ports are free |
 //! | `child` | a process that is kept running and stops with us |
 //! | `group` | all processes of the group |
@@ -21,6 +22,7 @@ mod plan;
 mod plan_test;
 mod ports;
 mod view;
+mod yaml;
 
 use std::{
     fs,
@@ -32,9 +34,9 @@ use clap::Args;
 use navarch_host::Moment;
 use tokio_util::sync::CancellationToken;
 
-use self::{group::Group, plan::Plan, view::View};
+use self::{group::Group, plan::Plan, view::View, yaml::Yaml};
 use super::{apply, duration, failure::Failure, invocation::Invocation, signals};
-use crate::config::{Yaml, dev_file};
+use crate::config::dev_file;
 
 /// Where everything lies when nobody says otherwise.
 const DEFAULT_DIRECTORY: &str = "navarch-dev";

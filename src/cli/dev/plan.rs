@@ -6,7 +6,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cli::failure::Failure, config::Yaml};
+use super::yaml::Yaml;
+use crate::cli::failure::Failure;
 
 /// Replicas that one group on one machine may have; an even number survives no more failures than one less.
 const REPLICAS: RangeInclusive<u16> = 1..=9;

@@ -29,6 +29,7 @@ mod open_session;
 mod queue_command;
 mod record_digest;
 mod record_orphan;
+mod record_pool_metrics;
 mod record_purchase;
 mod record_termination;
 mod record_verdict;
@@ -89,5 +90,6 @@ pub(crate) fn apply(
         Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),
         Kind::HoldReplacement(proposal) => hold_replacement::apply(&proposal, state, context),
         Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
+        Kind::RecordPoolMetrics(proposal) => record_pool_metrics::apply(&proposal, state, context),
     }
 }

@@ -3,36 +3,29 @@ use std::path::Path;
 use navarch_proto::fleet::FleetSpec;
 
 use crate::{
-    config::{self, DocumentValue, Section, Yaml},
+    config::{self, DocumentValue, Section},
     health::Policy,
-    sim::scenario::Configuration,
 };
 
 /// The only type of provider that a simulation has.
 const FAKE: &str = "fake";
 
 /// The configuration under a key: a map that is one, or a path to one.
-pub(super) fn read(section: &Section<'_>, key: &str, folder: &Path) -> Option<Configuration> {
+pub(super) fn read(section: &Section<'_>, key: &str, folder: &Path) -> Option<FleetSpec> {
     let entry = section.entry(key)?;
     let read = match &entry.node.value {
         DocumentValue::Map(_) => {
             let place = (section.key(key), entry.key_span.clone());
             let (fleet, policy) = config::read_block(section.report, place, &entry.node, folder)?;
-            let fleet = with_policy(section, key, (fleet, policy.as_deref()))?;
-            Some(Configuration { fleet, yaml: Yaml::from(&entry.node) })
+            with_policy(section, key, (fleet, policy.as_deref()))
         }
         DocumentValue::Null | DocumentValue::Scalar { .. } | DocumentValue::List(_) => {
-            let path = folder.join(section.text(key)?);
-            let name = path.display().to_string();
-            let loaded = config::load(&path).and_then(|config| {
-                let text = std::fs::read_to_string(&path);
-                let text = text.map_err(|source| config::ConfigError::Read { path, source })?;
-                Ok(Configuration { fleet: config.fleet, yaml: Yaml::read(&text, &name)? })
-            });
-            loaded.map_err(|error| section.problem(key, error.to_string())).ok()
+            let loaded = config::load(folder.join(section.text(key)?));
+            let loaded = loaded.map_err(|error| section.problem(key, error.to_string()));
+            loaded.ok().map(|config| config.fleet)
         }
     };
-    read.filter(|config| check(section, key, &config.fleet))
+    read.filter(|fleet| check(section, key, fleet))
 }
 
 fn with_policy(

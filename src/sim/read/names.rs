@@ -1,10 +1,9 @@
 use std::{collections::BTreeSet, path::Path};
 
+use navarch_proto::fleet::FleetSpec;
+
 use super::configuration;
-use crate::{
-    config::{DocumentNode, DocumentValue, Report, Section, nearest},
-    sim::scenario::Configuration,
-};
+use crate::config::{DocumentNode, DocumentValue, Report, Section, nearest};
 
 /// The pools and providers of all of a scenario's configurations.
 pub(super) struct Names {
@@ -18,7 +17,7 @@ impl Names {
     pub(super) fn of(
         report: &Report,
         document: &DocumentNode,
-        first: &Configuration,
+        first: &FleetSpec,
         folder: &Path,
     ) -> Self {
         let mut names = Self { pools: BTreeSet::new(), providers: BTreeSet::new() };
@@ -42,9 +41,9 @@ impl Names {
         names
     }
 
-    fn add(&mut self, config: &Configuration) {
-        self.pools.extend(config.fleet.pools.iter().map(|pool| pool.name.clone()));
-        self.providers.extend(config.fleet.providers.iter().map(|one| one.name.clone()));
+    fn add(&mut self, config: &FleetSpec) {
+        self.pools.extend(config.pools.iter().map(|pool| pool.name.clone()));
+        self.providers.extend(config.providers.iter().map(|one| one.name.clone()));
     }
 
     /// The pool under a key, which must be given and known.

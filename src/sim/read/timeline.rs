@@ -5,13 +5,14 @@ use crate::{
     config::{Section, Zero, format_millis},
     sim::{
         scenario::Mark,
-        step::{Choice, Count, Drought, Failure, Load, Step},
+        step::{Choice, Count, Drought, Failure, Load, Queue, Step},
     },
 };
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "at",
     "load",
+    "queue",
     "fail",
     "revive",
     "drought",
@@ -26,6 +27,9 @@ const FAILURES: [&str; 4] = ["silent", "vanish", "xid", "check"];
 
 /// Nodes of a pool at most.
 const MOST: u32 = 1_000_000;
+/// How long reported figures hold, unless the scenario says otherwise, and at most.
+const REPORT_HOLDS_MS: u64 = 300_000;
+const LONGEST_REPORT_MS: u64 = 3_600_000;
 /// How long a drain may take unless the scenario says otherwise: one hour.
 const DRAIN_DEADLINE_MS: u64 = 3_600_000;
 /// How long a target set by hand holds unless the scenario says otherwise: one hour.
@@ -77,6 +81,7 @@ fn step(mark: &Section<'_>, names: &Names, folder: &Path) -> Option<Step> {
     };
     match key {
         "load" => load(mark, names),
+        "queue" => queue(mark, names),
         "fail" => fail(mark, names),
         "revive" => Some(Step::Revive(choice(mark, "revive", names)?)),
         "drought" => Some(Step::Drought(drought(mark, "drought", names)?)),
@@ -104,6 +109,21 @@ fn load(mark: &Section<'_>, names: &Names) -> Option<Step> {
     let to = load.number("to", 0.0..=100.0);
     let over_ms = load.duration_ms("over", Zero::Allowed).unwrap_or(0);
     Some(Step::Load(Load { pool: pool?, to: to?, over_ms }))
+}
+
+fn queue(mark: &Section<'_>, names: &Names) -> Option<Step> {
+    let queue = mark.section("queue", &["pool", "depth", "pending", "ttl"])?;
+    let pool = names.pool(&queue, "pool");
+    let (depth, pending) = (queue.whole("depth", 0..=MOST), queue.whole("pending", 0..=MOST));
+    if !queue.has("depth") && !queue.has("pending") {
+        queue.missing("depth", "40");
+    }
+    let ttl_ms = queue.duration_ms("ttl", Zero::Refused).unwrap_or(REPORT_HOLDS_MS);
+    if ttl_ms > LONGEST_REPORT_MS {
+        queue.problem("ttl", "a report holds for one hour at most; report again later");
+        return None;
+    }
+    Some(Step::Queue(Queue { pool: pool?, depth, pending, ttl_ms }))
 }
 
 fn fail(mark: &Section<'_>, names: &Names) -> Option<Step> {

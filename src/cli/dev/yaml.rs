@@ -1,15 +1,13 @@
 use std::fmt::Write as _;
 
-use super::{
-    ConfigError,
-    document::{Entry, Kind, Node, Value, parse},
-    problem::Report,
+use crate::config::{
+    ConfigError, DocumentEntry, DocumentKind, DocumentNode, DocumentValue, Report, parse_document,
 };
 
 /// A YAML value that can be changed and written again. Scalars keep the text they were written as, so that
 /// `1.10` stays `1.10`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Yaml {
+pub(super) enum Yaml {
     /// No value.
     Null,
     /// A scalar as it is written, quoted where it must be.
@@ -22,25 +20,25 @@ pub(crate) enum Yaml {
 
 impl Yaml {
     /// Reads a file's text; `name` is for messages.
-    pub(crate) fn read(text: &str, name: &str) -> Result<Self, ConfigError> {
+    pub(super) fn read(text: &str, name: &str) -> Result<Self, ConfigError> {
         let report = Report::new(name, text);
-        let document = parse(&report, text);
+        let document = parse_document(&report, text);
         report.finish()?;
         Ok(document.as_ref().map_or(Self::Null, Self::from))
     }
 
     /// A text.
-    pub(crate) fn text(text: impl AsRef<str>) -> Self {
+    pub(super) fn text(text: impl AsRef<str>) -> Self {
         Self::Scalar(quoted(text.as_ref()))
     }
 
     /// A map.
-    pub(crate) fn map<const N: usize>(entries: [(&str, Self); N]) -> Self {
+    pub(super) fn map<const N: usize>(entries: [(&str, Self); N]) -> Self {
         Self::Map(entries.map(|(key, value)| (key.to_owned(), value)).into())
     }
 
     /// The value of a key; `None` where this is no map or has no such key.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Map(entries) => {
                 entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
@@ -50,7 +48,7 @@ impl Yaml {
     }
 
     /// The map under a key, made where there is none.
-    pub(crate) fn map_mut(&mut self, key: &str) -> &mut Self {
+    pub(super) fn map_mut(&mut self, key: &str) -> &mut Self {
         if !matches!(self.get(key), Some(Self::Map(_))) {
             self.set(key, Self::Map(Vec::new()));
         }
@@ -60,7 +58,7 @@ impl Yaml {
     }
 
     /// Sets a key; what is no map becomes one.
-    pub(crate) fn set(&mut self, key: &str, value: Self) {
+    pub(super) fn set(&mut self, key: &str, value: Self) {
         let entries = self.entries_mut();
         match entries.iter_mut().find(|(name, _)| name == key) {
             Some((_, old)) => *old = value,
@@ -69,12 +67,12 @@ impl Yaml {
     }
 
     /// Removes a key.
-    pub(crate) fn remove(&mut self, key: &str) {
+    pub(super) fn remove(&mut self, key: &str) {
         self.entries_mut().retain(|(name, _)| name != key);
     }
 
     /// The entries; what is no map becomes an empty one.
-    pub(crate) fn entries_mut(&mut self) -> &mut Vec<(String, Self)> {
+    pub(super) fn entries_mut(&mut self) -> &mut Vec<(String, Self)> {
         if !matches!(self, Self::Map(_)) {
             *self = Self::Map(Vec::new());
         }
@@ -85,7 +83,7 @@ impl Yaml {
     }
 
     /// The text of a file.
-    pub(crate) fn write(&self) -> String {
+    pub(super) fn write(&self) -> String {
         let mut text = String::new();
         self.write_block(0, &mut text);
         text
@@ -139,15 +137,15 @@ impl From<u16> for Yaml {
     }
 }
 
-impl From<&Node> for Yaml {
-    fn from(node: &Node) -> Self {
+impl From<&DocumentNode> for Yaml {
+    fn from(node: &DocumentNode) -> Self {
         match &node.value {
-            Value::Null => Self::Null,
-            Value::Scalar { kind: Kind::Text, text } => Self::text(text),
-            Value::Scalar { text, .. } => Self::Scalar(text.clone()),
-            Value::List(items) => Self::List(items.iter().map(Self::from).collect()),
-            Value::Map(entries) => {
-                let entry = |entry: &Entry| (entry.key.clone(), Self::from(&entry.node));
+            DocumentValue::Null => Self::Null,
+            DocumentValue::Scalar { kind: DocumentKind::Text, text } => Self::text(text),
+            DocumentValue::Scalar { text, .. } => Self::Scalar(text.clone()),
+            DocumentValue::List(items) => Self::List(items.iter().map(Self::from).collect()),
+            DocumentValue::Map(entries) => {
+                let entry = |entry: &DocumentEntry| (entry.key.clone(), Self::from(&entry.node));
                 Self::Map(entries.iter().map(entry).collect())
             }
         }
