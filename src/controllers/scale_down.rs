@@ -30,7 +30,8 @@ impl ScaleDown {
     fn plan(&self, fleet: &FleetState, now_ms: u64) -> Vec<Kind> {
         let mut steps = Vec::new();
         for spec in fleet.spec().map_or(&[][..], |spec| &spec.pools) {
-            let target = fleet.pool(&spec.name).map_or(0, |pool| pool.target);
+            let Some(pool) = fleet.pool(&spec.name).filter(|pool| !pool.paused) else { continue };
+            let target = pool.target;
             let surplus = fleet.pool_counts(&spec.name).size().saturating_sub(target) as usize;
             if surplus > 0 {
                 let candidates = self.candidates(fleet, &spec.name);

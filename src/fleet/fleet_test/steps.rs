@@ -6,10 +6,10 @@ use navarch_proto::{
         AcceptDrain, AcknowledgeCommand, AdoptMachine, ApplyFleetSpec, BeginAdoption, ClearLost,
         CordonNode, DeclareLost, DrainNode, DropExpired, EndAdoption, Envelope, ExpireCommands,
         FailInstance, FinishDrain, FleetSpec, ForgetNode, HandOutCommands, HoldPool, KeepInstance,
-        MarkDelivered, OpenSession, QueueCommand, RecordDigest, RecordOrphan, RecordPoolMetrics,
-        RecordPurchase, RecordTermination, RecordVerdict, RefuseDrain, RegisterNode,
-        RequestInstance, RequestKey, ScalePool, SetPoolTarget, TerminateInstance, UncordonNode,
-        proposal::Kind,
+        MarkDelivered, OpenSession, PausePool, QueueCommand, RecordDigest, RecordOrphan,
+        RecordPoolMetrics, RecordPurchase, RecordTermination, RecordVerdict, RefuseDrain,
+        RegisterNode, RequestInstance, RequestKey, ScalePool, SetPoolTarget, TerminateInstance,
+        UncordonNode, proposal::Kind,
     },
 };
 use proptest::prelude::*;
@@ -297,6 +297,13 @@ impl Step {
                 target,
                 reason: format!("reason {}", self.one),
                 start_cooldown: self.one > 3,
+                cause: ["", "steady", "demand"][usize::from(self.one % 3)].to_owned(),
+                inputs: None,
+            }),
+            39 => Kind::PausePool(PausePool {
+                pool,
+                paused: self.one > 2,
+                reason: format!("reason {}", self.two),
             }),
             43 | 44 => Kind::RecordPoolMetrics(RecordPoolMetrics {
                 pool,

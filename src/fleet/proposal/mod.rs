@@ -26,6 +26,7 @@ mod keep_instance;
 mod mark_delivered;
 mod matching;
 mod open_session;
+mod pause_pool;
 mod queue_command;
 mod record_digest;
 mod record_orphan;
@@ -89,6 +90,7 @@ pub(crate) fn apply(
         Kind::ScalePool(proposal) => scale_pool::apply(&proposal, state, context),
         Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),
         Kind::HoldReplacement(proposal) => hold_replacement::apply(&proposal, state, context),
+        Kind::PausePool(proposal) => pause_pool::apply(&proposal, state, context),
         Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
         Kind::RecordPoolMetrics(proposal) => record_pool_metrics::apply(&proposal, state, context),
     }

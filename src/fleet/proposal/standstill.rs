@@ -61,6 +61,7 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::KeepInstance(_)
         | Kind::RecordPoolMetrics(_)
         | Kind::ScalePool(_)
+        | Kind::PausePool(_)
         | Kind::HoldPool(_)
         | Kind::HoldReplacement(_) => Wants::Neither,
     }
