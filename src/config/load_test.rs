@@ -117,8 +117,8 @@ fn the_replica_example() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples");
     assert_eq!(replica.name, "r1");
     assert_eq!(replica.data_dir, Path::new("/var/lib/navarch"));
-    assert_eq!(replica.external_address, "navarch.example:50051");
-    assert_eq!(replica.advertise_address, "r1.navarch.example:50051");
+    assert_eq!(replica.external_address, "https://navarch.example:50051");
+    assert_eq!(replica.advertise_address, "https://r1.navarch.example:50051");
     assert_eq!(
         (replica.peer_address.as_str(), replica.advertise_peer_address.as_str()),
         (":50052", "r1.navarch.example:50052")
