@@ -3,8 +3,8 @@
 use navarch_proto::{
     api::HealthStatus,
     fleet::{
-        ClearLost, DeclareLost, DrainNode, FailureKind, Header, RecordDigest, SnapshotItem,
-        proposal::Kind, snapshot_item::Item,
+        ClearLost, DeclareLost, DrainNode, FailureKind, Header, RecordDigest, RecordObserved,
+        SnapshotItem, proposal::Kind, snapshot_item::Item,
     },
 };
 use prost::Message as _;
@@ -55,6 +55,7 @@ fn full() -> Fleet {
         kind: FailureKind::Capacity.into(),
         ..navarch_proto::fleet::FailInstance::default()
     }));
+    fleet.accept(Kind::RecordObserved(RecordObserved { event_index: 3 }));
     fleet
 }
 

@@ -6,9 +6,9 @@ use navarch_proto::{
         AcceptDrain, AcknowledgeCommand, ApplyFleetSpec, ClearLost, CordonNode, DeclareLost,
         DrainNode, DropExpired, Envelope, ExpireCommands, FailInstance, FinishDrain, FleetSpec,
         ForgetNode, HandOutCommands, HoldPool, KeepInstance, MarkDelivered, OpenSession,
-        QueueCommand, RecordDigest, RecordOrphan, RecordPurchase, RecordTermination, RecordVerdict,
-        RefuseDrain, RegisterNode, RequestInstance, RequestKey, ScalePool, SetPoolTarget,
-        TerminateInstance, UncordonNode, proposal::Kind,
+        QueueCommand, RecordDigest, RecordObserved, RecordOrphan, RecordPurchase,
+        RecordTermination, RecordVerdict, RefuseDrain, RegisterNode, RequestInstance, RequestKey,
+        ScalePool, SetPoolTarget, TerminateInstance, UncordonNode, proposal::Kind,
     },
 };
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => 1000..400_000_u64,
         1 => 10_000_000..100_000_000_u64,
     ];
-    (0..40_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
+    (0..41_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
         |(verb, one, two, three, request, guard, advance_ms)| Step {
             verb,
             one,
@@ -297,6 +297,10 @@ impl Step {
                 reason: format!("reason {}", self.one),
                 start_cooldown: self.one > 3,
             }),
+            39 => {
+                let event_index = u64::from(self.one) * u64::from(self.two);
+                Kind::RecordObserved(RecordObserved { event_index })
+            }
             _ => {
                 let reason = if self.one > 2 { "held".to_owned() } else { String::new() };
                 Kind::HoldPool(HoldPool { pool, reason })

@@ -24,6 +24,7 @@ mod matching;
 mod open_session;
 mod queue_command;
 mod record_digest;
+mod record_observed;
 mod record_orphan;
 mod record_purchase;
 mod record_termination;
@@ -80,5 +81,6 @@ pub(crate) fn apply(
         Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),
         Kind::HoldReplacement(proposal) => hold_replacement::apply(&proposal, state, context),
         Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
+        Kind::RecordObserved(proposal) => record_observed::apply(&proposal, state),
     }
 }
