@@ -26,6 +26,7 @@
 //! | [`health`] | policies that judge health reports |
 //! | [`scaling`] | how many machines a pool should have |
 //! | [`provider`], [`fake_cloud`] | clouds, and one to try things on |
+//! | [`notify`] | telling the workload system and observers about nodes |
 //! | [`config`] | the configuration file |
 //! | [`client`], [`agent`] | calling the replicas; the process on each GPU machine |
 
@@ -40,6 +41,7 @@ pub mod health;
 pub mod leader;
 pub mod ledger;
 pub mod liveness;
+pub mod notify;
 pub mod provider;
 pub mod scaling;
 pub mod server;

@@ -25,6 +25,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("health", 3),
     ("scaling", 3),
     ("provider", 3),
+    ("notify", 3),
     ("config", 2),
     ("agent", 2),
     ("client", 2),
@@ -43,7 +44,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("sled", &["cluster/"]),
     ("cel", &["src/health/", "benches/"]),
     ("nvml_wrapper", &["src/agent/"]),
-    ("reqwest", &["src/provider/", "tests/", "chaos/"]),
+    ("reqwest", &["src/provider/", "src/notify/", "tests/", "chaos/"]),
 ];
 
 fn root() -> PathBuf {
