@@ -26,12 +26,13 @@ use crate::{
         listener::{ListenError, Listener, ListenerConfig, ListenerCounts, TlsError, load_tls},
     },
     config::{Config, ReplicaConfig},
-    controllers::{self, ControllerParts, Providers},
+    controllers::{self, ControllerParts, Notifiers, Providers},
     fake_cloud::agents::{AgentOptions, SimulatedAgents},
     health::{Policy, PolicyError},
     leader::{ControllerSet, Leader, LeaderParts, Reports},
     ledger::{FleetMachine, Ledger},
     liveness::Liveness,
+    notify::{Environment, Observers},
     provider::{
         fake::{AgentBooter, NoAgents},
         registry::BuildContext,
@@ -53,6 +54,8 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// Form a new group.
     pub bootstrap: bool,
+    /// Told of nodes' health and of failed instances while this replica leads.
+    pub observers: Observers,
 }
 
 /// Why a replica stopped.
@@ -116,8 +119,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Server
     let replica = Replica::start(cluster_config(&options), parts).await?;
     let ledger = Ledger::new(Arc::new(replica.clone()), views, host.clock.clone());
     let connections = listener.counts();
-    let assembly =
-        Assembly::new(&options.config, &host, (replica, ledger), (&relayed, connections))?;
+    let assembly = Assembly::new(&options, &host, (replica, ledger), (&relayed, connections))?;
     assembly.serve(listener, &options.config, stop).await
 }
 
@@ -165,11 +167,12 @@ struct Assembly<'a> {
 
 impl<'a> Assembly<'a> {
     fn new(
-        config: &Config,
+        options: &Options,
         host: &'a Host,
         (replica, ledger): (Replica, Ledger),
         (relayed, connections): (&RelayedCalls, Arc<ListenerCounts>),
     ) -> Result<Self, ServerError> {
+        let config = &options.config;
         let closing = CancellationToken::new();
         let stopping = CancellationToken::new();
         let liveness = Arc::<Liveness>::default();
@@ -200,7 +203,7 @@ impl<'a> Assembly<'a> {
         let parts = LeaderParts {
             ledger: ledger.clone(),
             liveness: Arc::clone(&liveness),
-            controllers: controller_set(config, host, &replica, liveness, &stopping),
+            controllers: controller_set(options, host, &replica, liveness, &stopping),
             reports,
             spawner: Arc::clone(&host.spawner),
             name: config.replica.name.clone(),
@@ -356,7 +359,7 @@ fn tokens() -> Tokens {
 /// Makes the controllers of each session. The clouds are built with the first one, since machines bear the
 /// id of the cluster, which a new group has not minted before.
 fn controller_set(
-    config: &Config,
+    options: &Options,
     host: &Host,
     replica: &Replica,
     liveness: Arc<Liveness>,
@@ -366,7 +369,10 @@ fn controller_set(
     let (replica, clock, spawner) =
         (replica.clone(), host.clock.clone(), Arc::clone(&host.spawner));
     let stopping = stopping.clone();
-    let own = config.replica.clone();
+    let own = options.config.replica.clone();
+    let observers = options.observers.clone();
+    let environment: Environment = Arc::new(|name| std::env::var(name).ok());
+    let notifiers = Arc::new(Notifiers::new(clock.clone(), Arc::clone(&environment)));
     Arc::new(move || {
         let providers = providers.get_or_init(|| {
             let context = BuildContext {
@@ -375,13 +381,17 @@ fn controller_set(
                 booter: booter(&own, &clock, &spawner, &stopping),
                 voters: voters(&replica),
                 replica: own.name.clone(),
-                environment: Arc::new(|name| std::env::var(name).ok()),
+                environment: Arc::clone(&environment),
             };
             // A session is open, so the group is formed.
             let cluster_id = replica.status().cluster_id.unwrap_or_default();
             Arc::new(Providers::new(context, cluster_id))
         });
-        let (liveness, providers) = (Arc::clone(&liveness), Arc::clone(providers));
-        controllers::all(&ControllerParts { liveness, providers })
+        controllers::all(&ControllerParts {
+            liveness: Arc::clone(&liveness),
+            providers: Arc::clone(providers),
+            notifiers: Arc::clone(&notifiers),
+            observers: observers.clone(),
+        })
     })
 }

@@ -11,26 +11,40 @@
 //! | `lost_nodes` | a silent node is declared lost, a mass silence is not |
 //! | `replacer` | a lost or unhealthy machine is replaced, within its pool's budgets |
 //! | `orphans` | the providers have what the records say, and nothing else of ours |
-//! | `drainer` | a drain ends |
+//! | `drainer` | the workload system is told of a drain, and the drain ends |
+//! | `announcer` | the workload system is told of cordons and uncordons |
+//! | `observation` | observers are told of changes of health and of failed instances |
 //! | `digest` | heartbeats survive their leader |
 //! | `retention` | old records go |
 //!
 //! `providers` holds the clouds, `pace` keeps each to the rate it allows, and `calls` the calls to them that are under way; `shortage` says what pools
 //! lack, `orders` makes an order of a pool's wish; `replacement` decides what of a pool is replaced now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from a few.
+//!
+//! `notifiers` holds whom the configuration has told, `deliveries` the calls to them, `retries` when they are
+//! called again; `feed` is the journal as one observer is told it, `changes` what its events mean to observers;
+//! `refusals` knows the nodes that the workload system would not have drained.
 
+mod announcer;
 mod autoscaler;
 mod calls;
+mod changes;
+mod deliveries;
 mod digest;
 mod drainer;
+mod feed;
 mod lost_nodes;
+mod notifiers;
+mod observation;
 mod orders;
 mod orphans;
 mod pace;
 mod providers;
 mod provisioner;
+mod refusals;
 mod replacement;
 mod replacer;
 mod retention;
+mod retries;
 mod scale_down;
 mod shortage;
 mod sightings;
@@ -42,11 +56,17 @@ mod terminator;
 mod day_test;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod testing_workloads;
 
 use std::{sync::Arc, time::Duration};
 
-pub use self::providers::{Build, Providers};
-use crate::{leader::Controller, liveness::Liveness};
+use self::deliveries::Lanes;
+pub use self::{
+    notifiers::{BuildChannels, Notifiers},
+    providers::{Build, Providers},
+};
+use crate::{leader::Controller, liveness::Liveness, notify::Observers};
 
 /// How long a drain of ours may take, in milliseconds: one hour.
 const DRAIN_DEADLINE_MS: u64 = 3_600_000;
@@ -62,11 +82,16 @@ pub struct ControllerParts {
     pub liveness: Arc<Liveness>,
     /// The clouds.
     pub providers: Arc<Providers>,
+    /// Whom the configuration has told of nodes.
+    pub notifiers: Arc<Notifiers>,
+    /// Who else is told.
+    pub observers: Observers,
 }
 
 /// Fresh controllers for a session.
 pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
-    let ControllerParts { liveness, providers } = parts;
+    let ControllerParts { liveness, providers, notifiers, observers } = parts;
+    let lanes = Lanes::default();
     vec![
         Box::new(autoscaler::Autoscaler::new(Arc::clone(liveness))),
         Box::new(provisioner::Provisioner::new(Arc::clone(providers))),
@@ -76,7 +101,9 @@ pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
         Box::new(lost_nodes::LostNodes::new(Arc::clone(liveness))),
         Box::new(replacer::Replacer::new(Arc::clone(providers))),
         Box::new(orphans::Orphans::new(Arc::clone(liveness), Arc::clone(providers))),
-        Box::new(drainer::Drainer),
+        Box::new(drainer::Drainer::new(Arc::clone(notifiers), lanes.clone())),
+        Box::new(announcer::Announcer::new(Arc::clone(notifiers), lanes)),
+        Box::new(observation::Observation::new(observers.clone(), Arc::clone(notifiers))),
         Box::new(digest::Digest::new(Arc::clone(liveness))),
         Box::new(retention::Retention),
     ]

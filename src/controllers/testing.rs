@@ -19,7 +19,9 @@ use navarch_proto::{
     },
 };
 
-use super::Providers;
+use super::{
+    Notifiers, Providers, deliveries::Lanes, drainer::Drainer, testing_workloads::ScriptedWorkloads,
+};
 use crate::{
     leader::{Controller, Report, Tenure},
     ledger::{
@@ -36,6 +38,8 @@ pub(super) struct World {
     pub(super) liveness: Arc<Liveness>,
     pub(super) clouds: BTreeMap<String, Arc<ScriptedCloud>>,
     pub(super) providers: Arc<Providers>,
+    pub(super) workloads: Arc<ScriptedWorkloads>,
+    pub(super) notifiers: Arc<Notifiers>,
     pub(super) ledger: Ledger,
     pub(super) session: u64,
 }
@@ -102,8 +106,17 @@ impl World {
             "cluster-1".to_owned(),
             group.clock.clone(),
         );
-        let world =
-            Self { group, liveness, clouds, providers: Arc::new(providers), ledger, session };
+        let workloads = Arc::new(ScriptedWorkloads::new(group.clock.clone()));
+        let world = Self {
+            group,
+            liveness,
+            clouds,
+            providers: Arc::new(providers),
+            notifiers: Arc::new(workloads.notifiers()),
+            workloads,
+            ledger,
+            session,
+        };
         world.accept(Kind::ApplyFleetSpec(ApplyFleetSpec {
             spec: Some(spec),
             only_if_unset: false,
@@ -115,6 +128,10 @@ impl World {
     pub(super) fn new_session(&mut self) {
         (self.ledger, self.session) = self.group.leading(1);
         self.liveness.open_session(self.ledger.log_time_ms());
+    }
+
+    pub(super) fn drainer(&self) -> Drainer {
+        Drainer::new(Arc::clone(&self.notifiers), Lanes::default())
     }
 
     pub(super) fn cloud(&self) -> &ScriptedCloud {

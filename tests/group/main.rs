@@ -12,6 +12,7 @@
 //! | `wire` | errors and deadlines are the contract's at every replica |
 //! | `tls` | a group whose public ports speak TLS alone |
 //! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
+//! | `workloads` | a workload system is told of drains, cordons and health, and may refuse a drain |
 //!
 //! `navarch-chaos` has the long forms.
 
@@ -27,6 +28,7 @@ mod peers;
 mod pools;
 mod tls;
 mod wire;
+mod workloads;
 
 use std::{io::Write as _, time::Duration};
 

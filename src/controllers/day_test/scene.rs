@@ -16,13 +16,14 @@ use navarch_proto::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    controllers::{self, ControllerParts, Providers},
+    controllers::{self, ControllerParts, Providers, testing_workloads::ScriptedWorkloads},
     leader::{Leader, LeaderParts, Reports},
     ledger::{
         Author, Committed, Ledger, ProposeError,
         testing::{START_MS, TestGroup, propose},
     },
     liveness::Liveness,
+    notify::Observers,
     provider::{
         Machine, Provider,
         fake::{AgentBooter, AgentHandle, CloudOptions, FakeProvider},
@@ -86,6 +87,7 @@ impl Scene {
             Arc::clone(&spawner),
             Arc::new(booter),
         ));
+        let workloads = Arc::new(ScriptedWorkloads::new(group.clock.clone()));
         let stop = CancellationToken::new();
         for (id, replica) in (1..).zip(&*replicas) {
             let cloud = Arc::clone(&cloud);
@@ -93,7 +95,12 @@ impl Scene {
             let (id_of_cluster, clock) = ("cluster-1".to_owned(), group.clock.clone());
             let providers = Arc::new(Providers::built_by(build, id_of_cluster, clock));
             let liveness = Arc::clone(&replica.liveness);
-            let parts = ControllerParts { liveness: Arc::clone(&liveness), providers };
+            let parts = ControllerParts {
+                liveness: Arc::clone(&liveness),
+                providers,
+                notifiers: Arc::new(workloads.notifiers()),
+                observers: Observers::default(),
+            };
             let parts = LeaderParts {
                 ledger: replica.ledger.clone(),
                 liveness,
