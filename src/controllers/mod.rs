@@ -17,7 +17,8 @@
 //! | `digest` | heartbeats survive their leader |
 //! | `retention` | old records go |
 //!
-//! `providers` holds the clouds, `pace` keeps each to the rate it allows, and `calls` the calls to them that are under way; `shortage` says what pools
+//! `providers` holds the clouds, `pace` keeps each to the rate it allows, `offers` knows what it
+//! rents out, and `calls` the calls to them that are under way; `shortage` says what pools
 //! lack, `orders` makes an order of a pool's wish; `replacement` decides what of a pool is replaced now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from a few.
 //!
 //! `notifiers` holds whom the configuration has told, `deliveries` the calls to them, `retries` when they are
@@ -35,6 +36,7 @@ mod feed;
 mod lost_nodes;
 mod notifiers;
 mod observation;
+mod offers;
 mod orders;
 mod orphans;
 mod pace;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use navarch_fleet::{BackoffKey, FleetState, LogTime, ProviderName};
-use navarch_proto::fleet::{PoolProvider, PoolSpec, RequestInstance};
+use navarch_proto::fleet::{PoolProvider, PoolSpec, ProviderSpec, RequestInstance};
 
-use super::Providers;
+use super::{Providers, offers::Offer};
 use crate::provider::{
     OrderSpec,
     catalogue::{ProviderKind, provider_type},
@@ -28,16 +28,55 @@ struct Place<'a> {
     instance_type: String,
 }
 
+/// What the next order of a pool goes by; it moves on with each order of a pass.
+pub(super) struct Turn<'a> {
+    /// The pool's orders ever, those of the present pass included.
+    count: u64,
+    /// The pool's zones and how many of its machines each has, those on order included.
+    zones: Vec<(&'a str, u32)>,
+}
+
+impl<'a> Turn<'a> {
+    /// Before the first order of a pass.
+    pub(super) fn first(fleet: &FleetState, pool: &'a PoolSpec) -> Self {
+        let count = fleet.pool(&pool.name).map_or(0, |pool| pool.choices);
+        let mut zones: Vec<_> = pool.zones.iter().map(|zone| (zone.as_str(), 0)).collect();
+        // With one zone or none there is nothing to spread.
+        if zones.len() > 1 {
+            for instance in fleet.instances_in_pool(&pool.name).filter(|one| one.is_live()) {
+                if let Some((_, count)) =
+                    zones.iter_mut().find(|(zone, _)| **zone == *instance.zone)
+                {
+                    *count += 1;
+                }
+            }
+        }
+        Self { count, zones }
+    }
+
+    /// The zone with the fewest machines, the first of several.
+    fn zone(&self) -> Option<&'a str> {
+        self.zones.iter().min_by_key(|(_, count)| *count).map(|(zone, _)| *zone)
+    }
+
+    fn ordered(&mut self, zone: &str) {
+        self.count += 1;
+        if let Some((_, count)) = self.zones.iter_mut().find(|(name, _)| *name == zone) {
+            *count += 1;
+        }
+    }
+}
+
 impl Market<'_> {
-    /// The order for one more machine of `pool`, or why none can be made now. `turn` counts the pool's
-    /// orders, those of the present pass included.
+    /// The order for one more machine of `pool`, or why none can be made now.
     pub(super) fn order(
         &self,
         pool: &PoolSpec,
         instance_id: &str,
-        turn: u64,
+        turn: &mut Turn<'_>,
     ) -> Result<RequestInstance, String> {
         let place = self.choose(pool, turn)?;
+        turn.ordered(&place.zone);
         let mut labels = BTreeMap::from_iter(pool.labels.clone());
         labels.insert(labels::CLUSTER.to_owned(), self.providers.cluster_id().to_owned());
         labels.insert(labels::POOL.to_owned(), pool.name.clone());
@@ -67,21 +106,17 @@ impl Market<'_> {
 
     /// The first place, in the order of the pool's strategy, that can be asked and is not backing off. Each
     /// is the fallback of the one before.
-    fn choose<'p>(&self, pool: &'p PoolSpec, turn: u64) -> Result<Place<'p>, String> {
+    fn choose<'p>(&self, pool: &'p PoolSpec, turn: &Turn<'_>) -> Result<Place<'p>, String> {
         if let Some(bootstrap) = &pool.bootstrap
             && !bootstrap.setup_commands.is_empty()
         {
             return Err("setup_commands need SSH bootstrap, which is not built yet".to_owned());
         }
         let strategy: Strategy = pool.strategy.parse().map_err(|error| format!("{error}"))?;
-        let candidate = |entry: &PoolProvider| Candidate {
-            priority: entry.priority,
-            weight: entry.weight,
-            ..Candidate::default()
-        };
+        let candidate = |entry| self.candidate(pool, entry);
         let candidates: Vec<Candidate> = pool.providers.iter().map(candidate).collect();
         let mut refusals = Vec::new();
-        for index in rank(strategy, &candidates, turn) {
+        for index in rank(strategy, &candidates, turn.count) {
             match self.places(pool, &pool.providers[index], turn) {
                 Ok(places) => {
                     for place in places {
@@ -103,6 +138,17 @@ impl Market<'_> {
         Err(refusals.join("; "))
     }
 
+    fn candidate(&self, pool: &PoolSpec, entry: &PoolProvider) -> Candidate {
+        let provider = self.providers.get(self.fleet, &entry.name).ok();
+        let offer =
+            self.fleet.provider_spec(&entry.name).zip(provider).and_then(|(spec, cloud)| {
+                let wanted = instance_type(pool, entry, spec).ok()?;
+                Some(cloud.offer(wanted, regions(pool, entry, spec)))
+            });
+        let Offer { price_per_hour, available } = offer.unwrap_or_default();
+        Candidate { priority: entry.priority, weight: entry.weight, price_per_hour, available }
+    }
+
     fn backs_off(&self, place: &Place<'_>) -> bool {
         // A name that is no provider's name is refused with the order, in words.
         let Ok(provider) = ProviderName::new(&place.provider.name) else { return false };
@@ -115,32 +161,20 @@ impl Market<'_> {
         self.fleet.backoff(&key).is_some_and(|backoff| backoff.until > self.now)
     }
 
-    /// The places of one provider: its regions in their order, zones in turn.
+    /// The places of one provider: its regions in their order, in the zone that has the fewest machines.
     fn places<'p>(
         &self,
         pool: &PoolSpec,
         entry: &'p PoolProvider,
-        turn: u64,
+        turn: &Turn<'_>,
     ) -> Result<Vec<Place<'p>>, String> {
         let Some(spec) = self.fleet.provider_spec(&entry.name) else {
             return Err(format!("provider {:?} is not configured", entry.name));
         };
         self.providers.get(self.fleet, &entry.name)?;
-        let kind: ProviderKind = spec.r#type.parse().map_err(|error| format!("{error}"))?;
-        let wanted =
-            if entry.instance_type.is_empty() { &pool.instance_type } else { &entry.instance_type };
-        let instance_type = provider_type(kind, wanted).map_err(|error| error.to_string())?;
-        let default_region = if pool.region.is_empty() { &spec.region } else { &pool.region };
-        let regions = if entry.regions.is_empty() {
-            std::slice::from_ref(default_region)
-        } else {
-            &entry.regions
-        };
-        let turn = usize::try_from(turn % 1_000_000).unwrap_or_default();
-        let zone = match turn.checked_rem(pool.zones.len()) {
-            Some(index) => pool.zones[index].clone(),
-            None => spec.zone.clone(),
-        };
+        let instance_type = instance_type(pool, entry, spec)?;
+        let regions = regions(pool, entry, spec);
+        let zone = turn.zone().map_or_else(|| spec.zone.clone(), ToOwned::to_owned);
         let place = |region: &String| Place {
             provider: entry,
             region: region.clone(),
@@ -149,4 +183,26 @@ impl Market<'_> {
         };
         Ok(regions.iter().map(place).collect())
     }
+}
+
+/// The provider's own name of the type that the pool wants there.
+fn instance_type<'a>(
+    pool: &'a PoolSpec,
+    entry: &'a PoolProvider,
+    spec: &ProviderSpec,
+) -> Result<&'a str, String> {
+    let kind: ProviderKind = spec.r#type.parse().map_err(|error| format!("{error}"))?;
+    let wanted =
+        if entry.instance_type.is_empty() { &pool.instance_type } else { &entry.instance_type };
+    provider_type(kind, wanted).map_err(|error| error.to_string())
+}
+
+/// The regions that the pool may use there, in their order.
+fn regions<'a>(
+    pool: &'a PoolSpec,
+    entry: &'a PoolProvider,
+    spec: &'a ProviderSpec,
+) -> &'a [String] {
+    let default_region = if pool.region.is_empty() { &spec.region } else { &pool.region };
+    if entry.regions.is_empty() { std::slice::from_ref(default_region) } else { &entry.regions }
 }

@@ -6,6 +6,7 @@ use std::{
 use navarch_host::{Clock, Moment};
 use navarch_proto::fleet::ProviderSpec;
 
+use super::offers::{Offer, Offers};
 use crate::provider::{Provider, ProviderError};
 
 /// Calls a second where the configuration says nothing: what large clouds allow for reads and small ones for all.
@@ -26,6 +27,7 @@ pub(super) struct Paced {
     /// From one call to the next, at the configured rate.
     step: Duration,
     bucket: Mutex<Bucket>,
+    offers: Offers,
 }
 
 /// A token bucket, told by time (the "generic cell rate algorithm"): a second's worth of calls may be made at once
@@ -47,6 +49,7 @@ impl Paced {
             step: Duration::from_secs(1) / or(spec.max_calls_per_second, CALLS_PER_SECOND),
             clock,
             bucket: Mutex::new(Bucket { paid_until: now, closed_until: now }),
+            offers: Offers::default(),
         }
     }
 
@@ -55,6 +58,17 @@ impl Paced {
         let at = self.reserve(self.clock.now());
         self.clock.sleep_until(at).await;
         &*self.provider
+    }
+
+    /// Asks what the cloud rents out, unless that is known.
+    pub(super) async fn refresh_offers(&self) {
+        let ask = async { self.heed(self.turn().await.instance_types().await) };
+        self.offers.refresh(&self.clock, ask).await;
+    }
+
+    /// What the cloud said last of `instance_type` in any of `regions`.
+    pub(super) fn offer(&self, instance_type: &str, regions: &[String]) -> Offer {
+        self.offers.of(instance_type, regions, self.clock.now())
     }
 
     /// Hands an answer on; one that asks for a pause keeps all later calls away for it.

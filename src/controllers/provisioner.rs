@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use navarch_fleet::{FleetState, Instance, InstanceState, LogTime, ProviderName};
 use navarch_host::Moment;
 use navarch_proto::fleet::{
@@ -51,6 +52,9 @@ impl Provisioner {
     /// Logs the orders that pools lack.
     async fn request(&mut self, tenure: &Tenure, report: &mut Report) {
         let fleet = tenure.view().fleet;
+        let wanted = shortage::offers_wanted(&fleet).into_iter();
+        let clouds = wanted.filter_map(|name| self.providers.get(&fleet, name).ok());
+        join_all(clouds.map(async |cloud| cloud.refresh_offers().await)).await;
         let now = LogTime::from_ms(tenure.now_ms());
         let market = Market { fleet: &fleet, providers: &self.providers, now };
         let clock = tenure.ledger().clock();

@@ -3,7 +3,7 @@ use navarch_proto::fleet::{HoldPool, ScalePool};
 
 use super::*;
 use crate::{
-    controllers::testing::{Call, OrderAnswer, World, pool},
+    controllers::testing::{Call, OrderAnswer, World, pool, pool_provider},
     ledger::LocalFault,
 };
 
@@ -228,4 +228,30 @@ async fn it_looks_often_while_something_waits() {
     let scale = ScalePool { pool: "a".to_owned(), target: 2, hold_until_ms: 0 };
     world.accept(Kind::ScalePool(scale));
     assert_eq!(period(), BUSY_PERIOD);
+}
+
+/// Without it `strategy: cost` and `availability` would be the order of the file under another name.
+#[tokio::test(flavor = "current_thread")]
+async fn prices_and_availability_choose_the_provider() {
+    // What `cloud` and `other` offer, and who is asked.
+    let table = [
+        ("cost", (3.0, true), (2.0, true), "other"),
+        ("cost", (2.0, true), (3.0, true), "cloud"),
+        ("cost", (0.0, true), (9.0, true), "other"),
+        ("availability", (1.0, false), (9.0, true), "other"),
+        ("availability", (1.0, true), (9.0, true), "cloud"),
+        ("priority", (3.0, false), (2.0, true), "cloud"),
+    ];
+    for (strategy, cloud, other, expected) in table {
+        let mut pool = pool("a", 1, 3);
+        pool.strategy = strategy.to_owned();
+        pool.providers = ["cloud", "other"].map(pool_provider).to_vec();
+        let world = World::new(vec![pool]);
+        world.clouds["cloud"].offer(cloud.0, cloud.1);
+        world.clouds["other"].offer(other.0, other.1);
+        world.reconcile(&mut Provisioner::new(Arc::clone(&world.providers)));
+        let fleet = world.fleet();
+        let ordered: Vec<_> = fleet.instances().map(|one| one.provider.to_string()).collect();
+        assert_eq!(ordered, [expected], "{strategy}");
+    }
 }

@@ -7,7 +7,7 @@ use navarch_proto::fleet::{
 
 use super::{
     replacer::{Case, case, retire},
-    shortage::Market,
+    shortage::{Market, Turn},
 };
 
 /// Of a pool's target, what may be out of service for replacement at once, percent, at least one machine.
@@ -86,8 +86,7 @@ impl<N: FnMut() -> String> Round<'_, N> {
         if let Some(mass) = mass(self.market.fleet, spec) {
             return mass;
         }
-        let pool = self.market.fleet.pool(&spec.name);
-        let mut turn = pool.map_or(0, |pool| pool.choices);
+        let mut turn = Turn::first(self.market.fleet, spec);
         for case in fresh {
             let at_once =
                 if case.is_lost() { &mut budget.lost_at_once } else { &mut budget.at_once };
@@ -99,11 +98,10 @@ impl<N: FnMut() -> String> Round<'_, N> {
             }
             if budget.room > 0 {
                 let id = (self.new_id)();
-                match self.market.order(spec, &id, turn) {
+                match self.market.order(spec, &id, &mut turn) {
                     Ok(order) => self.steps.push(in_place_of(case, order)),
                     Err(reason) => return reason,
                 }
-                turn += 1;
                 budget.room -= 1;
             } else {
                 self.steps.extend(retire(case, self.now_ms));

@@ -1,10 +1,12 @@
 //! What pools lack, as orders to log; pure but for the ids.
 
+use std::collections::BTreeSet;
+
 use navarch_fleet::{FleetState, PoolCounts};
 use navarch_proto::fleet::{HoldPool, PoolSpec, proposal::Kind};
 use uuid::Builder;
 
-pub(super) use super::orders::Market;
+pub(super) use super::orders::{Market, Turn};
 
 /// Orders that one pass logs at most; the next pass goes on.
 const ORDERS_PER_PASS: usize = 256;
@@ -29,6 +31,16 @@ pub(super) fn plan(market: &Market<'_>, mut new_id: impl FnMut() -> String) -> V
         steps
     };
     spec.pools.iter().flat_map(plan_pool).collect()
+}
+
+/// Providers that the choice of pools below their targets goes by what they offer.
+pub(super) fn offers_wanted(fleet: &FleetState) -> BTreeSet<&str> {
+    let specs = fleet.spec().map_or(&[][..], |spec| &spec.pools);
+    let by_offer = |pool: &&PoolSpec| {
+        matches!(pool.strategy.as_str(), "cost" | "availability") && missing(fleet, pool) > 0
+    };
+    let pools = specs.iter().filter(by_offer);
+    pools.flat_map(|pool| pool.providers.iter().map(|entry| entry.name.as_str())).collect()
 }
 
 /// Whether any pool is below its target.
@@ -57,10 +69,14 @@ fn orders(
     let missing = missing(market.fleet, pool);
     let room = room(market.fleet.pool_counts(&pool.name), pool);
     let held = if room < missing { FULL.to_owned() } else { String::new() };
-    let choices = market.fleet.pool(&pool.name).map_or(0, |pool| pool.choices);
     let mut orders = Vec::new();
-    for turn in (choices..).take(missing.min(room) as usize).take(limit) {
-        match market.order(pool, &new_id(), turn) {
+    let count = (missing.min(room) as usize).min(limit);
+    if count == 0 {
+        return (orders, held);
+    }
+    let mut turn = Turn::first(market.fleet, pool);
+    for _ in 0..count {
+        match market.order(pool, &new_id(), &mut turn) {
             Ok(order) => orders.push(Kind::RequestInstance(order)),
             Err(reason) => return (orders, reason),
         }

@@ -241,3 +241,37 @@ async fn an_order_names_everything() {
         r#"{"name":"i-1","instance_type":"h100-8x","region":"eu","zone":"eu-a","ssh_keys":[],"labels":{"navarch.cluster":"cluster-1","navarch.instance":"i-1","navarch.pool":"a","navarch.provider":"cloud","team":"red"},"user_data":""}"#
     );
 }
+
+/// Without it the machines of a pool would end up in one zone, which may fail as a whole.
+#[tokio::test(flavor = "current_thread")]
+async fn machines_are_spread_over_zones() {
+    let mut zoned = pool("a", 0, 9);
+    zoned.zones = ["eu-a", "eu-b", "eu-c"].map(str::to_owned).to_vec();
+    let world = World::new(vec![zoned]);
+    let zones = |world: &World| -> Vec<String> {
+        let planned = steps(world);
+        let zone = |step: &Kind| match step {
+            Kind::RequestInstance(order) => Some(order.zone.clone()),
+            _ => None,
+        };
+        planned.iter().filter_map(zone).collect()
+    };
+    let machine = |id: &str, zone: &str| {
+        world.order(id, "a");
+        world.accept(Kind::RecordPurchase(navarch_proto::fleet::RecordPurchase {
+            instance_id: id.to_owned(),
+            provider_ref: format!("m-{id}"),
+            zone: zone.to_owned(),
+            ..Default::default()
+        }));
+    };
+    for (id, zone) in [("i1", "eu-a"), ("i2", "eu-a"), ("i3", "eu-c")] {
+        machine(id, zone);
+    }
+    world.accept(Kind::ScalePool(navarch_proto::fleet::ScalePool {
+        pool: "a".to_owned(),
+        target: 7,
+        hold_until_ms: 0,
+    }));
+    assert_eq!(zones(&world), ["eu-b", "eu-b", "eu-c", "eu-a"]);
+}

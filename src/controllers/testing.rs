@@ -302,6 +302,7 @@ struct Script {
     ends: VecDeque<Result<Termination, ProviderError>>,
     sights: VecDeque<Option<MachineState>>,
     listing: Option<Vec<Machine>>,
+    offers: Vec<InstanceType>,
 }
 
 /// A call that came.
@@ -338,6 +339,13 @@ impl ScriptedCloud {
 
     pub(super) fn answer_sights(&self, answers: impl IntoIterator<Item = Option<MachineState>>) {
         self.script.lock().unwrap().sights.extend(answers);
+    }
+
+    /// What is offered from now on: the type that tests order.
+    pub(super) fn offer(&self, price_per_hour: f64, available: bool) {
+        let name = "h100-8x";
+        let json = serde_json::json!({ "name": name, "price_per_hour": price_per_hour, "available": available });
+        self.script.lock().unwrap().offers = vec![serde_json::from_value(json).unwrap()];
     }
 
     /// What is listed from now on.
@@ -394,6 +402,6 @@ impl Provider for ScriptedCloud {
     }
 
     async fn instance_types(&self) -> Result<Vec<InstanceType>, ProviderError> {
-        Ok(Vec::new())
+        Ok(self.script.lock().unwrap().offers.clone())
     }
 }
