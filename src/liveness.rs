@@ -1,13 +1,18 @@
 //! Who was heard from when. Heartbeats cost no log entry: they stop here, in the leader's memory, and a
 //! compact digest of them enters the log every few seconds, so that a successor starts with history.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use navarch_fleet::{FleetState, LastSeen, LogTime, NodeNumber};
 use navarch_proto::{api::NodeMetrics, fleet::Settings};
 
 /// Nodes in one digest entry at most: about 200 KiB.
 const DIGEST_CHUNK: usize = 20_000;
+/// Node ids remembered that beat and are not registered, at most.
+const MAX_UNKNOWN: usize = 10_000;
 /// Stands for "no GPU reported".
 pub const UTILIZATION_UNKNOWN: u8 = u8::MAX;
 
@@ -21,6 +26,8 @@ pub struct Liveness {
 struct Memory {
     session_opened_ms: u64,
     beats: Vec<Beat>,
+    /// Who beats without being registered; kept only while a restored fleet asks.
+    unknown: BTreeSet<String>,
 }
 
 /// What is remembered of one node.
@@ -53,6 +60,7 @@ impl Liveness {
         let old = {
             let mut memory = self.lock();
             memory.session_opened_ms = opened_ms;
+            memory.unknown.clear();
             std::mem::take(&mut memory.beats)
         };
         drop(old);
@@ -78,6 +86,20 @@ impl Liveness {
             memory.beats.resize(index + 1, Beat::default());
         }
         memory.beats[index] = beat;
+    }
+
+    /// Notes a heartbeat of a node that is not registered, in an answer to which its agent is told so.
+    pub fn beat_unknown(&self, node_id: &str) {
+        let mut memory = self.lock();
+        if memory.unknown.len() < MAX_UNKNOWN && !memory.unknown.contains(node_id) {
+            memory.unknown.insert(node_id.to_owned());
+        }
+    }
+
+    /// Those of them that have not registered since: old agents never do.
+    pub fn unknown_agents(&self, fleet: &FleetState) -> Vec<String> {
+        let memory = self.lock();
+        memory.unknown.iter().filter(|id| fleet.node(id).is_none()).cloned().collect()
     }
 
     /// What this session knows of a node.
@@ -240,6 +262,18 @@ mod tests {
             liveness.take_digest()[0].iter().map(|line| (line.number, line.seen_ms)).collect();
         assert_eq!(seen, [(1, 1_000), (2, 3_000)]);
         assert!(liveness.take_digest().is_empty());
+    }
+
+    /// Without it agents that never register again would go unnoticed after a restore.
+    #[test]
+    fn who_beats_without_being_registered_is_remembered_for_a_session() {
+        let liveness = Liveness::default();
+        for id in ["n-2", "n-1", "n-2"] {
+            liveness.beat_unknown(id);
+        }
+        assert_eq!(liveness.unknown_agents(&FleetState::default()), ["n-1", "n-2"]);
+        liveness.open_session(1);
+        assert!(liveness.unknown_agents(&FleetState::default()).is_empty());
     }
 
     /// Without it a new leader would take beats of its earlier tenure for beats of this one.

@@ -2,15 +2,10 @@
 //! told to stop, and takes it apart in an order that loses no call: hand leadership over, close the port,
 //! stop the log.
 
+mod controller_set;
 mod seed;
 
-use std::{
-    num::NonZero,
-    path::PathBuf,
-    sync::{Arc, OnceLock},
-    thread,
-    time::Duration,
-};
+use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use navarch_cluster::{FatalHook, Replica, ReplicaParts, StartError, StopReason};
 use navarch_host::{Clock, Spawner, SystemSpawner, TaskHandle};
@@ -26,17 +21,11 @@ use crate::{
         listener::{ListenError, Listener, ListenerConfig, ListenerCounts, TlsError, load_tls},
     },
     config::{Config, ReplicaConfig},
-    controllers::{self, ControllerParts, Notifiers, Providers},
-    fake_cloud::agents::{AgentOptions, SimulatedAgents},
     health::{Policy, PolicyError},
-    leader::{ControllerSet, Leader, LeaderParts, Reports},
+    leader::{Leader, LeaderParts, Reports},
     ledger::{FleetMachine, Ledger},
     liveness::Liveness,
-    notify::{Environment, Observers},
-    provider::{
-        fake::{AgentBooter, NoAgents},
-        registry::BuildContext,
-    },
+    notify::Observers,
 };
 
 /// How long a stopping leader tries to hand over.
@@ -203,7 +192,13 @@ impl<'a> Assembly<'a> {
         let parts = LeaderParts {
             ledger: ledger.clone(),
             liveness: Arc::clone(&liveness),
-            controllers: controller_set(options, host, &replica, liveness, &stopping),
+            controllers: controller_set::make(
+                options,
+                host,
+                (&replica, &ledger),
+                liveness,
+                &stopping,
+            ),
             reports,
             spawner: Arc::clone(&host.spawner),
             name: config.replica.name.clone(),
@@ -281,7 +276,8 @@ fn client_runtimes(spawner: &dyn Spawner) -> Result<Vec<Arc<dyn Spawner>>, Start
 const SERVICES: [&str; 3] =
     ["navarch.ControlPlaneService", "navarch.OperatorService", "navarch.ReplicaService"];
 
-fn cluster_config(options: &Options) -> navarch_cluster::ReplicaConfig {
+/// The replica of `options` as the group knows it.
+pub(crate) fn cluster_config(options: &Options) -> navarch_cluster::ReplicaConfig {
     let replica = &options.config.replica;
     let data_dir = options.data_dir.clone().unwrap_or_else(|| replica.data_dir.clone());
     let mut config =
@@ -321,32 +317,6 @@ async fn stopped(replica: &Replica) -> StopReason {
     }
 }
 
-/// Boots simulated agents that call this very replica, for machines of the `fake` provider.
-fn booter(
-    own: &ReplicaConfig,
-    clock: &Clock,
-    spawner: &Arc<dyn Spawner>,
-    stop: &CancellationToken,
-) -> Arc<dyn AgentBooter> {
-    let local = match own.address.rsplit_once(':') {
-        Some(("" | "0.0.0.0" | "[::]", port)) => format!("127.0.0.1:{port}"),
-        _ => own.address.clone(),
-    };
-    let scheme = if own.public_tls.is_some() { "https" } else { "http" };
-    let mut options = AgentOptions::new(vec![format!("{scheme}://{local}")]);
-    // They call the process that they are in, under an address that its certificate need not name.
-    options.insecure = true;
-    options.token = tokens().agent.or_else(|| tokens().operator);
-    let (clock, spawner) = (clock.clone(), Arc::clone(spawner));
-    match SimulatedAgents::start(options, Arc::default(), clock, spawner, stop.clone()) {
-        Ok(agents) => Arc::new(agents),
-        Err(error) => {
-            tracing::error!(%error, "the fake provider's machines run without agents");
-            Arc::new(NoAgents)
-        }
-    }
-}
-
 /// Secrets come from the environment alone, and never enter the log.
 fn tokens() -> Tokens {
     let secret = |name| {
@@ -354,44 +324,4 @@ fn tokens() -> Tokens {
         value.map(SecretString::from)
     };
     Tokens { operator: secret("NAVARCH_AUTH_TOKEN"), agent: secret("NAVARCH_AGENT_TOKEN") }
-}
-
-/// Makes the controllers of each session. The clouds are built with the first one, since machines bear the
-/// id of the cluster, which a new group has not minted before.
-fn controller_set(
-    options: &Options,
-    host: &Host,
-    replica: &Replica,
-    liveness: Arc<Liveness>,
-    stopping: &CancellationToken,
-) -> ControllerSet {
-    let providers = OnceLock::new();
-    let (replica, clock, spawner) =
-        (replica.clone(), host.clock.clone(), Arc::clone(&host.spawner));
-    let stopping = stopping.clone();
-    let own = options.config.replica.clone();
-    let observers = options.observers.clone();
-    let environment: Environment = Arc::new(|name| std::env::var(name).ok());
-    let notifiers = Arc::new(Notifiers::new(clock.clone(), Arc::clone(&environment)));
-    Arc::new(move || {
-        let providers = providers.get_or_init(|| {
-            let context = BuildContext {
-                clock: clock.clone(),
-                spawner: Arc::clone(&spawner),
-                booter: booter(&own, &clock, &spawner, &stopping),
-                voters: voters(&replica),
-                replica: own.name.clone(),
-                environment: Arc::clone(&environment),
-            };
-            // A session is open, so the group is formed.
-            let cluster_id = replica.status().cluster_id.unwrap_or_default();
-            Arc::new(Providers::new(context, cluster_id))
-        });
-        controllers::all(&ControllerParts {
-            liveness: Arc::clone(&liveness),
-            providers: Arc::clone(providers),
-            notifiers: Arc::clone(&notifiers),
-            observers: observers.clone(),
-        })
-    })
 }

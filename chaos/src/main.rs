@@ -129,6 +129,9 @@ enum Command {
         /// Crash points at most [default: all that are passed]
         #[arg(long)]
         points: Option<usize>,
+        /// How long points that nobody has passed yet are waited for
+        #[arg(long, default_value = "10m", value_parser = duration)]
+        limit: Duration,
         /// How long leaders are killed at random afterwards
         #[arg(long, default_value = "1m", value_parser = duration)]
         random: Duration,
@@ -201,8 +204,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::FleetOptions { nodes, interval, duration, clients, judge };
             tell(&runs::fleet(&host, group, options).await?, format)
         }
-        Command::Steps { points, random } => {
-            let options = runs::StepsOptions { points, random };
+        Command::Steps { points, limit, random } => {
+            let options = runs::StepsOptions { points, limit, random };
             tell(&runs::steps(&host, group, options).await?, format)
         }
         Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),

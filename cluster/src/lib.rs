@@ -12,6 +12,7 @@
 //! | `transport`, `tls` | the peer port, and certificates for it |
 //! | `context` | what all parts of one replica share |
 //! | `state_machine` | the door to the state that is agreed on |
+//! | `export`, `saved_snapshot`, `restore`, `presence` | snapshots for people: from a group to a file, and from a file to a new group |
 //! | `storage`, `log_store`, `snapshot_store`, `directory` | the log, snapshots, and the data directory |
 //! | `types`, `group`, `codec` | openraft's types, its handle, and the same as messages |
 //! | `error`, `fatal` | why a store fails, and what happens then |
@@ -21,12 +22,14 @@ mod config;
 mod context;
 mod directory;
 mod error;
+mod export;
 mod fatal;
 mod formation;
 mod group;
 mod leadership;
 mod log_store;
 mod membership;
+mod presence;
 mod proposer;
 mod raft_start;
 mod read_index;
@@ -35,6 +38,8 @@ mod removal;
 mod replica;
 mod replica_error;
 mod replica_id;
+mod restore;
+mod saved_snapshot;
 mod snapshot_store;
 mod start;
 mod state_machine;
@@ -53,11 +58,16 @@ pub use error::StoreError;
 pub use fatal::FatalHook;
 pub use leadership::Leadership;
 pub use log_store::{LogSyncs, MemoryDisk};
+pub use presence::{Answering, Presence, who_answers};
 pub use proposer::Applied;
 pub use relay::RelayHandler;
 pub use replica::{Replica, ReplicaParts};
-pub use replica_error::{MembershipError, ProposeError, ReadError, RelayError, StartError};
+pub use replica_error::{
+    ExportError, MembershipError, ProposeError, ReadError, RelayError, StartError,
+};
 pub use replica_id::ReplicaId;
+pub use restore::{RestoreError, restore};
+pub use saved_snapshot::{SavedSnapshot, SavedSnapshotError, SnapshotInfo, SnapshotReplica};
 pub use state_machine::{ApplyFault, Image, InstallError, StateMachine};
 pub use status::{GroupStatus, ReplicaStatus, Role};
 pub use tls::{TlsError, TlsInitError, TlsInitReport, init_tls};

@@ -1,19 +1,23 @@
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures::Stream;
 use navarch_host::{Clock, Moment, Spawner};
 use tokio::sync::watch;
 
 use crate::{
     config::ReplicaConfig,
     context::{Context, StopReason},
+    export::Exporter,
     fatal::FatalHook,
     leadership::{Leadership, quorum_acknowledged_within},
     membership::Membership,
     proposer::{Applied, Proposer},
     read_index::ReadIndexer,
     relay::{RelayClient, RelayHandler},
-    replica_error::{MembershipError, ProposeError, ReadError, RelayError, StartError},
+    replica_error::{
+        ExportError, MembershipError, ProposeError, ReadError, RelayError, StartError,
+    },
     replica_id::ReplicaId,
     start::{self, Started},
     state_machine::StateMachine,
@@ -47,6 +51,7 @@ struct Inner {
     reads: Arc<ReadIndexer>,
     relay: RelayClient,
     membership: Arc<Membership>,
+    exporter: Exporter,
     started: Started,
 }
 
@@ -63,6 +68,7 @@ impl Replica {
                 reads: services.reads,
                 relay: services.relay,
                 membership: services.membership,
+                exporter: services.exporter,
                 started,
             }),
         })
@@ -77,6 +83,15 @@ impl Replica {
     /// index up to which. Many calls share one round to a quorum.
     pub async fn read_index(&self, deadline: Moment) -> Result<u64, ReadError> {
         self.inner.reads.read(deadline).await
+    }
+
+    /// A snapshot of what this replica has applied, as the chunks of a file, for people: the replica keeps none
+    /// of it. One at a time.
+    pub async fn export_snapshot(
+        &self,
+        deadline: Moment,
+    ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, ExportError> {
+        self.inner.exporter.export(deadline).await
     }
 
     /// Carries `body` to the leader's relay handler, one hop, and returns its answer.

@@ -101,6 +101,28 @@ pub enum ProposeError {
     Stopping,
 }
 
+/// Why no snapshot was handed out.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// It belongs to no group yet.
+    #[error("this replica belongs to no group yet; ask another")]
+    NotFormed,
+    /// Each takes disk and processor time.
+    #[error(
+        "another snapshot is being handed out; try again when it is done, or ask another replica"
+    )]
+    Busy,
+    /// The state machine did not answer in time.
+    #[error("the state was not handed out in time; try again, or ask another replica")]
+    Late,
+    /// It could not be written beside the replica's own snapshots, or not read back.
+    #[error("the snapshot could not be written: {0}")]
+    Store(#[from] StoreError),
+    /// This replica is shutting down or was removed.
+    #[error("this replica is stopping")]
+    Stopping,
+}
+
 /// Why a read cannot be served up to date.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {

@@ -7,6 +7,7 @@ use crate::{
     config::{ReplicaConfig, StorageKind},
     context::{Context, ContextParts, StopReason},
     directory::Expected,
+    export::Exporter,
     formation::PlanFile,
     log_store::{SledOptions, StoreHost},
     membership::Membership,
@@ -30,6 +31,7 @@ pub(crate) struct Services {
     pub(crate) reads: Arc<ReadIndexer>,
     pub(crate) relay: RelayClient,
     pub(crate) membership: Arc<Membership>,
+    pub(crate) exporter: Exporter,
 }
 
 impl Services {
@@ -38,6 +40,7 @@ impl Services {
         Self {
             reads: Arc::new(ReadIndexer::start(Arc::clone(context))),
             relay: RelayClient::start(Arc::clone(context)),
+            exporter: Exporter::new(Arc::clone(context)),
             membership: Arc::new(Membership::new(Arc::clone(context), Arc::clone(&proposer))),
             proposer,
         }

@@ -1,6 +1,6 @@
 //! Outcomes and failures as status codes.
 
-use navarch_cluster::MembershipError;
+use navarch_cluster::{ExportError, MembershipError};
 use navarch_proto::{
     fleet::{Rejection, RejectionCode},
     peer::Effect,
@@ -62,6 +62,17 @@ fn code(code: RejectionCode) -> Code {
         RejectionCode::Stale | RejectionCode::Fenced => Code::Aborted,
         RejectionCode::Exhausted => Code::ResourceExhausted,
         RejectionCode::Expired => Code::DeadlineExceeded,
+    }
+}
+
+/// The status of a snapshot that was not handed out.
+pub(super) fn from_export(error: &ExportError) -> Status {
+    let message = error.to_string();
+    match error {
+        ExportError::Busy => Status::resource_exhausted(message),
+        ExportError::Late => Status::deadline_exceeded(message),
+        ExportError::NotFormed | ExportError::Stopping => unavailable(message, EFFECT_NONE),
+        ExportError::Store(_) => Status::internal(message),
     }
 }
 

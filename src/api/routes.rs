@@ -76,6 +76,7 @@ pub(super) fn find(path: &str) -> Option<Route> {
         "OperatorService" => match method {
             "ScalePool" => at(Leader, unary!(operator::scale_pool)),
             "ApplyFleet" => at(Leader, unary!(operator::apply_fleet)),
+            "EndAdoption" => at(Leader, unary!(operator::end_adoption)),
             "ForgetNode" => at(Leader, unary!(operator::forget_node)),
             "GetFleetStatus" => at(LeaderIfAny, unary!(operator::get_fleet_status)).scanning(),
             "ListPools" => at(Here, unary!(operator::list_pools)),
@@ -91,6 +92,7 @@ pub(super) fn find(path: &str) -> Option<Route> {
             "PromoteReplica" => at(Leader, unary!(cluster::promote_replica)),
             "RemoveReplica" => at(Leader, unary!(cluster::remove_replica)),
             "TransferLeader" => at(Leader, unary!(cluster::transfer_leader)),
+            "SaveSnapshot" => at(Here, streaming!(cluster::save_snapshot)),
             "ListReplicas" => at(LeaderIfAny, unary!(cluster::list_replicas)),
             _ => return None,
         },

@@ -7,8 +7,8 @@ use super::{
     fake_cloud::FakeCloudArguments, get::GetArguments, instance::InstanceCommand,
     invocation::Invocation, list::ListArguments, node::NodeCommand, node_command::NodeOrderCommand,
     pool::PoolCommand, replica::ReplicaCommand, server::ServerArguments, settings::GlobalArguments,
-    status::StatusArguments, tls::TlsCommand, uncordon::UncordonArguments,
-    version::VersionArguments,
+    snapshot::SnapshotCommand, status::StatusArguments, tls::TlsCommand,
+    uncordon::UncordonArguments, version::VersionArguments,
 };
 
 /// A control plane for GPU fleets that survives the loss of any of its replicas.
@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// Look at the replicas and change the group
     #[command(subcommand)]
     Replica(ReplicaCommand),
+    /// Keep the fleet's state in a file, and make a group of one
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
     /// Put load on a group and measure it
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -100,6 +103,7 @@ impl Command {
             Self::Events(arguments) => arguments.run(invocation).await,
             Self::Status(arguments) => arguments.run(invocation).await,
             Self::Replica(command) => command.run(invocation).await,
+            Self::Snapshot(command) => command.run(invocation).await,
             Self::Bench(command) => command.run(invocation).await,
             Self::Tls(command) => command.run(invocation),
             Self::Version(arguments) => arguments.run(invocation),
@@ -114,6 +118,9 @@ impl Command {
 
     /// Whether it works without a context file, which may then be broken.
     pub(crate) fn offline(&self) -> bool {
+        if let Self::Snapshot(command) = self {
+            return command.offline();
+        }
         self.serves()
             || matches!(
                 self,
@@ -175,6 +182,11 @@ mod tests {
             "navarch replica remove r4",
             "navarch replica promote 4",
             "navarch replica transfer-leader",
+            "navarch snapshot save FILE --force --stale",
+            "navarch snapshot inspect FILE -o json",
+            "navarch snapshot restore FILE --config FILE --data-dir DIR --force --yes-take-over",
+            "navarch snapshot end-adoption --dry-run",
+            "navarch snapshot end-adoption --yes --force",
             "navarch bench writes --clients 64 --duration 10s -o json",
             "navarch bench heartbeats --nodes 130000 --interval 10s --duration 60s",
             "navarch bench reads --clients 64 --consistency stale",

@@ -13,6 +13,7 @@
 //! | `node_command`, `issue` | orders to nodes |
 //! | `instance`, `pool`, `apply`, `config` | the fleet and its configuration |
 //! | `events`, `status`, `overview`, `replica`, `tls` | the journal, the screen, the group |
+//! | `snapshot/` | the fleet's state in a file, and a group made of one |
 //! | `bench` | load from outside |
 //! | `version`, `completion` | about this program |
 
@@ -46,6 +47,7 @@ mod rows;
 mod server;
 mod settings;
 mod signals;
+mod snapshot;
 mod status;
 mod tls;
 mod uncordon;

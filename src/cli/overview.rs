@@ -80,7 +80,7 @@ impl Overview {
 
     fn summary(&self) -> Vec<(&'static str, Cell)> {
         let fleet = &self.fleet;
-        vec![
+        let mut pairs = vec![
             ("Leader", self.leader_line()),
             ("Voters", self.quorum_line()),
             ("Nodes", counts(&fleet.nodes_by_status, "NODE_STATUS").into()),
@@ -88,7 +88,11 @@ impl Overview {
             ("Breakers", breakers(&fleet.breakers)),
             ("Cluster", fleet.cluster_id.as_str().into()),
             ("State", format!("index {}", fleet.applied_index).into()),
-        ]
+        ];
+        if let Some(mode) = &fleet.adopt_mode {
+            pairs.insert(0, ("Adopt mode", adopting(mode)));
+        }
+        pairs
     }
 
     fn leader_line(&self) -> Cell {
@@ -136,6 +140,20 @@ fn breakers(breakers: &[String]) -> Cell {
         return "none".into();
     }
     Cell::toned(breakers.join("; "), Tone::Bad)
+}
+
+/// A restored fleet stands still, which a person must see first.
+fn adopting(mode: &api::AdoptMode) -> Cell {
+    let mut text = format!(
+        "nothing is bought, given back or scaled since the restore of index {}; {} machines adopted",
+        mode.snapshot_index, mode.adopted
+    );
+    if mode.unknown_agents > 0 {
+        let ids = mode.unknown_agent_ids.join(", ");
+        text.push_str(&format!("; {} agents beat unregistered ({ids})", mode.unknown_agents));
+    }
+    text.push_str("; `navarch snapshot end-adoption` ends it");
+    Cell::toned(text, Tone::Doubtful)
 }
 
 fn section<R: Record>(records: &[R], now_ms: u64, wide: bool, screen: Screen) -> Option<String> {
@@ -220,6 +238,21 @@ mod tests {
     fn voters_that_are_silent_or_learners_do_not_count() {
         let quorum = overview().quorum();
         assert_eq!(quorum, Quorum { voters: 3, heard: 2, needed: 2 });
+    }
+
+    /// Without it nobody would see why a restored fleet does nothing, or which agents are not heard.
+    #[test]
+    fn a_fleet_that_stands_still_says_so_first() {
+        let mut overview = overview();
+        overview.fleet.adopt_mode = Some(api::AdoptMode {
+            adopted: 3,
+            unknown_agents: 1,
+            unknown_agent_ids: vec!["old-1".to_owned()],
+            ..Default::default()
+        });
+        let text = overview.render(0, false, Screen::default());
+        assert!(text.starts_with("Adopt mode: nothing is bought"), "{text}");
+        assert!(text.contains("3 machines adopted; 1 agents beat unregistered (old-1)"), "{text}");
     }
 
     /// Without it the one screen would miss what an operator looks for first.

@@ -23,6 +23,14 @@ const WATCH_EVENTS: Method = Method {
     streaming: true,
 };
 
+const SAVE_SNAPSHOT: Method = Method {
+    path: "/navarch.ReplicaService/SaveSnapshot",
+    writes: false,
+    // A large state is written to disk before the first byte of an answer.
+    patient: true,
+    streaming: true,
+};
+
 /// A client of the whole group: it asks one replica after the other until one answers or the time is up.
 /// Cheap to clone; clones share connections. Connections open when they are first needed.
 #[derive(Clone)]
@@ -116,15 +124,39 @@ impl Client {
         &self,
         request: api::WatchEventsRequest,
     ) -> Result<Streaming<api::FleetEvent>, CallError> {
-        let body = framed(&request)?;
-        let options = CallOptions::default();
-        let (index, reply) = Call::new(&self.inner, WATCH_EVENTS, &options)?
+        self.stream(WATCH_EVENTS, &request, &CallOptions::default()).await
+    }
+
+    /// Takes a snapshot from any replica, as the pieces of a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::call`], until the stream has begun.
+    pub async fn save_snapshot(
+        &self,
+        request: api::SaveSnapshotRequest,
+        options: &CallOptions,
+    ) -> Result<Streaming<api::SaveSnapshotResponse>, CallError> {
+        self.stream(SAVE_SNAPSHOT, &request, options).await
+    }
+
+    async fn stream<Q, R>(
+        &self,
+        method: Method,
+        request: &Q,
+        options: &CallOptions,
+    ) -> Result<Streaming<R>, CallError>
+    where
+        Q: prost::Message + Send + 'static,
+        R: prost::Message + Default + Send + 'static,
+    {
+        let body = framed(request)?;
+        let (index, reply) = Call::new(&self.inner, method, options)?
             .run(|connection, request| exchange::streaming(connection, request, body.clone()))
             .await?;
         let reply = accepted(reply, &self.endpoint(index))?;
-        let decoder = ProstCodec::<api::WatchEventsRequest, api::FleetEvent>::raw_decoder(
-            tonic::codec::BufferSettings::default(),
-        );
+        let settings = tonic::codec::BufferSettings::default();
+        let decoder = ProstCodec::<Q, R>::raw_decoder(settings);
         let limit = Some(frame::MAX_MESSAGE);
         let status = http::StatusCode::OK;
         Ok(Streaming::new_response(decoder, reply.body, status, None, limit))

@@ -2,7 +2,7 @@
 //!
 //! | here | what |
 //! |---|---|
-//! | [`Client`] (`balancing`) | the door: `call` for every unary method, `watch_events` for the journal |
+//! | [`Client`] (`balancing`) | the door: `call` for every unary method, `watch_events` for the journal, `save_snapshot` for a file |
 //! | [`rpc`] | the methods as types |
 //! | [`ClientOptions`], [`CallOptions`] | what is configured, once and for each call |
 //! | [`Answer`], [`CallError`], [`Failure`] | what comes of a call |

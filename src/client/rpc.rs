@@ -61,6 +61,7 @@ methods! {
         ApplyFleet(ApplyFleetRequest) -> ApplyFleetResponse: true, false;
         GetCommand(GetCommandRequest) -> GetCommandResponse: false, false;
         ListCommands(ListCommandsRequest) -> ListCommandsResponse: false, false;
+        EndAdoption(EndAdoptionRequest) -> EndAdoptionResponse: true, false;
         ForgetNode(ForgetNodeRequest) -> ForgetNodeResponse: true, false;
         ListEvents(ListEventsRequest) -> ListEventsResponse: false, false;
         GetFleetStatus(GetFleetStatusRequest) -> GetFleetStatusResponse: false, false;

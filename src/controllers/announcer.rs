@@ -213,6 +213,10 @@ impl Controller for Announcer {
         &["node-cordoned", "node-uncordoned", "node-drain-refused"]
     }
 
+    fn works_while_adopting(&self) -> bool {
+        true
+    }
+
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
         let fleet = tenure.view().fleet;

@@ -46,6 +46,10 @@ impl Controller for Digest {
         PERIOD
     }
 
+    fn works_while_adopting(&self) -> bool {
+        true
+    }
+
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
         for lines in self.liveness.take_digest() {

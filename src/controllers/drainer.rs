@@ -210,6 +210,10 @@ impl Controller for Drainer {
         &["node-draining"]
     }
 
+    fn works_while_adopting(&self) -> bool {
+        true
+    }
+
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
         let fleet = tenure.view().fleet;

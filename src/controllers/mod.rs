@@ -16,6 +16,7 @@
 //! | `observation` | observers are told of changes of health and of failed instances |
 //! | `digest` | heartbeats survive their leader |
 //! | `retention` | old records go |
+//! | `adopter` | while a restored fleet stands still, machines that it does not know become records |
 //!
 //! `providers` holds the clouds, `pace` keeps each to the rate it allows, `offers` knows what it
 //! rents out, and `calls` the calls to them that are under way; `shortage` says what pools
@@ -25,6 +26,7 @@
 //! called again; `feed` is the journal as one observer is told it, `changes` what its events mean to observers;
 //! `refusals` knows the nodes that the workload system would not have drained.
 
+mod adopter;
 mod announcer;
 mod autoscaler;
 mod calls;
@@ -58,6 +60,8 @@ mod terminator;
 mod day_test;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod testing_cloud;
 #[cfg(test)]
 mod testing_workloads;
 
@@ -108,5 +112,6 @@ pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
         Box::new(observation::Observation::new(observers.clone(), Arc::clone(notifiers))),
         Box::new(digest::Digest::new(Arc::clone(liveness))),
         Box::new(retention::Retention),
+        Box::new(adopter::Adopter::new(Arc::clone(providers))),
     ]
 }

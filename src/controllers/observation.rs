@@ -153,6 +153,10 @@ impl Controller for Observation {
         &["node-health-changed", "node-uncordoned", "instance-failed", "fleet-spec-applied"]
     }
 
+    fn works_while_adopting(&self) -> bool {
+        true
+    }
+
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
         let fleet = tenure.view().fleet;

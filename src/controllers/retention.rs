@@ -33,6 +33,10 @@ impl Controller for Retention {
         &["command-queued"]
     }
 
+    fn works_while_adopting(&self) -> bool {
+        true
+    }
+
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
         let steps = plan(&tenure.view().fleet, LogTime::from_ms(tenure.now_ms()));

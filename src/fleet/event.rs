@@ -95,6 +95,12 @@ pub enum EventKind {
     InstanceDropped,
     /// Nothing is asked of a provider, region and type for a while.
     CapacityBackoff,
+    /// The fleet was restored from a snapshot and stands still.
+    AdoptionBegun,
+    /// An operator released a restored fleet.
+    AdoptionEnded,
+    /// A machine that bears our label became a record.
+    InstanceAdopted,
 }
 
 impl EventKind {
@@ -145,6 +151,9 @@ impl EventKind {
             Self::InstanceTransitionRefused => "instance-transition-refused",
             Self::InstanceDropped => "instance-dropped",
             Self::CapacityBackoff => "capacity-backoff",
+            Self::AdoptionBegun => "adoption-begun",
+            Self::AdoptionEnded => "adoption-ended",
+            Self::InstanceAdopted => "instance-adopted",
         }
     }
 }

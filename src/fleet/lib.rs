@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `state` | [`FleetState`]: everything that the replicas agree on, and `apply`, the only way to change it |
 //! | `view` | its read-only queries |
+//! | `forecast` | what would follow if adopt mode ended now |
 //! | `wire` | the records as the public interface shows them |
 //! | `model/` | nodes, instances, pools, node commands, with their transition tables |
 //! | `table/` | the records with the indexes that find them |
@@ -20,6 +21,7 @@
 
 mod codec;
 mod event;
+mod forecast;
 mod ids;
 mod journal;
 pub mod limits;
@@ -45,8 +47,9 @@ pub use ids::{
     Revision, SessionId,
 };
 pub use model::{
-    Administrative, Backoff, BackoffKey, CommandState, Drain, Health, INSTANCE_LABEL, Instance,
-    InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand, POOL_LABEL, Pool, PoolCounts,
+    Administrative, Adoption, Backoff, BackoffKey, CommandState, Drain, Health, INSTANCE_LABEL,
+    Instance, InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand, POOL_LABEL, Pool,
+    PoolCounts,
 };
 pub use outcome::{Applied, ApplyFault};
 pub use state::{FleetState, Session};

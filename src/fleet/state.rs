@@ -12,7 +12,7 @@ use crate::{
     event::Context,
     ids::{CommandId, PoolName, SessionId},
     journal::Journal,
-    model::{Backoff, BackoffKey, Pool},
+    model::{Adoption, Backoff, BackoffKey, Pool},
     outcome::{Applied, ApplyFault, Refusal},
     proposal,
     request_table::{Lookup, Remembered, RequestId, RequestTable},
@@ -44,6 +44,10 @@ pub struct Session {
 pub struct FleetState {
     pub(crate) log_time: LogTime,
     pub(crate) session: Session,
+    /// With which every machine is labelled; empty: the id of the group.
+    pub(crate) machine_tag: Arc<str>,
+    /// Some: the fleet stands still until an operator has looked.
+    pub(crate) adoption: Option<Adoption>,
     pub(crate) spec: Option<Arc<FleetSpec>>,
     /// The specification's settings with defaults filled in.
     pub(crate) settings: Arc<Settings>,
@@ -69,6 +73,8 @@ impl Default for FleetState {
         Self {
             log_time: LogTime::default(),
             session: Session::default(),
+            machine_tag: Arc::default(),
+            adoption: None,
             spec: None,
             settings: Arc::new(default_settings()),
             spec_revision: 0,

@@ -11,7 +11,8 @@ use crate::{
     ids::{NodeId, NodeNumber},
     limits::{LONGEST_BACKOFF_MS, RETAIN_COMMANDS_MS},
     model::{
-        Backoff, BackoffKey, Instance, InstanceState, LastSeen, Node, NodeCommand, Pool, PoolCounts,
+        Adoption, Backoff, BackoffKey, Instance, InstanceState, LastSeen, Node, NodeCommand, Pool,
+        PoolCounts,
     },
     state::{FleetState, Session},
     time::LogTime,
@@ -32,6 +33,17 @@ impl FleetState {
     /// The leader's tenure that is open.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// The cluster's id, with which every machine is labelled: that of the group, unless the fleet was restored
+    /// from a snapshot of another one.
+    pub fn cluster_id<'a>(&'a self, group_id: &'a str) -> &'a str {
+        if self.machine_tag.is_empty() { group_id } else { &self.machine_tag }
+    }
+
+    /// Some while a fleet that was restored from a snapshot stands still.
+    pub fn adoption(&self) -> Option<Adoption> {
+        self.adoption
     }
 
     /// The configuration as it was applied, providers and pools ordered by name; none: never configured.

@@ -21,6 +21,12 @@ pub trait Controller: Send + 'static {
         &[]
     }
 
+    /// Whether it also works while a restored fleet stands still: only what neither buys, gives back, gives up
+    /// nor scales may. A new controller does not unless it says so.
+    fn works_while_adopting(&self) -> bool {
+        false
+    }
+
     /// One pass.
     async fn reconcile(&mut self, tenure: &Tenure) -> Report;
 }

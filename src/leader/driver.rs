@@ -107,6 +107,10 @@ async fn passes(
 
 /// One pass. A controller that panics has a bug, but not one that may end its work for the whole session.
 async fn pass(controller: &mut dyn Controller, tenure: &Tenure) -> Report {
+    if tenure.view().fleet.adoption().is_some() && !controller.works_while_adopting() {
+        let summary = "stands still: the fleet is in adopt mode".to_owned();
+        return Report { summary, ..Report::default() };
+    }
     if let Err(error) = tenure.settle().await {
         let mut report = Report::default();
         report.fail(format!("an earlier step is still in doubt: {error}"));

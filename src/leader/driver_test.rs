@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use navarch_fleet::FleetState;
 use navarch_host::{Clock, Moment, SystemSpawner};
-use navarch_proto::fleet::{OpenSession, proposal::Kind};
+use navarch_proto::fleet::{BeginAdoption, EndAdoption, OpenSession, proposal::Kind};
 
 use super::*;
 use crate::ledger::{
@@ -156,6 +156,23 @@ async fn a_panic_is_a_failed_pass() {
     assert_eq!(bench.passes_ms(), [0, 1_000, 2_000]);
     let report = &bench.reports.all()[0];
     assert_eq!((report.failed, report.last_error.as_str()), (1, "panicked: a bug"));
+}
+
+/// Without it a restored fleet would be worked on before anybody has looked, or not at once afterwards.
+#[tokio::test(flavor = "current_thread")]
+async fn a_restored_fleet_stands_still_until_it_is_released() {
+    let bench = Bench::new();
+    let operator = Author::caller("operator");
+    let begin = BeginAdoption { machine_tag: "c".to_owned(), ..BeginAdoption::default() };
+    propose(bench.tenure.ledger(), Kind::BeginAdoption(begin), &operator).unwrap();
+    bench.start(Duration::from_secs(60), Deed::Nothing, true);
+    bench.event(&operator);
+    bench.group.advance(30).await;
+    assert!(bench.passes.lock().unwrap().is_empty());
+    assert!(bench.reports.all()[0].summary.contains("stands still"), "{:?}", bench.reports.all());
+    propose(bench.tenure.ledger(), Kind::EndAdoption(EndAdoption {}), &operator).unwrap();
+    bench.group.advance(1).await;
+    assert_eq!(bench.passes_ms(), [0]);
 }
 
 /// Without it a pass would plan while an earlier proposal may still take effect, and decide the same twice.

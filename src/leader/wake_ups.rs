@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use navarch_fleet::FleetState;
+use navarch_fleet::{EventKind, FleetState};
 use navarch_proto::api::FleetEvent;
 use tokio::sync::Notify;
 
@@ -62,6 +62,9 @@ impl WakeUps {
 
 impl Sleeper {
     fn wakes_on(&self, event: &FleetEvent) -> bool {
-        self.kinds.contains(&event.kind.as_str()) && event.actor != self.actor
+        let kind = event.kind.as_str();
+        // Whoever stood still has all of its work before it.
+        let released = kind == EventKind::AdoptionEnded.as_str();
+        released || (self.kinds.contains(&kind) && event.actor != self.actor)
     }
 }

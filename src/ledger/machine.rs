@@ -51,7 +51,7 @@ impl StateMachine for FleetMachine {
     }
 }
 
-struct FleetImage(FleetState);
+pub(super) struct FleetImage(pub(super) FleetState);
 
 impl Image for FleetImage {
     fn write_to(&self, writer: &mut dyn io::Write) -> io::Result<()> {

@@ -8,6 +8,7 @@
 //! | `error` | [`ProposeError`], [`ReadError`]: applied, rejected and unknown are three things |
 //! | `local` | [`LocalGroup`]: agreement within one process, without Raft |
 //! | `machine` | the fleet state behind `cluster`'s state machine trait, published after each batch |
+//! | `saved` | fleet states from snapshots that people keep, and back |
 //! | `paced_views` | [`PacedViews`]: the views for those who look for something rare |
 //! | `session_clock` | LogTime within a session |
 //! | `standing` | [`Standing`]: whether this replica may act as leader |
@@ -20,6 +21,7 @@ mod error;
 mod local;
 mod machine;
 mod paced_views;
+mod saved;
 mod session_clock;
 mod standing;
 #[cfg(test)]
@@ -41,6 +43,7 @@ pub use self::{
     local::{LocalFault, LocalGroup},
     machine::{FleetMachine, View},
     paced_views::PacedViews,
+    saved::{Adopting, SavedError, read_saved},
     session_clock::SessionClock,
     standing::Standing,
 };

@@ -45,7 +45,7 @@ pub struct InstanceFailure {
 /// Told by the acting leader of every change of a node's health, in the journal's order and one at a time.
 ///
 /// Each is told at least once, also across changes of leader; after one, the last few may come again, with
-/// the same `event_index`. [`NotifyError::Failed`] has the transition told again later, with growing pauses,
+/// the same `event_index`. A fleet that was restored from a snapshot goes on from the index it had then. [`NotifyError::Failed`] has the transition told again later, with growing pauses,
 /// and holds up those after it; [`NotifyError::Refused`] passes it over. A call may take 30 seconds.
 #[async_trait]
 pub trait NodeHealthObserver: Send + Sync {

@@ -212,6 +212,15 @@ impl ReplicaService for Replica {
         let leader_id = request.into_inner().to;
         Ok(Response::new(api::TransferLeaderResponse { leader_id }))
     }
+
+    type SaveSnapshotStream = tokio_stream::Empty<Result<api::SaveSnapshotResponse, tonic::Status>>;
+
+    async fn save_snapshot(
+        &self,
+        _: Request<api::SaveSnapshotRequest>,
+    ) -> Answer<Self::SaveSnapshotStream> {
+        Ok(Response::new(tokio_stream::empty()))
+    }
 }
 
 /// A served replica and its address.

@@ -319,6 +319,7 @@ no_toy! {
     apply_fleet: ApplyFleetRequest -> ApplyFleetResponse;
     get_command: GetCommandRequest -> GetCommandResponse;
     list_commands: ListCommandsRequest -> ListCommandsResponse;
+    end_adoption: EndAdoptionRequest -> EndAdoptionResponse;
     forget_node: ForgetNodeRequest -> ForgetNodeResponse;
     list_events: ListEventsRequest -> ListEventsResponse;
     get_fleet_status: GetFleetStatusRequest -> GetFleetStatusResponse;

@@ -13,6 +13,7 @@
 //! | `tls` | a group whose public ports speak TLS alone |
 //! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
 //! | `workloads` | a workload system is told of drains, cordons and health, and may refuse a drain |
+//! | `restore` | a fleet restored from a snapshot stands still, takes up what it does not know, and goes on |
 //!
 //! `navarch-chaos` has the long forms.
 
@@ -26,6 +27,7 @@ mod formation;
 mod membership;
 mod peers;
 mod pools;
+mod restore;
 mod tls;
 mod wire;
 mod workloads;

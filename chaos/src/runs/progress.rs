@@ -1,10 +1,13 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
-/// Tells a person how a run goes, on stderr; in a log one line in ten is enough.
+/// Tells a person how a run goes, on stderr (`of` is 0 where the end is not known); in a log one line in ten is enough.
 pub(super) fn say(done: usize, of: usize, what: &str) {
     let terminal = io::stderr().is_terminal();
     if terminal || done.is_multiple_of(10) || done == of {
         // Progress that nobody reads is no failure.
-        let _ = writeln!(io::stderr(), "{done} of {of}: {what}");
+        let _ = match of {
+            0 => writeln!(io::stderr(), "{done}: {what}"),
+            of => writeln!(io::stderr(), "{done} of {of}: {what}"),
+        };
     }
 }

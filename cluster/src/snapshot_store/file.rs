@@ -12,7 +12,7 @@ use navarch_host::Spawner;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::header::{Header, HeaderFault, PREFIX_BYTES};
+use super::header::{Header, HeaderFault, MAGIC, PREFIX_BYTES};
 use crate::{directory::sync_directory, error::StoreError, types::SnapshotMeta};
 
 /// Bytes read or sent at once.
@@ -40,7 +40,7 @@ struct Name {
 
 impl SnapshotFile {
     /// Opens `path` and checks all of it. Blocks for as long as reading it takes.
-    pub(super) fn verify(path: &Path, temporary: bool) -> Result<Self, StoreError> {
+    pub(crate) fn verify(path: &Path, temporary: bool) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(StoreError::io("open", path))?;
         let header = read_header(path, &file)?;
         let body_offset = header.encode().len() as u64;
@@ -69,8 +69,17 @@ impl SnapshotFile {
         self.0.header.feature_level
     }
 
+    /// The format of the file.
+    pub(crate) fn format_version(&self) -> u32 {
+        self.0.header.format_version
+    }
+
+    /// BLAKE3 of its body as it lies in the file.
+    pub(crate) fn body_hash(&self) -> [u8; 32] {
+        self.0.header.body_hash
+    }
+
     /// The size of the file.
-    #[cfg(test)]
     pub(crate) fn bytes(&self) -> u64 {
         self.0.body_offset + self.0.header.body_bytes
     }
@@ -190,6 +199,12 @@ impl Read for Section {
         self.offset += count as u64;
         Ok(count)
     }
+}
+
+/// Whether `bytes` could be the beginning of a snapshot file.
+pub(crate) fn begins_as_snapshot(bytes: &[u8]) -> bool {
+    let length = bytes.len().min(MAGIC.len());
+    bytes[..length] == MAGIC[..length]
 }
 
 fn read_header(path: &Path, file: &File) -> Result<Header, StoreError> {

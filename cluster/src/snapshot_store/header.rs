@@ -9,7 +9,7 @@ use crate::{
 
 /// The layout of a file: magic, length of the header (u32, little-endian), BLAKE3 of the header, the header
 /// (`SnapshotHeader`), the body (the state machine's image, zstd).
-const MAGIC: &[u8; 8] = b"NAVSNAP\n";
+pub(super) const MAGIC: &[u8; 8] = b"NAVSNAP\n";
 const HASH_BYTES: usize = 32;
 /// Bytes before the header itself.
 pub(super) const PREFIX_BYTES: usize = MAGIC.len() + 4 + HASH_BYTES;
@@ -23,6 +23,7 @@ const MINIMUM_READER_VERSION: u32 = 1;
 /// The head of a snapshot file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Header {
+    pub(super) format_version: u32,
     pub(super) meta: SnapshotMeta,
     pub(super) cluster_id: String,
     pub(super) feature_level: u32,
@@ -41,13 +42,20 @@ pub(super) enum HeaderFault {
 impl Header {
     /// A header before its body is known, of exactly the size that it will have.
     pub(super) fn open(meta: SnapshotMeta, cluster_id: String, feature_level: u32) -> Self {
-        Self { meta, cluster_id, feature_level, body_bytes: u64::MAX, body_hash: [0; HASH_BYTES] }
+        Self {
+            format_version: FORMAT_VERSION,
+            meta,
+            cluster_id,
+            feature_level,
+            body_bytes: u64::MAX,
+            body_hash: [0; HASH_BYTES],
+        }
     }
 
     /// Everything before the body.
     pub(super) fn encode(&self) -> Vec<u8> {
         let header = peer::SnapshotHeader {
-            format_version: FORMAT_VERSION,
+            format_version: self.format_version,
             minimum_reader_version: MINIMUM_READER_VERSION,
             feature_level: self.feature_level,
             cluster_id: self.cluster_id.clone(),
@@ -92,6 +100,7 @@ impl Header {
         let meta = decode_snapshot_meta(meta).map_err(|error| undecodable(error.to_string()))?;
         let body_hash = header.body_blake3.as_ref().try_into();
         Ok(Self {
+            format_version: header.format_version,
             meta,
             cluster_id: header.cluster_id,
             feature_level: header.feature_level,

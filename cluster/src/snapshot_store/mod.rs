@@ -20,5 +20,5 @@ mod store;
 #[cfg(test)]
 mod snapshot_test;
 
-pub(crate) use file::SnapshotFile;
+pub(crate) use file::{SnapshotFile, begins_as_snapshot};
 pub(crate) use store::SnapshotStore;

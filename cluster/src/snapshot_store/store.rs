@@ -83,21 +83,28 @@ impl SnapshotStore {
         meta: SnapshotMeta,
         image: &dyn Image,
     ) -> Result<SnapshotFile, StoreError> {
+        let snapshot = self.write_apart(meta, image)?;
+        self.adopt(&snapshot)?;
+        Ok(snapshot)
+    }
+
+    /// Writes `image` as a file that is none of the replica's own: it goes with its last handle. Blocks for as
+    /// long as that takes.
+    pub(crate) fn write_apart(
+        &self,
+        meta: SnapshotMeta,
+        image: &dyn Image,
+    ) -> Result<SnapshotFile, StoreError> {
         let path = self.temporary_path();
         let cluster_id = self.identity.get().cluster_id.unwrap_or_default();
         let header = Header::open(meta, cluster_id, image.feature_level());
         let written =
             write_snapshot(&path, header, image).and_then(|()| SnapshotFile::verify(&path, true));
-        let snapshot = match written {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                // The next start removes what cannot be removed now.
-                let _ = fs::remove_file(&path);
-                return Err(error);
-            }
-        };
-        self.adopt(&snapshot)?;
-        Ok(snapshot)
+        if written.is_err() {
+            // The next start removes what cannot be removed now.
+            let _ = fs::remove_file(&path);
+        }
+        written
     }
 
     /// Begins to take a snapshot from the leader.

@@ -65,6 +65,21 @@ impl Applier {
         self.machine.get().as_mut().ok_or(StoreError::Closed)
     }
 
+    /// The state, what was applied and the membership as they are now, to be written elsewhere.
+    pub(crate) fn snapshot_job(&mut self) -> SnapshotJob {
+        let image = self.machine().ok().map(|machine| machine.image());
+        SnapshotJob {
+            image: Exclusive::new(image),
+            meta: SnapshotMeta {
+                last_log_id: self.applied,
+                last_membership: self.membership.clone(),
+            },
+            snapshots: Arc::clone(&self.snapshots),
+            spawner: Arc::clone(&self.spawner),
+            fatal: self.fatal.clone(),
+        }
+    }
+
     fn apply_entry(&mut self, entry: Entry) -> Result<Answer, io::Error> {
         let log_id = entry.log_id;
         let answer = match entry.payload {
@@ -179,17 +194,7 @@ impl RaftStateMachine<TypeConfig> for Applier {
     }
 
     async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
-        let image = self.machine().ok().map(|machine| machine.image());
-        SnapshotJob {
-            image: Exclusive::new(image),
-            meta: SnapshotMeta {
-                last_log_id: self.applied,
-                last_membership: self.membership.clone(),
-            },
-            snapshots: Arc::clone(&self.snapshots),
-            spawner: Arc::clone(&self.spawner),
-            fatal: self.fatal.clone(),
-        }
+        self.snapshot_job()
     }
 
     async fn install_snapshot(

@@ -12,6 +12,9 @@ use crate::{
     types::{LeaderId, ReplicaInfo, SnapshotMeta, TypeConfig},
 };
 
+/// What becomes of the image.
+type Write = fn(&SnapshotStore, SnapshotMeta, &dyn Image) -> Result<SnapshotFile, StoreError>;
+
 /// Builds one snapshot from an image that nothing changes any more, on a thread of its own.
 pub(crate) struct SnapshotJob {
     pub(super) image: Exclusive<Option<Box<dyn Image>>>,
@@ -23,11 +26,20 @@ pub(crate) struct SnapshotJob {
 
 impl SnapshotJob {
     async fn build(&mut self) -> Result<SnapshotFile, StoreError> {
+        self.write(SnapshotStore::build).await
+    }
+
+    /// A file that is none of the replica's own.
+    pub(crate) async fn write_apart(&mut self) -> Result<SnapshotFile, StoreError> {
+        self.write(SnapshotStore::write_apart).await
+    }
+
+    async fn write(&mut self, write: Write) -> Result<SnapshotFile, StoreError> {
         let image = self.image.get().take().ok_or(StoreError::Closed)?;
         let (meta, snapshots) = (self.meta.clone(), Arc::clone(&self.snapshots));
         let (sender, built) = oneshot::channel();
         let body = move || {
-            let outcome = snapshots.build(meta, image.as_ref());
+            let outcome = write(&snapshots, meta, image.as_ref());
             // A large image takes long to drop: here nobody waits for it.
             drop(image);
             // A replica that stops meanwhile keeps the file and finds it at its next start.

@@ -18,6 +18,10 @@ pub(in crate::api) async fn heartbeat(
     require_node_id(&request.node_id)?;
     let view = call.api.ledger.view();
     let Some(node) = view.fleet.node(&request.node_id) else {
+        // New agents register when they are told so; those that never do should be seen.
+        if view.fleet.adoption().is_some() {
+            call.api.liveness.beat_unknown(&request.node_id);
+        }
         return Err(unknown_node(&request.node_id));
     };
     let now_ms = call.api.ledger.log_time_ms();

@@ -4,6 +4,7 @@ use navarch_fleet::LogTime;
 use navarch_proto::api::{GetFleetStatusRequest, GetFleetStatusResponse, InstanceState};
 use tonic::Status;
 
+use super::adopt_mode::{adopt_mode, cluster_id};
 use crate::{
     api::call::{Answer, Call},
     ledger::View,
@@ -29,7 +30,7 @@ pub(in crate::api) async fn get_fleet_status(
         .map(|node| call.api.node_info(&view, node))
         .collect();
     let message = GetFleetStatusResponse {
-        cluster_id: call.api.replica().status().cluster_id.unwrap_or_default(),
+        cluster_id: cluster_id(&call.api, fleet),
         session: fleet.session().id.0,
         log_time: Some(LogTime::from_ms(fleet.log_time_ms()).to_timestamp()),
         applied_index: view.index,
@@ -40,6 +41,7 @@ pub(in crate::api) async fn get_fleet_status(
         controllers: (call.api.reports)(),
         unhealthy_nodes,
         breakers: Vec::new(),
+        adopt_mode: adopt_mode(&call.api, fleet),
     };
     Ok(Answer { message, index: view.index })
 }

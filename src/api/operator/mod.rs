@@ -1,6 +1,8 @@
 //! `navarch.OperatorService`: pools, the fleet's configuration, node commands, journal and status.
 
+mod adopt_mode;
 mod apply_fleet;
+mod end_adoption;
 mod forget_node;
 mod get_command;
 mod get_fleet_status;
@@ -12,8 +14,8 @@ mod scale_pool;
 mod watch_events;
 
 pub(super) use self::{
-    apply_fleet::apply_fleet, forget_node::forget_node, get_command::get_command,
-    get_fleet_status::get_fleet_status, get_pool::get_pool, list_commands::list_commands,
-    list_events::list_events, list_pools::list_pools, scale_pool::scale_pool,
-    watch_events::watch_events,
+    apply_fleet::apply_fleet, end_adoption::end_adoption, forget_node::forget_node,
+    get_command::get_command, get_fleet_status::get_fleet_status, get_pool::get_pool,
+    list_commands::list_commands, list_events::list_events, list_pools::list_pools,
+    scale_pool::scale_pool, watch_events::watch_events,
 };

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     ids::SessionId,
     limits::MAX_SNAPSHOT_ITEM_BYTES,
+    model::Adoption,
     request_table::{Remembered, RequestId},
     settings::effective,
     state::{FleetState, Session},
@@ -146,7 +147,7 @@ impl FleetState {
 }
 
 fn with_header(header: &Header) -> Result<FleetState, SnapshotError> {
-    if header.format != SNAPSHOT_FORMAT {
+    if !(1..=SNAPSHOT_FORMAT).contains(&header.format) {
         return Err(SnapshotError::UnknownFormat { format: header.format, known: SNAPSHOT_FORMAT });
     }
     let mut state = FleetState {
@@ -157,6 +158,13 @@ fn with_header(header: &Header) -> Result<FleetState, SnapshotError> {
             boot_id: Arc::from(header.session_boot_id.as_str()),
             opened_at: LogTime::from_ms(header.session_opened_ms),
         },
+        machine_tag: Arc::from(header.machine_tag.as_str()),
+        adoption: header.adoption.as_ref().map(|adoption| Adoption {
+            snapshot_index: adoption.snapshot_index,
+            snapshot_at: LogTime::from_ms(adoption.snapshot_ms),
+            restored_ms: adoption.restored_ms,
+            adopted: adoption.adopted,
+        }),
         spec_revision: header.spec_revision,
         policy_revision: header.policy_revision,
         observed_event_index: header.observed_event_index,

@@ -1,13 +1,16 @@
 use std::io::{self, Write};
 
-use navarch_proto::fleet::{GivenUpGpu, Header, SnapshotItem, Trailer, snapshot_item::Item};
+use navarch_proto::fleet::{self, GivenUpGpu, Header, SnapshotItem, Trailer, snapshot_item::Item};
 use prost::Message as _;
 
 use super::{instance, node, node_command, pool};
 use crate::state::FleetState;
 
-/// The snapshot format that this build writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 1;
+/// The newest snapshot format that this build writes and reads.
+pub const SNAPSHOT_FORMAT: u32 = 2;
+/// What a fleet is written in that was never restored from a snapshot; the newer one adds the label of the machines
+/// and adopt mode, which a reader of this one would drop.
+const PLAIN_FORMAT: u32 = 1;
 
 impl FleetState {
     /// Writes the whole state as length-delimited `SnapshotItem`s, ordered by kind and key: equal states are
@@ -64,8 +67,9 @@ impl FleetState {
     }
 
     fn header(&self) -> Header {
+        let restored = !self.machine_tag.is_empty() || self.adoption.is_some();
         Header {
-            format: SNAPSHOT_FORMAT,
+            format: if restored { SNAPSHOT_FORMAT } else { PLAIN_FORMAT },
             log_time_ms: self.log_time.as_ms(),
             session: self.session.id.0,
             session_replica: self.session.replica.to_string(),
@@ -76,6 +80,13 @@ impl FleetState {
             next_event_index: self.journal.next_index(),
             session_boot_id: self.session.boot_id.to_string(),
             observed_event_index: self.observed_event_index,
+            machine_tag: self.machine_tag.to_string(),
+            adoption: self.adoption.map(|adoption| fleet::Adoption {
+                snapshot_index: adoption.snapshot_index,
+                snapshot_ms: adoption.snapshot_at.as_ms(),
+                restored_ms: adoption.restored_ms,
+                adopted: adoption.adopted,
+            }),
         }
     }
 }

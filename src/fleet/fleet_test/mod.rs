@@ -1,5 +1,6 @@
 //! Tests of the whole state machine: scenarios of the rules, and properties of random histories.
 
+mod adoption;
 mod commands;
 mod entries;
 mod failures;

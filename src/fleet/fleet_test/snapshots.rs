@@ -112,8 +112,9 @@ fn items(items: Vec<Item>) -> Result<FleetState, SnapshotError> {
 #[test]
 fn other_formats_and_orders_are_refused() {
     let header = |format| Item::Header(Header { format, ..Header::default() });
-    let message = items(vec![header(2)]).unwrap_err().to_string();
-    assert_eq!(message, "the snapshot has format 2; this build knows 1, upgrade this replica");
+    let message = items(vec![header(3)]).unwrap_err().to_string();
+    assert_eq!(message, "the snapshot has format 3; this build knows 2, upgrade this replica");
+    assert!(matches!(items(vec![header(0)]), Err(SnapshotError::UnknownFormat { .. })));
     let node = Item::Node(navarch_proto::fleet::NodeRecord::default());
     assert!(matches!(items(vec![node.clone()]), Err(SnapshotError::Misplaced { item: 0, .. })));
     let invalid = items(vec![header(1), node]);

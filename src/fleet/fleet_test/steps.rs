@@ -3,12 +3,13 @@
 use navarch_proto::{
     api::RegisterNodeRequest,
     fleet::{
-        AcceptDrain, AcknowledgeCommand, ApplyFleetSpec, ClearLost, CordonNode, DeclareLost,
-        DrainNode, DropExpired, Envelope, ExpireCommands, FailInstance, FinishDrain, FleetSpec,
-        ForgetNode, HandOutCommands, HoldPool, KeepInstance, MarkDelivered, OpenSession,
-        QueueCommand, RecordDigest, RecordObserved, RecordOrphan, RecordPurchase,
-        RecordTermination, RecordVerdict, RefuseDrain, RegisterNode, RequestInstance, RequestKey,
-        ScalePool, SetPoolTarget, TerminateInstance, UncordonNode, proposal::Kind,
+        AcceptDrain, AcknowledgeCommand, AdoptMachine, ApplyFleetSpec, BeginAdoption, ClearLost,
+        CordonNode, DeclareLost, DrainNode, DropExpired, EndAdoption, Envelope, ExpireCommands,
+        FailInstance, FinishDrain, FleetSpec, ForgetNode, HandOutCommands, HoldPool, KeepInstance,
+        MarkDelivered, OpenSession, QueueCommand, RecordDigest, RecordObserved, RecordOrphan,
+        RecordPurchase, RecordTermination, RecordVerdict, RefuseDrain, RegisterNode,
+        RequestInstance, RequestKey, ScalePool, SetPoolTarget, TerminateInstance, UncordonNode,
+        proposal::Kind,
     },
 };
 use proptest::prelude::*;
@@ -40,7 +41,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => 1000..400_000_u64,
         1 => 10_000_000..100_000_000_u64,
     ];
-    (0..41_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
+    (0..44_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
         |(verb, one, two, three, request, guard, advance_ms)| Step {
             verb,
             one,
@@ -297,7 +298,21 @@ impl Step {
                 reason: format!("reason {}", self.one),
                 start_cooldown: self.one > 3,
             }),
-            39 => {
+            // Seldom: most of a fleet's life is not adopt mode.
+            40 if self.three == 0 => Kind::BeginAdoption(BeginAdoption {
+                machine_tag: format!("tag {}", self.one),
+                snapshot_index: fleet.index,
+                restored_ms: fleet.now_ms,
+            }),
+            40 | 41 => Kind::EndAdoption(EndAdoption {}),
+            42 => Kind::AdoptMachine(AdoptMachine {
+                instance_id: if self.one > 2 { new_id('i', fleet) } else { self.instance(fleet) },
+                pool,
+                provider: if self.one == 4 { "spare".to_owned() } else { "cloud".to_owned() },
+                provider_ref: self.node(),
+                ..AdoptMachine::default()
+            }),
+            43 => {
                 let event_index = u64::from(self.one) * u64::from(self.two);
                 Kind::RecordObserved(RecordObserved { event_index })
             }

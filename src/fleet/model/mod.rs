@@ -10,9 +10,11 @@
 //! | `instance_state` | [`InstanceState`] with its transition table |
 //! | `pool` | [`Pool`]: desired capacity; [`PoolCounts`]: what there is |
 //! | `node_command` | [`NodeCommand`]: an order to an agent, with its transition table |
+//! | `adoption` | [`Adoption`]: a fleet that was restored and stands still |
 //! | `backoff` | [`Backoff`]: a pause after capacity failures |
 
 mod administrative;
+mod adoption;
 mod backoff;
 mod health;
 mod instance;
@@ -24,6 +26,7 @@ mod pool;
 
 pub(crate) use administrative::AdministrativeStep;
 pub use administrative::{Administrative, Drain};
+pub use adoption::Adoption;
 pub use backoff::{Backoff, BackoffKey};
 pub use health::Health;
 pub(crate) use health::Report;

@@ -27,7 +27,8 @@ pub(super) fn remember(state: &mut FleetState, context: &Context<'_>, instance: 
 /// Fails an instance that has just come to run if its node has a GPU that was given up on. Its place is left
 /// alone for a while, or the same machine would be bought again and again.
 pub(super) fn refuse(state: &mut FleetState, context: &mut Context<'_>, id: &str) {
-    if state.given_up_gpus.is_empty() {
+    // A restored fleet gives nothing up before a person has looked.
+    if state.given_up_gpus.is_empty() || state.adoption.is_some() {
         return;
     }
     let Some(instance) = state.instances.get(id).filter(|one| one.state == InstanceState::Running)

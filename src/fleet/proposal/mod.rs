@@ -1,15 +1,19 @@
 //! One verb a file: `apply` checks the proposal against the state and only then changes it.
 //!
-//! `matching` joins nodes to instances, `given_up_gpus` remembers what no machine may have again, `shared` holds the checks that several verbs make.
+//! `matching` joins nodes to instances, `given_up_gpus` remembers what no machine may have again, `shared` holds the
+//! checks that several verbs make, `standstill` says which verbs a restored fleet refuses.
 
 mod accept_drain;
 mod acknowledge_command;
+mod adopt_machine;
 mod apply_fleet_spec;
+mod begin_adoption;
 mod clear_lost;
 mod cordon_node;
 mod declare_lost;
 mod drain_node;
 mod drop_expired;
+mod end_adoption;
 mod expire_commands;
 mod fail_instance;
 mod finish_drain;
@@ -36,6 +40,7 @@ mod scale_pool;
 mod set_pool_target;
 mod shared;
 mod spec_check;
+mod standstill;
 mod terminate_instance;
 mod uncordon_node;
 
@@ -49,9 +54,12 @@ pub(crate) fn apply(
     state: &mut FleetState,
     context: &mut Context<'_>,
 ) -> Result<Accepted, Refusal> {
+    standstill::check(&kind, state)?;
     match kind {
         Kind::OpenSession(proposal) => open_session::apply(proposal, state, context),
         Kind::ApplyFleetSpec(proposal) => apply_fleet_spec::apply(proposal, state, context),
+        Kind::BeginAdoption(proposal) => begin_adoption::apply(proposal, state, context),
+        Kind::EndAdoption(_) => end_adoption::apply(state, context),
         Kind::RegisterNode(proposal) => register_node::apply(proposal, state, context),
         Kind::RecordVerdict(proposal) => record_verdict::apply(&proposal, state, context),
         Kind::CordonNode(proposal) => cordon_node::apply(proposal, state, context),
@@ -77,6 +85,7 @@ pub(crate) fn apply(
         Kind::RecordOrphan(proposal) => record_orphan::apply(&proposal, state, context),
         Kind::KeepInstance(proposal) => keep_instance::apply(&proposal, state, context),
         Kind::DropExpired(_) => Ok(drop_expired::apply(state, context)),
+        Kind::AdoptMachine(proposal) => adopt_machine::apply(&proposal, state, context),
         Kind::ScalePool(proposal) => scale_pool::apply(&proposal, state, context),
         Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),
         Kind::HoldReplacement(proposal) => hold_replacement::apply(&proposal, state, context),

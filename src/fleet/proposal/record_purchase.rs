@@ -25,12 +25,7 @@ pub(super) fn apply(
     let provider_ref = ProviderRef::new(&proposal.provider_ref)?;
     check_text("region", &proposal.region)?;
     check_text("zone", &proposal.zone)?;
-    if !proposal.price_per_hour.is_finite() || proposal.price_per_hour < 0.0 {
-        return Err(Refusal::invalid(format!(
-            "{} is no price; give US dollars an hour, 0 for unknown",
-            proposal.price_per_hour
-        )));
-    }
+    check_price(proposal.price_per_hour)?;
     let after = shared::next_instance_state(&instance, InstanceStep::Buy, "be bought")?;
     check_machine(state, &instance, &provider_ref)?;
     if after == instance.state {
@@ -42,6 +37,15 @@ pub(super) fn apply(
         settle_join(state, context, instance.id.as_str());
     }
     Ok(shared::accepted_instance(state, instance.id.as_str()))
+}
+
+pub(super) fn check_price(price_per_hour: f64) -> Result<(), Refusal> {
+    if price_per_hour.is_finite() && price_per_hour >= 0.0 {
+        return Ok(());
+    }
+    Err(Refusal::invalid(format!(
+        "{price_per_hour} is no price; give US dollars an hour, 0 for unknown"
+    )))
 }
 
 /// One order is one machine, and one machine is of one order.

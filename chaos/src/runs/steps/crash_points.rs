@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, io, path::PathBuf};
 
 use crate::error::ChaosError;
 
@@ -40,9 +40,14 @@ impl CrashPoints {
         self.armed(point).exists()
     }
 
-    /// Takes the order back; answers whether it was in time.
-    pub(super) fn disarm(&self, point: &str) -> bool {
-        fs::remove_file(self.armed(point)).is_ok()
+    /// Takes the order back, if nobody has carried it out.
+    pub(super) fn disarm(&self, point: &str) -> Result<(), ChaosError> {
+        match fs::remove_file(self.armed(point)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(ChaosError::system(format!("disarm {point}"))(error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     fn armed(&self, point: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `crash_points` | the folder through which replicas are told where to die |
+//! | `shop` | machines that nobody in the group ordered |
 //! | `unrest` | what gives controllers something to do |
 //! | `ledger` | what the cloud says was bought and ended |
 //! | `settle` | the end: peace returns, and everything is compared |
@@ -10,24 +11,18 @@
 mod crash_points;
 mod ledger;
 mod settle;
+mod shop;
 mod unrest;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use navarch::{
-    client::Client,
-    provider::{
-        Order, OrderSpec, Provider as _,
-        http::{HttpOptions, HttpProvider},
-        labels,
-    },
-};
+use navarch::client::Client;
 use navarch_host::Moment;
 use rand::RngExt as _;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use self::{crash_points::CrashPoints, unrest::Unrest};
+use self::{crash_points::CrashPoints, shop::Shop, unrest::Unrest};
 use super::progress;
 use crate::{
     error::ChaosError,
@@ -39,8 +34,6 @@ use crate::{
 
 /// How long a replica may take to serve again: far above what it takes.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long an armed point may wait to be passed; rare ones are told as not struck.
-const PATIENCE: Duration = Duration::from_secs(45);
 /// How long the points that are passed are gathered before the run may end.
 const WARM_UP: Duration = Duration::from_secs(30);
 /// Longest pause between two kills at random, milliseconds.
@@ -62,6 +55,8 @@ const FAULTS: &str = r#"{"seed": 7, "faults": [
 pub struct StepsOptions {
     /// Crash points at most; none: all that are passed.
     pub points: Option<usize>,
+    /// How long points are armed; one that nobody passes in that time is told as not struck.
+    pub limit: Duration,
     /// How long leaders are killed at random afterwards.
     pub random: Duration,
 }
@@ -109,12 +104,24 @@ pub async fn steps(
     let points = CrashPoints::new(folder.path().join("crash-points"))?;
     let mut group = Group::start(host, prepared(group, &points)).await?;
     let client = group.client()?;
-    let mut run = Run { host, points, group: &mut group, struck: Vec::new(), random_kills: 0 };
+    let mut run = Run {
+        host,
+        points,
+        group: &mut group,
+        armed: BTreeMap::new(),
+        struck: Vec::new(),
+        random_kills: 0,
+    };
     let planted = run.plant(&client).await?;
     run.set_faults(FAULTS).await?;
     let stop = CancellationToken::new();
-    let unrest =
-        Unrest { host: host.clone(), client: client.clone(), cloud: run.group.cloud_address() };
+    let unrest = Unrest {
+        host: host.clone(),
+        client: client.clone(),
+        cloud: run.group.cloud_address(),
+        shop: planted.shop.clone(),
+        cluster_id: planted.cluster_id.clone(),
+    };
     let unrest = tokio::spawn(unrest.run(stop.clone()));
     let done = run.strike(options).await;
     stop.cancel();
@@ -130,11 +137,13 @@ pub async fn steps(
     Ok(StepsReport { points, random_kills, deeds, bought, ended, settled_ms, violations })
 }
 
-/// Machines that the cloud has beside those of the pools.
+/// Machines that the cloud has beside those of the pools. Those that bear our tag, and that nobody ordered, must go.
 struct Planted {
-    /// Bears our tag, and nobody ordered it: it must go.
-    ours: String,
-    /// Somebody else's: it must stay.
+    /// Where more of them are bought.
+    shop: Shop,
+    /// Our tag.
+    cluster_id: String,
+    /// Somebody else's machine: it must stay.
     theirs: String,
 }
 
@@ -142,26 +151,21 @@ struct Run<'a> {
     host: &'a Host,
     points: CrashPoints,
     group: &'a mut Group,
+    /// Points at which the next leader that passes dies, and since when.
+    armed: BTreeMap<String, Moment>,
     struck: Vec<Struck>,
     random_kills: usize,
 }
 
 impl Run<'_> {
     async fn strike(&mut self, options: StepsOptions) -> Result<(), ChaosError> {
-        let start = self.host.clock.now();
-        let mut tried = BTreeSet::new();
-        while options.points.is_none_or(|most| tried.len() < most) {
-            let seen = self.points.seen()?;
-            let Some(point) = seen.iter().find(|point| !tried.contains(*point)) else {
-                if self.host.clock.now().since(start) > WARM_UP {
-                    break;
-                }
-                self.host.clock.sleep(Duration::from_millis(200)).await;
-                continue;
-            };
-            tried.insert(point.clone());
-            self.strike_at(point, (tried.len(), seen.len())).await?;
+        self.strike_points(options).await?;
+        for (point, _) in std::mem::take(&mut self.armed) {
+            self.points.disarm(&point)?;
+            self.struck.push(Struck { point, after_ms: None });
         }
+        // One may have died between the last look and the disarming.
+        self.restart_the_dead().await?;
         let until = self.host.clock.now() + options.random;
         while self.host.clock.now() < until {
             self.kill_at_random().await?;
@@ -169,41 +173,43 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn strike_at(
-        &mut self,
-        point: &str,
-        (done, of): (usize, usize),
-    ) -> Result<(), ChaosError> {
-        self.points.arm(point)?;
-        let armed_at = self.host.clock.now();
-        let struck = self.wait_for_death(point, armed_at).await?;
-        let told = struck.map_or_else(|| "not passed in time".to_owned(), |ms| format!("{ms} ms"));
-        progress::say(done, of, &format!("{point}: {told}"));
-        self.struck.push(Struck { point: point.to_owned(), after_ms: struck });
-        Ok(())
+    /// Keeps every point armed at which nobody has died yet.
+    async fn strike_points(&mut self, options: StepsOptions) -> Result<(), ChaosError> {
+        let start = self.host.clock.now();
+        loop {
+            let elapsed = self.host.clock.now().since(start);
+            let enough = options.points.is_some_and(|most| self.struck.len() >= most);
+            let all = self.armed.is_empty() && elapsed > WARM_UP;
+            if enough || all || elapsed > options.limit {
+                return Ok(());
+            }
+            for point in self.points.seen()? {
+                let known = self.armed.contains_key(&point)
+                    || self.struck.iter().any(|struck| struck.point == point);
+                if !known {
+                    self.points.arm(&point)?;
+                    self.armed.insert(point, self.host.clock.now());
+                }
+            }
+            self.host.clock.sleep(Duration::from_millis(20)).await;
+            self.restart_the_dead().await?;
+        }
     }
 
-    /// Waits until a leader died at the armed point, and starts it again.
-    async fn wait_for_death(
-        &mut self,
-        point: &str,
-        armed_at: Moment,
-    ) -> Result<Option<u64>, ChaosError> {
-        while self.points.is_armed(point) {
-            if self.host.clock.now().since(armed_at) > PATIENCE && self.points.disarm(point) {
-                return Ok(None);
-            }
-            self.host.clock.sleep(Duration::from_millis(10)).await;
+    /// Notes where leaders have died, and starts them again.
+    async fn restart_the_dead(&mut self) -> Result<(), ChaosError> {
+        let now = self.host.clock.now();
+        let struck = |point: &String, _: &mut Moment| !self.points.is_armed(point);
+        for (point, armed_at) in self.armed.extract_if(.., struck) {
+            let after_ms = u64::try_from(now.since(armed_at).as_millis()).unwrap_or(u64::MAX);
+            progress::say(self.struck.len() + 1, 0, &format!("{point} after {after_ms} ms"));
+            self.struck.push(Struck { point, after_ms: Some(after_ms) });
         }
-        let after = self.host.clock.now().since(armed_at);
-        loop {
-            if let Some(index) = self.group.ended() {
-                self.group.start_replica(index)?;
-                self.group.wait_ready(index, LIMIT).await?;
-                return Ok(Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)));
-            }
-            self.host.clock.sleep(Duration::from_millis(10)).await;
+        while let Some(index) = self.group.ended() {
+            self.group.start_replica(index)?;
+            self.group.wait_ready(index, LIMIT).await?;
         }
+        Ok(())
     }
 
     async fn kill_at_random(&mut self) -> Result<(), ChaosError> {
@@ -230,29 +236,10 @@ impl Run<'_> {
     /// Buys two machines behind the group's back.
     async fn plant(&self, client: &Client) -> Result<Planted, ChaosError> {
         let cluster_id = settle::cluster_id(self.host, client).await?;
-        let trouble = settle::trouble("the fake cloud");
-        let url = format!("http://{}", self.group.cloud_address());
-        let cloud = HttpProvider::new(HttpOptions::new(url, self.host.clock.clone()))
-            .map_err(|error| trouble(error.to_string()))?;
-        let mut ids = Vec::new();
-        for (name, tags) in [
-            ("planted-ours", vec![(labels::CLUSTER, cluster_id.as_str())]),
-            ("planted-theirs", vec![(labels::CLUSTER, "somebody-else")]),
-        ] {
-            let label = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
-            let spec = OrderSpec {
-                name: name.to_owned(),
-                instance_type: "h100-8x".to_owned(),
-                labels: tags.into_iter().map(label).collect(),
-                ..OrderSpec::default()
-            };
-            let order = Order { instance_id: name.to_owned(), request_body: spec.request_body() };
-            let machine = cloud.order(&order, 0).await;
-            let machine = machine.map_err(|error| trouble(error.to_string()))?;
-            ids.push(machine.id);
-        }
-        let theirs = ids.pop().unwrap_or_default();
-        Ok(Planted { ours: ids.pop().unwrap_or_default(), theirs })
+        let shop = Shop::new(self.host, &self.group.cloud_address())?;
+        shop.buy("planted-ours", &cluster_id).await?;
+        let theirs = shop.buy("planted-theirs", "somebody-else").await?;
+        Ok(Planted { shop, cluster_id, theirs })
     }
 }
 

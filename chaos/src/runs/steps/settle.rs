@@ -121,8 +121,8 @@ async fn compare(
     if machines == records {
         return Ok(());
     }
-    let (odd, ours) = (machines.difference(&records), &planted.ours);
-    Err(format!("machines without a record: {odd:?}; planted: {ours}; {records:?}"))
+    let odd = machines.difference(&records);
+    Err(format!("machines without a record: {odd:?}; records: {records:?}"))
 }
 
 /// The ids of the machines that the cloud has.

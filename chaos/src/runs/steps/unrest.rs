@@ -8,6 +8,7 @@ use navarch_proto::api;
 use rand::{RngExt as _, seq::IndexedRandom as _};
 use tokio_util::sync::CancellationToken;
 
+use super::shop::Shop;
 use crate::{host::Host, proc::http};
 
 /// Limit of one call: the group may be without a leader.
@@ -24,6 +25,9 @@ pub(super) struct Unrest {
     pub(super) client: Client,
     /// The fake cloud's `host:port`.
     pub(super) cloud: String,
+    pub(super) shop: Shop,
+    /// The tag of the group's machines.
+    pub(super) cluster_id: String,
 }
 
 /// What may be done.
@@ -36,9 +40,10 @@ enum Deed {
     TakeAway,
     FallIll,
     FallIllAndBeCleared,
+    Plant,
 }
 
-const DEEDS: [Deed; 7] = [
+const DEEDS: [Deed; 8] = [
     Deed::ScaleByHand,
     Deed::ScaleBelowTheStrategy,
     Deed::Silence,
@@ -46,6 +51,7 @@ const DEEDS: [Deed; 7] = [
     Deed::TakeAway,
     Deed::FallIll,
     Deed::FallIllAndBeCleared,
+    Deed::Plant,
 ];
 
 impl Unrest {
@@ -91,6 +97,10 @@ impl Unrest {
                     ..Default::default()
                 };
                 self.client.call::<IssueCommand>(request, &options()).await.ok().map(drop)
+            }
+            Deed::Plant => {
+                let name = format!("planted-{}", rand::rng().random::<u32>());
+                self.shop.buy(&name, &self.cluster_id).await.ok().map(drop)
             }
         }
     }
