@@ -25,6 +25,7 @@
 //! | [`liveness`] | who was heard from when |
 //! | [`health`] | policies that judge health reports |
 //! | [`scaling`] | how many machines a pool should have |
+//! | [`metrics_source`] | where the figures of a pool come from that decide it |
 //! | [`provider`], [`fake_cloud`] | clouds, and one to try things on |
 //! | [`notify`] | telling the workload system and observers about nodes |
 //! | [`config`] | the configuration file |
@@ -41,6 +42,7 @@ pub mod health;
 pub mod leader;
 pub mod ledger;
 pub mod liveness;
+pub mod metrics_source;
 pub mod notify;
 pub mod provider;
 pub mod scaling;

@@ -2,7 +2,9 @@
 //! told to stop, and takes it apart in an order that loses no call: hand leadership over, close the port,
 //! stop the log.
 
+mod booter;
 mod controller_set;
+mod metrics;
 mod seed;
 
 use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
@@ -25,6 +27,7 @@ use crate::{
     leader::{Leader, LeaderParts, Reports},
     ledger::{FleetMachine, Ledger},
     liveness::Liveness,
+    metrics_source::Heartbeats,
     notify::Observers,
 };
 
@@ -189,6 +192,9 @@ impl<'a> Assembly<'a> {
             spawner: Arc::clone(&host.spawner),
             stopping: closing.clone(),
         });
+        let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
+        let sampling = metrics::follow(ledger.clone(), Arc::clone(&heartbeats), stopping.clone());
+        let metrics = metrics::sources(host, heartbeats);
         let parts = LeaderParts {
             ledger: ledger.clone(),
             liveness: Arc::clone(&liveness),
@@ -196,7 +202,7 @@ impl<'a> Assembly<'a> {
                 options,
                 host,
                 (&replica, &ledger),
-                liveness,
+                (liveness, metrics),
                 &stopping,
             ),
             reports,
@@ -215,6 +221,7 @@ impl<'a> Assembly<'a> {
             host.spawner.spawn("command-wake-ups", api.run(stopping.clone())),
             host.spawner.spawn("health-service", keep_health),
             host.spawner.spawn("first-configuration", seed),
+            host.spawner.spawn("pool-samples", sampling),
         ];
         Ok(Self { host, replica, bridge, closing, stopping, tasks })
     }

@@ -25,6 +25,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("health", 3),
     ("scaling", 3),
     ("provider", 3),
+    ("metrics_source", 3),
     ("notify", 3),
     ("config", 2),
     ("agent", 2),
@@ -32,8 +33,14 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 
 /// Imports between siblings that the layers allow, as (from, to).
-const SIBLINGS: &[(&str, &str)] =
-    &[("controllers", "leader"), ("agent", "client"), ("cli", "server"), ("main", "cli")];
+const SIBLINGS: &[(&str, &str)] = &[
+    ("controllers", "leader"),
+    ("metrics_source", "liveness"),
+    ("metrics_source", "scaling"),
+    ("agent", "client"),
+    ("cli", "server"),
+    ("main", "cli"),
+];
 
 /// Readable by every layer.
 const EVERYWHERE: &[&str] = &["telemetry"];
@@ -44,7 +51,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("sled", &["cluster/"]),
     ("cel", &["src/health/", "benches/"]),
     ("nvml_wrapper", &["src/agent/"]),
-    ("reqwest", &["src/provider/", "src/notify/", "tests/", "chaos/"]),
+    ("reqwest", &["src/provider/", "src/metrics_source/", "src/notify/", "tests/", "chaos/"]),
 ];
 
 fn root() -> PathBuf {

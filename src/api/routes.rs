@@ -75,6 +75,7 @@ pub(super) fn find(path: &str) -> Option<Route> {
         },
         "OperatorService" => match method {
             "ScalePool" => at(Leader, unary!(operator::scale_pool)),
+            "ReportPoolMetrics" => at(Leader, unary!(operator::report_pool_metrics)),
             "ApplyFleet" => at(Leader, unary!(operator::apply_fleet)),
             "EndAdoption" => at(Leader, unary!(operator::end_adoption)),
             "ForgetNode" => at(Leader, unary!(operator::forget_node)),

@@ -9,7 +9,7 @@ use super::{
     invocation::Invocation,
     output::{Record as _, message_value},
 };
-use crate::client::rpc::{GetPool, ListPools, ScalePool};
+use crate::client::rpc::{GetPool, ListPools, ReportPoolMetrics, ScalePool};
 
 /// `navarch pool ...`
 #[derive(Clone, Debug, Subcommand)]
@@ -23,6 +23,8 @@ pub(crate) enum PoolCommand {
     },
     /// Set a pool's target within its limits, and hold its autoscaler off for a while
     Scale(ScaleArguments),
+    /// Tell a pool's figures, which its autoscaler goes by until they expire
+    Report(ReportArguments),
 }
 
 /// `navarch pool scale NAME --nodes N`
@@ -36,6 +38,25 @@ pub(crate) struct ScaleArguments {
     /// How long the autoscaler keeps off [default: 1h]
     #[arg(long, value_parser = duration::parse, value_name = "DURATION")]
     hold: Option<Duration>,
+}
+
+/// `navarch pool report NAME --queue-depth N`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReportArguments {
+    /// The pool
+    name: String,
+    /// Jobs that wait
+    #[arg(long, value_name = "N")]
+    pending_jobs: Option<u32>,
+    /// Jobs that wait or run
+    #[arg(long, value_name = "N", required_unless_present_any = ["pending_jobs", "utilization"])]
+    queue_depth: Option<u32>,
+    /// Utilisation in percent, 0 to 100
+    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true)]
+    utilization: Option<f64>,
+    /// How long the figures hold, at most 1h [default: 5m]
+    #[arg(long, value_parser = duration::parse_positive, value_name = "DURATION")]
+    ttl: Option<Duration>,
 }
 
 impl PoolCommand {
@@ -54,6 +75,7 @@ impl PoolCommand {
                 invocation.printer.one(&pool)
             }
             Self::Scale(arguments) => scale(arguments, invocation).await,
+            Self::Report(arguments) => report(arguments, invocation).await,
         }
     }
 }
@@ -70,6 +92,23 @@ async fn scale(arguments: ScaleArguments, invocation: &mut Invocation) -> Result
     let text = format!("pool {} has the target {} (size {})", pool.name, pool.target, pool.size);
     let value = message_value(api::PoolInfo::MESSAGE, &pool)?;
     invocation.printer.result(&text, &pool.name, &value)
+}
+
+async fn report(arguments: ReportArguments, invocation: &mut Invocation) -> Result<(), Failure> {
+    let ReportArguments { name, pending_jobs, queue_depth, utilization, ttl } = arguments;
+    let what = format!("report the figures of pool {name}");
+    let request = api::ReportPoolMetricsRequest {
+        pool: name.clone(),
+        pending_jobs,
+        queue_depth,
+        utilization,
+        ttl_ms: ttl.map_or(0, duration::millis),
+    };
+    let answer = invocation.call::<ReportPoolMetrics>(&what, request).await?;
+    let until = answer.expires_at.map(|at| at.to_string()).unwrap_or_default();
+    let text = format!("the figures of pool {name} hold until {until}");
+    let value = message_value("navarch.ReportPoolMetricsResponse", &answer)?;
+    invocation.printer.result(&text, &name, &value)
 }
 
 fn present(pool: Option<api::PoolInfo>, what: &str) -> Result<api::PoolInfo, Failure> {

@@ -58,6 +58,7 @@ methods! {
         ListPools(ListPoolsRequest) -> ListPoolsResponse: false, false;
         GetPool(GetPoolRequest) -> GetPoolResponse: false, false;
         ScalePool(ScalePoolRequest) -> ScalePoolResponse: true, false;
+        ReportPoolMetrics(ReportPoolMetricsRequest) -> ReportPoolMetricsResponse: true, false;
         ApplyFleet(ApplyFleetRequest) -> ApplyFleetResponse: true, false;
         GetCommand(GetCommandRequest) -> GetCommandResponse: false, false;
         ListCommands(ListCommandsRequest) -> ListCommandsResponse: false, false;

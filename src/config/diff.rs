@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use navarch_proto::fleet::{
-    Autoscaling, Bootstrap, FleetSpec, NotifierSpec, PoolSpec, ProviderSpec, Settings,
-    autoscaling::Strategy,
+    Autoscaling, Bootstrap, FleetSpec, NotifierSpec, PoolMetricsSpec, PoolSpec, ProviderSpec,
+    Settings, autoscaling::Strategy,
 };
 
 use super::duration::format_millis;
@@ -188,10 +188,29 @@ fn pool_leaves(path: &str, spec: &PoolSpec) -> Leaves {
     if let Some(autoscaling) = &spec.autoscaling {
         autoscaling_leaves(&mut leaves, &format!("{path}.autoscaling"), autoscaling);
     }
+    if let Some(metrics) = &spec.metrics {
+        metrics_leaves(&mut leaves, &format!("{path}.metrics"), metrics);
+    }
     if let Some(bootstrap) = &spec.bootstrap {
         bootstrap_leaves(&mut leaves, path, bootstrap);
     }
     leaves
+}
+
+fn metrics_leaves(leaves: &mut Leaves, path: &str, metrics: &PoolMetricsSpec) {
+    leaves.put(format!("{path}.order"), list(&metrics.order));
+    let Some(prometheus) = &metrics.prometheus else { return };
+    let path = format!("{path}.prometheus");
+    for (key, value) in [
+        ("url", &prometheus.url),
+        ("queries.utilization", &prometheus.utilization_query),
+        ("queries.pending_jobs", &prometheus.pending_jobs_query),
+        ("queries.queue_depth", &prometheus.queue_depth_query),
+        ("token_env", &prometheus.token_env),
+    ] {
+        leaves.put(format!("{path}.{key}"), value);
+    }
+    leaves.put(format!("{path}.timeout"), format_millis(prometheus.timeout_ms));
 }
 
 fn bootstrap_leaves(leaves: &mut Leaves, path: &str, bootstrap: &Bootstrap) {

@@ -39,6 +39,7 @@ pools:
     max_nodes: 16
     cooldown: 90s
     zones: [a, b]
+    metrics: {order: [prometheus], prometheus: {url: 'http://p', queries: {queue_depth: q}}}
     autoscaling:
       type: scheduled
       schedule: [{days: [mon], start: 9, end: 18, max_nodes: 4}]
@@ -59,6 +60,10 @@ pools:
             "pools.training.cooldown: 5m -> 1m30s",
             "pools.training.labels.team: `blue` -> unset",
             "pools.training.max_nodes: 8 -> 16",
+            "pools.training.metrics.order: unset -> [prometheus]",
+            "pools.training.metrics.prometheus.queries.queue_depth: unset -> q",
+            "pools.training.metrics.prometheus.timeout: unset -> 5s",
+            "pools.training.metrics.prometheus.url: unset -> http://p",
             "pools.training.zones: unset -> [a, b]",
             "providers.f.gpu_count: 8 -> 4",
             "providers.g: removed",

@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
-use navarch_proto::fleet::{PoolSpec, autoscaling::Strategy};
+use navarch_proto::fleet::{PoolSpec, PrometheusSpec, autoscaling::Strategy};
 
-use super::{Config, parse};
+use super::{
+    Config,
+    mistakes_test::{BASE, in_pool},
+    parse,
+};
 
 const EVERYTHING: &str = r#"
 server:
@@ -54,6 +58,13 @@ pools:
         echo three
     ssh_user: root
     command_timeout: 1m
+    metrics:
+      order: [prometheus, pushed, x-ours]
+      prometheus:
+        url: https://prometheus.example/base
+        queries: {utilization: avg(gpu_busy), pending_jobs: sum(waiting), queue_depth: "sum(jobs{pool='many'})"}
+        timeout: 2s
+        token_env: PROMETHEUS_TOKEN
     autoscaling:
       type: composite
       mode: avg
@@ -144,6 +155,28 @@ fn every_key_of_providers_and_pools_arrives() {
         ),
         (900_000, 600_000, 30_000, 60_000)
     );
+}
+
+/// Without it a pool would be scaled by other figures than its file names.
+#[test]
+fn every_key_of_metrics_arrives() {
+    let metrics = many(&everything()).metrics.expect("a metrics block");
+    assert_eq!(metrics.order, ["prometheus", "pushed", "x-ours"]);
+    let expected = PrometheusSpec {
+        url: "https://prometheus.example/base".to_owned(),
+        utilization_query: "avg(gpu_busy)".to_owned(),
+        pending_jobs_query: "sum(waiting)".to_owned(),
+        queue_depth_query: "sum(jobs{pool='many'})".to_owned(),
+        timeout_ms: 2_000,
+        token_env: "PROMETHEUS_TOKEN".to_owned(),
+    };
+    assert_eq!(metrics.prometheus, Some(expected));
+    let least = "metrics: {prometheus: {url: 'http://p', queries: {queue_depth: q}}}";
+    let text = in_pool(&format!("{BASE}{least}"));
+    let config = parse(&text, "navarch.yaml").unwrap_or_else(|error| panic!("{error}"));
+    let metrics = config.fleet.pools[0].metrics.clone().expect("a metrics block");
+    let prometheus = metrics.prometheus.expect("a server");
+    assert_eq!((metrics.order.len(), prometheus.timeout_ms), (0, 5_000));
 }
 
 /// Without it a nested strategy, its defaults or its window's limits could be lost on the way.

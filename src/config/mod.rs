@@ -5,7 +5,7 @@
 //! | `load` | from a path or a text to a [`Config`] |
 //! | `replica` | `cluster.*` and the addresses: what stays local to a replica |
 //! | `settings` | the rest of `server.*`, and `instance_manager.*` |
-//! | `notifier`, `providers`, `pools`, `autoscaling`, `defaults` | the blocks of these names |
+//! | `notifier`, `providers`, `pools`, `autoscaling`, `metrics`, `defaults` | the blocks of these names |
 //! | `document`, `section`, `values` | YAML with places, and the reader that reports all mistakes of a file at once |
 //! | `problem`, `error` | what is wrong, and where; [`ConfigError`] |
 //! | `duration`, `address`, `nearest` | Go-style durations, network addresses, the key that was meant |
@@ -62,6 +62,22 @@
 //! `health.{replace_at_once_percent,replace_per_hour_percent}` (20 and 10 of the target, at least one machine) of a
 //! pool or of `defaults`, and `time_zone`
 //! (an IANA name, `UTC`) of a schedule.
+//!
+//! ## A pool's `metrics` block
+//!
+//! Ours, and fleet state: where the autoscaler's figures come from. Without it they come from what is pushed,
+//! then from the heartbeats.
+//!
+//! | key | meaning and default |
+//! |---|---|
+//! | `metrics.order` | which sources are asked, the first that has a figure first: `[pushed, prometheus, heartbeats]`; names that begin with `x-` are sources that a composition root added |
+//! | `metrics.prometheus.url` | address of a Prometheus server; `/api/v1/query` follows it |
+//! | `metrics.prometheus.queries.{utilization,pending_jobs,queue_depth}` | one expression a figure, each answered by one series or a scalar; utilisation in percent from 0 to 100, queue depth = jobs that wait or run; an absent one is not asked |
+//! | `metrics.prometheus.timeout` | `5s`, at most `1m`: how long one query may take |
+//! | `metrics.prometheus.token_env` | the variable of each replica's environment that holds the bearer token; none is sent |
+//!
+//! The heartbeats tell utilisation alone. Their history, which type `predictive` follows, has one sample an
+//! `autoscale_interval` of the last 5 minutes: a `lookback_window` of more samples than fit is never filled.
 
 mod address;
 mod autoscaling;
@@ -72,6 +88,7 @@ mod document;
 mod duration;
 mod error;
 mod load;
+mod metrics;
 mod nearest;
 mod notifier;
 mod pools;

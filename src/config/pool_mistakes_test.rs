@@ -163,3 +163,39 @@ fn pools(#[case] keys: &str, #[case] expected: &str) {
     let refused = refusal(&in_pool(&format!("{BASE}{keys}")));
     assert!(refused.contains(expected), "{keys}\n{refused}");
 }
+
+/// Without it a pool would be held, or scaled by the wrong figures, for a slip in its sources.
+#[rstest]
+#[case::near_source("{order: [pushd]}", "unknown source `pushd`; did you mean `pushed`?")]
+#[case::source("{order: [slurm]}", "one of pushed, prometheus, heartbeats, or `x-...`")]
+#[case::no_source("{order: []}", "pools.p.metrics.order: names no source")]
+#[case::twice("{order: [pushed, pushed]}", "`pushed` is named twice")]
+#[case::unasked("{order: [prometheus]}", "there is no `prometheus` block")]
+#[case::no_url("{prometheus: {queries: {queue_depth: q}}}", "metrics.prometheus.url: missing")]
+#[case::scheme("{prometheus: {url: 'p:9090', queries: {queue_depth: q}}}", "is not a URL")]
+#[case::password(
+    "{prometheus: {url: 'http://me:pw@p', queries: {queue_depth: q}}}",
+    "holds a user name or password; use `token_env`"
+)]
+#[case::url_query(
+    "{prometheus: {url: 'http://p/api/v1/query?query=up', queries: {queue_depth: q}}}",
+    "has a query or a fragment"
+)]
+#[case::no_queries("{prometheus: {url: 'http://p'}}", "metrics.prometheus.queries: missing")]
+#[case::query_key(
+    "{prometheus: {url: 'http://p', queries: {queue: q}}}",
+    "unknown key `queue`; did you mean `queue_depth`?"
+)]
+#[case::patience(
+    "{prometheus: {url: 'http://p', queries: {queue_depth: q}, timeout: 61s}}",
+    "61000 ms is longer than `1m`"
+)]
+#[case::secret(
+    "{prometheus: {url: 'http://p', queries: {queue_depth: q}, token_env: secret-key}}",
+    "expected the name of an environment variable"
+)]
+fn metrics(#[case] block: &str, #[case] expected: &str) {
+    let refused = refusal(&in_pool(&format!("{BASE}metrics: {block}")));
+    assert!(refused.contains(expected), "{block}\n{refused}");
+    assert!(!refused.contains("me:pw"), "{refused}");
+}

@@ -3,13 +3,14 @@ use navarch_proto::fleet::{Bootstrap, PoolProvider, PoolSpec};
 use super::{
     autoscaling::{self, Limits},
     defaults::{Defaults, PoolHealth},
+    metrics,
     nearest::nearest,
     providers::{Providers, check_name},
     section::Section,
     values::Zero,
 };
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "provider",
     "providers",
     "strategy",
@@ -22,6 +23,7 @@ const KEYS: [&str; 20] = [
     "max_nodes",
     "cooldown",
     "autoscaling",
+    "metrics",
     "health",
     "setup_commands",
     "ssh_user",
@@ -93,6 +95,7 @@ fn read_one(
         replace_at_once_percent: health.replace_at_once_percent,
         replace_per_hour_percent: health.replace_per_hour_percent,
         bootstrap: bootstrap(section, defaults),
+        metrics: metrics::read(section),
     }
 }
 

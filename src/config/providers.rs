@@ -107,7 +107,7 @@ fn read_one(section: &Section<'_>, name: &str) -> Option<ProviderSpec> {
 }
 
 /// The name of an environment variable. A secret in its place is not repeated in the message.
-fn variable(section: &Section<'_>, key: &str) -> String {
+pub(crate) fn variable(section: &Section<'_>, key: &str) -> String {
     let name = section.text(key).unwrap_or_default();
     if !name.is_empty() && !is_variable_name(&name) {
         let message = "expected the name of an environment variable (letters, digits and `_`), \

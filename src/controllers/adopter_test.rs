@@ -106,6 +106,7 @@ fn only_these_work_while_a_restored_fleet_stands_still() {
         providers: Arc::clone(&world.providers),
         notifiers: Arc::clone(&world.notifiers),
         observers: crate::notify::Observers::default(),
+        metrics: Arc::clone(&world.metrics),
     };
     let working: Vec<_> = super::super::all(&parts)
         .iter()

@@ -1,118 +1,139 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use navarch_fleet::{Administrative, FleetState, InstanceState, LogTime, Node, Pool};
-use navarch_proto::{
-    api::HealthStatus,
-    fleet::{PoolSpec, SetPoolTarget, proposal::Kind},
-};
+use futures::future::join_all;
+use navarch_fleet::{FleetState, InstanceState, LogTime, Pool, limits::MAX_REASON_BYTES};
+use navarch_proto::fleet::{PoolSpec, SetPoolTarget, proposal::Kind};
 
-use super::replacer;
+use super::{provisioning_delay::provisioning_delay_ms, replacer};
 use crate::{
     leader::{Controller, Report, Tenure},
-    liveness::{self, Liveness},
-    scaling::{Decision, Gates, Limits, PoolView, plan_target},
+    metrics_source::{Found, Question, Sources, in_service},
+    scaling::{Cause, Decision, Gates, Limits, Needs, PoolView, plan_target, says_no_data},
 };
 
 const NAME: &str = "autoscaler";
 
 /// Sets each pool's target to what its strategy asks for, within the pool's limits.
 pub(super) struct Autoscaler {
-    liveness: Arc<Liveness>,
+    metrics: Arc<Sources>,
 }
 
-/// What a pool's nodes tell.
-#[derive(Default)]
-struct Figures {
-    healthy: u32,
-    /// Machines that the replacer will see to.
+/// The figures of the pools that need any, by name.
+type Gathered<'a> = BTreeMap<&'a str, Found>;
+
+/// A pool's machines that run but are no capacity.
+#[derive(Clone, Copy, Default)]
+struct Ailing {
+    /// Drained, lost or unhealthy.
+    out_of_service: u32,
+    /// Those that the replacer will see to.
     to_be_replaced: u32,
-    utilization_sum: f64,
-    utilization_count: u32,
 }
 
 impl Autoscaler {
-    pub(super) fn new(liveness: Arc<Liveness>) -> Self {
-        Self { liveness }
+    pub(super) fn new(metrics: Arc<Sources>) -> Self {
+        Self { metrics }
     }
 
-    fn plan(&self, fleet: &FleetState, now_ms: u64) -> Vec<Kind> {
-        let specs = fleet.spec().map_or(&[][..], |spec| &spec.pools);
-        let decide = |spec| self.decide(fleet, spec, now_ms).map(Kind::SetPoolTarget);
-        specs.iter().filter_map(decide).collect()
+    /// Asks for what the strategies go by, for all pools at once, so that a source that is slow for one holds up
+    /// the others but once.
+    async fn gather<'a>(&self, fleet: &'a FleetState, now_ms: u64) -> Gathered<'a> {
+        let questions = pools(fleet).iter().filter_map(|pool| {
+            let needs = Needs::of(pool.autoscaling.as_ref());
+            (!needs.is_none()).then_some(Question { fleet, pool, needs, now_ms })
+        });
+        let asked = questions.map(|question| async move {
+            (question.pool.name.as_str(), self.metrics.ask(question).await)
+        });
+        join_all(asked).await.into_iter().collect()
     }
+}
 
-    fn decide(&self, fleet: &FleetState, spec: &PoolSpec, now_ms: u64) -> Option<SetPoolTarget> {
-        let pool = fleet.pool(&spec.name)?;
-        let view = self.observe(fleet, spec, pool, now_ms);
+fn pools(fleet: &FleetState) -> &[PoolSpec] {
+    fleet.spec().map_or(&[][..], |spec| &spec.pools)
+}
+
+fn plan(fleet: &FleetState, gathered: &Gathered<'_>, now_ms: u64) -> Vec<Kind> {
+    let ailing = ailing(fleet, now_ms);
+    let decide = |spec: &PoolSpec| {
+        let name = spec.name.as_str();
+        let found = gathered.get(name).cloned().unwrap_or_default();
+        let ailing = ailing.get(name).copied().unwrap_or_default();
+        let pool = fleet.pool(name)?;
+        let view = PoolView { now_ms, ..view(fleet, (spec, pool), found, ailing) };
         let gates = Gates {
             cooldown_until_ms: pool.cooldown_until.map_or(0, LogTime::as_ms),
             hold_until_ms: pool.hold_until.map_or(0, LogTime::as_ms),
         };
         let decision = plan_target(spec.autoscaling.as_ref(), &view, gates);
-        proposal(pool, view.limits, decision)
-    }
+        proposal(pool, view.limits, decision).map(Kind::SetPoolTarget)
+    };
+    pools(fleet).iter().filter_map(decide).collect()
+}
 
-    fn observe(&self, fleet: &FleetState, spec: &PoolSpec, pool: &Pool, now_ms: u64) -> PoolView {
-        let mut figures = Figures::default();
-        for node in fleet.nodes_in_pool(&spec.name) {
-            self.look(fleet, node, now_ms, &mut figures);
-        }
-        let counts = fleet.pool_counts(&spec.name);
-        let Figures { utilization_sum, utilization_count, .. } = figures;
-        let mean = utilization_sum / f64::from(utilization_count);
-        PoolView {
-            target: pool.target,
-            size: counts.size(),
-            healthy: figures.healthy,
-            booting: counts.provisioning + counts.pending_registration,
-            replacing: counts.terminating + counts.failed_with_machine + figures.to_be_replaced,
-            limits: Limits { min: spec.min_nodes, max: spec.max_nodes },
-            utilization: (utilization_count > 0).then_some(mean),
-            now_ms,
-            ..PoolView::default()
-        }
-    }
-
-    /// Counts a node whose machine is the pool's and at work. A record that is kept of a machine which is gone
-    /// is no capacity, and what was heard too long ago says nothing about now.
-    fn look(&self, fleet: &FleetState, node: &Node, now_ms: u64, figures: &mut Figures) {
+/// Whoever is not at work wants attention, so that a healthy fleet is never walked.
+fn ailing(fleet: &FleetState, now_ms: u64) -> BTreeMap<&str, Ailing> {
+    let mut pools: BTreeMap<&str, Ailing> = BTreeMap::new();
+    for node in fleet.nodes_wanting_attention() {
         let instance = node.instance_id.as_ref().and_then(|id| fleet.instance(id.as_str()));
-        if instance.is_none_or(|instance| instance.state != InstanceState::Running) {
-            return;
-        }
-        if replacer::case(fleet, node, now_ms).is_some() {
-            figures.to_be_replaced += 1;
-        }
-        let in_service = match node.administrative {
-            Administrative::Active | Administrative::Cordoned => true,
-            Administrative::Draining(_) | Administrative::Terminated => false,
+        // A record that is kept of a machine which is gone is no capacity that lacks.
+        let Some(instance) = instance.filter(|one| one.state == InstanceState::Running) else {
+            continue;
         };
-        if in_service && !node.is_lost() && node.health_status() != HealthStatus::Unhealthy {
-            figures.healthy += 1;
-        }
-        // The log's history as well, so that a new leader does not start blind.
-        let Some(seen) = self.liveness.last_seen(fleet, node.number) else { return };
-        let told_ms = self.liveness.of(node.number).told_interval_ms;
-        let fresh_ms = liveness::timeout_ms(fleet.settings(), told_ms);
-        if let Some(percent) = seen.utilization
-            && seen.at.plus_ms(fresh_ms).as_ms() >= now_ms
-        {
-            figures.utilization_sum += f64::from(percent);
-            figures.utilization_count += 1;
-        }
+        let ailing = pools.entry(instance.pool.as_str()).or_default();
+        ailing.out_of_service += u32::from(!in_service(node));
+        ailing.to_be_replaced += u32::from(replacer::case(fleet, node, now_ms).is_some());
+    }
+    pools
+}
+
+fn view(
+    fleet: &FleetState,
+    (spec, pool): (&PoolSpec, &Pool),
+    found: Found,
+    ailing: Ailing,
+) -> PoolView {
+    let counts = fleet.pool_counts(&spec.name);
+    let looks_ahead = Needs::of(spec.autoscaling.as_ref()).history;
+    PoolView {
+        target: pool.target,
+        size: counts.size(),
+        healthy: counts.running.saturating_sub(ailing.out_of_service),
+        booting: counts.provisioning + counts.pending_registration,
+        replacing: counts.terminating + counts.failed_with_machine + ailing.to_be_replaced,
+        limits: Limits { min: spec.min_nodes, max: spec.max_nodes },
+        utilization: found.utilization,
+        history: found.history,
+        pending_jobs: found.pending_jobs,
+        queue_depth: found.queue_depth,
+        origins: found.origins,
+        provisioning_delay_ms: match looks_ahead {
+            true => provisioning_delay_ms(fleet, &spec.name),
+            false => 0,
+        },
+        ..PoolView::default()
     }
 }
 
-/// A decision that changes nothing is not proposed: the journal holds changes, not opinions. A schedule's
-/// window may be wider than the pool, whose own limits hold in any case.
+/// A decision that changes nothing is not proposed: the journal holds changes, not opinions. But a pool that
+/// holds for lack of figures says so, once a reason, and no longer than that is so. A schedule's window may be
+/// wider than the pool, whose own limits hold in any case.
 fn proposal(pool: &Pool, limits: Limits, decision: Decision) -> Option<SetPoolTarget> {
     let target = limits.clamp(decision.target);
-    (target != pool.target).then(|| SetPoolTarget {
+    let mut reason = decision.reason.clone();
+    reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+    let tells = match decision.cause {
+        Cause::NoData => *pool.reason != *reason,
+        Cause::Steady | Cause::Limits | Cause::Repair | Cause::Demand => {
+            says_no_data(&pool.reason) && !says_no_data(&reason)
+        }
+    };
+    (target != pool.target || tells).then(|| SetPoolTarget {
         pool: pool.name.as_str().to_owned(),
         target,
         start_cooldown: decision.starts_cooldown(),
-        reason: decision.reason,
+        reason,
         pool_revision: pool.revision.0,
     })
 }
@@ -133,7 +154,10 @@ impl Controller for Autoscaler {
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
-        let steps = self.plan(&tenure.view().fleet, tenure.now_ms());
+        let fleet = tenure.view().fleet;
+        let now_ms = tenure.now_ms();
+        let gathered = self.gather(&fleet, now_ms).await;
+        let steps = plan(&fleet, &gathered, now_ms);
         let _ = tenure.carry_out(steps, &mut report).await;
         report
     }

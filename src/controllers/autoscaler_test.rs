@@ -1,3 +1,4 @@
+use futures::FutureExt as _;
 use navarch_proto::{
     api::HealthStatus,
     fleet::{
@@ -25,13 +26,24 @@ fn scale(world: &World, target: u32, hold_until_ms: u64) {
     world.accept(Kind::ScalePool(ScalePool { pool: "a".to_owned(), target, hold_until_ms }));
 }
 
+fn autoscaler(world: &World) -> Autoscaler {
+    Autoscaler::new(Arc::clone(&world.metrics))
+}
+
+/// What a pass would propose. The figures are at hand, so it does not wait.
+fn steps(world: &World) -> Vec<Kind> {
+    let (fleet, now_ms) = (world.fleet(), world.now_ms());
+    let autoscaler = autoscaler(world);
+    let gathered = autoscaler.gather(&fleet, now_ms).now_or_never().expect("a source waits");
+    plan(&fleet, &gathered, now_ms)
+}
+
 fn planned(world: &World) -> Vec<String> {
-    let autoscaler = Autoscaler::new(Arc::clone(&world.liveness));
-    words(&autoscaler.plan(&world.fleet(), world.now_ms()))
+    words(&steps(world))
 }
 
 fn pass(world: &World) -> u32 {
-    world.reconcile(&mut Autoscaler::new(Arc::clone(&world.liveness))).steps
+    world.reconcile(&mut autoscaler(world)).steps
 }
 
 /// A pool of `count` running machines, all wanted, with that utilisation.
@@ -104,6 +116,21 @@ async fn no_data_is_not_zero() {
     world.advance(30).await;
     assert_eq!(planned(&world), ["target a 2"], "as old as its time-out");
     world.advance(1).await;
+    assert_eq!(planned(&world), ["target a 3"], "it holds, and says so");
+    assert_eq!(pass(&world), 1);
+    assert_eq!(
+        &*world.fleet().pool("a").unwrap().reason,
+        "no fresh utilisation (pushed: no report that holds; heartbeats: no node in service told any \
+         lately): holding 3"
+    );
+    world.advance(30).await;
+    assert_eq!(planned(&world), [""; 0], "once a reason");
+    beat(&world, 3, 50.0);
+    assert_eq!(pass(&world), 1, "no longer than that is so");
+    assert_eq!(
+        &*world.fleet().pool("a").unwrap().reason,
+        "utilisation 50.0 % (heartbeats 0 s ago) is within 20 to 80 %: stay at 3"
+    );
     assert_eq!(planned(&world), [""; 0]);
 }
 
@@ -129,10 +156,10 @@ async fn machines_that_are_gone_are_no_capacity() {
         ..TerminateInstance::default()
     }));
     world.accept(Kind::RecordTermination(RecordTermination { instance_id }));
-    let autoscaler = Autoscaler::new(Arc::clone(&world.liveness));
     let fleet = world.fleet();
     let (spec, pool) = (fleet.pool_spec("a").unwrap(), fleet.pool("a").unwrap());
-    let view = autoscaler.observe(&fleet, spec, pool, world.now_ms());
+    let ailing = ailing(&fleet, world.now_ms()).get("a").copied().unwrap_or_default();
+    let view = view(&fleet, (spec, pool), Found::default(), ailing);
     assert_eq!((view.healthy, view.size, view.booting), (2, 2, 0));
 }
 
@@ -174,7 +201,7 @@ async fn a_window_never_leaves_the_pools_limits() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_decision_on_an_older_pool_is_no_failure_and_changes_nothing() {
     let world = running(scaled(1, 6), 3, 90.0);
-    let stale = Autoscaler::new(Arc::clone(&world.liveness)).plan(&world.fleet(), world.now_ms());
+    let stale = steps(&world);
     scale(&world, 5, 0);
     let mut report = Report::default();
     let carried = world.tenure(NAME).carry_out(stale, &mut report).await;

@@ -18,9 +18,11 @@
 //! | `retention` | old records go |
 //! | `adopter` | while a restored fleet stands still, machines that it does not know become records |
 //!
-//! `providers` holds the clouds, `pace` keeps each to the rate it allows, `offers` knows what it
-//! rents out, and `calls` the calls to them that are under way; `shortage` says what pools
-//! lack, `orders` makes an order of a pool's wish; `replacement` decides what of a pool is replaced now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from a few.
+//! `providers` holds the clouds, `pace` keeps each to the rate it allows, `offers` knows what it rents out, and
+//! `calls` the calls to them that are under way; `shortage` says what pools lack, `orders` makes an order of a
+//! pool's wish, `provisioning_delay` says how long one takes; `replacement` decides what of a pool is replaced
+//! now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from
+//! a few.
 //!
 //! `notifiers` holds whom the configuration has told, `deliveries` the calls to them, `retries` when they are
 //! called again; `feed` is the journal as one observer is told it, `changes` what its events mean to observers;
@@ -44,6 +46,7 @@ mod orphans;
 mod pace;
 mod providers;
 mod provisioner;
+mod provisioning_delay;
 mod refusals;
 mod replacement;
 mod replacer;
@@ -59,6 +62,8 @@ mod terminator;
 #[cfg(test)]
 mod day_test;
 #[cfg(test)]
+mod figures_test;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod testing_cloud;
@@ -72,7 +77,7 @@ pub use self::{
     notifiers::{BuildChannels, Notifiers},
     providers::{Build, Providers},
 };
-use crate::{leader::Controller, liveness::Liveness, notify::Observers};
+use crate::{leader::Controller, liveness::Liveness, metrics_source::Sources, notify::Observers};
 
 /// How long a drain of ours may take, in milliseconds: one hour.
 const DRAIN_DEADLINE_MS: u64 = 3_600_000;
@@ -88,6 +93,9 @@ pub struct ControllerParts {
     pub liveness: Arc<Liveness>,
     /// The clouds.
     pub providers: Arc<Providers>,
+    /// Where the autoscaler's figures come from: `metrics_source::built_in`, and whatever sources a composition
+    /// root adds to it with [`Sources::with`].
+    pub metrics: Arc<Sources>,
     /// Whom the configuration has told of nodes.
     pub notifiers: Arc<Notifiers>,
     /// Who else is told.
@@ -96,10 +104,10 @@ pub struct ControllerParts {
 
 /// Fresh controllers for a session.
 pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
-    let ControllerParts { liveness, providers, notifiers, observers } = parts;
+    let ControllerParts { liveness, providers, metrics, notifiers, observers } = parts;
     let lanes = Lanes::default();
     vec![
-        Box::new(autoscaler::Autoscaler::new(Arc::clone(liveness))),
+        Box::new(autoscaler::Autoscaler::new(Arc::clone(metrics))),
         Box::new(provisioner::Provisioner::new(Arc::clone(providers))),
         Box::new(scale_down::ScaleDown::new(Arc::clone(liveness))),
         Box::new(terminator::Terminator::new(Arc::clone(providers))),

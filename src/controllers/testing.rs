@@ -24,6 +24,7 @@ use crate::{
         testing::{TestGroup, propose},
     },
     liveness::Liveness,
+    metrics_source::{Heartbeats, Pushed, Sources},
     provider::Provider,
 };
 
@@ -31,6 +32,8 @@ use crate::{
 pub(super) struct World {
     pub(super) group: TestGroup,
     pub(super) liveness: Arc<Liveness>,
+    /// What is pushed, and the heartbeats.
+    pub(super) metrics: Arc<Sources>,
     pub(super) clouds: BTreeMap<String, Arc<ScriptedCloud>>,
     pub(super) providers: Arc<Providers>,
     pub(super) workloads: Arc<ScriptedWorkloads>,
@@ -101,10 +104,13 @@ impl World {
             "cluster-1".to_owned(),
             group.clock.clone(),
         );
+        let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
+        let metrics = Sources::new(group.clock.clone()).with(Arc::<Pushed>::default());
         let workloads = Arc::new(ScriptedWorkloads::new(group.clock.clone()));
         let world = Self {
             group,
             liveness,
+            metrics: Arc::new(metrics.with(heartbeats)),
             clouds,
             providers: Arc::new(providers),
             notifiers: Arc::new(workloads.notifiers()),

@@ -49,7 +49,7 @@ pub use ids::{
 pub use model::{
     Administrative, Adoption, Backoff, BackoffKey, CommandState, Drain, Health, INSTANCE_LABEL,
     Instance, InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand, POOL_LABEL, Pool,
-    PoolCounts,
+    PoolCounts, PoolMetrics, Told,
 };
 pub use outcome::{Applied, ApplyFault};
 pub use state::{FleetState, Session};

@@ -38,6 +38,10 @@ pub const MAX_PROVIDERS: usize = 100;
 pub const MAX_SPEC_BYTES: usize = 4 * 1024 * 1024;
 /// Instances that a pool may ask for.
 pub const MAX_POOL_NODES: u32 = 200_000;
+/// How long a pool's figures hold that were told without a time.
+pub const DEFAULT_METRICS_TTL_MS: u64 = 5 * 60 * 1000;
+/// The longest that they may hold: a system that reports no more must be noticed.
+pub const LONGEST_METRICS_TTL_MS: u64 = 60 * 60 * 1000;
 /// First pause after a capacity failure; it doubles with each further one.
 pub const FIRST_BACKOFF_MS: u64 = 30 * 1000;
 /// Longest pause after capacity failures, and how long their count is remembered after it.

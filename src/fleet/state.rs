@@ -12,7 +12,7 @@ use crate::{
     event::Context,
     ids::{CommandId, PoolName, SessionId},
     journal::Journal,
-    model::{Adoption, Backoff, BackoffKey, Pool},
+    model::{Adoption, Backoff, BackoffKey, Pool, PoolMetrics},
     outcome::{Applied, ApplyFault, Refusal},
     proposal,
     request_table::{Lookup, Remembered, RequestId, RequestTable},
@@ -56,6 +56,8 @@ pub struct FleetState {
     pub(crate) nodes: NodeTable,
     pub(crate) instances: InstanceTable,
     pub(crate) pools: OrdMap<PoolName, Arc<Pool>>,
+    /// Of known pools only.
+    pub(crate) pool_metrics: OrdMap<PoolName, PoolMetrics>,
     pub(crate) commands: CommandTable,
     pub(crate) backoffs: OrdMap<BackoffKey, Backoff>,
     /// UUIDs of GPUs that were given up on, and until when that counts.
@@ -82,6 +84,7 @@ impl Default for FleetState {
             nodes: NodeTable::default(),
             instances: InstanceTable::default(),
             pools: OrdMap::new(),
+            pool_metrics: OrdMap::new(),
             commands: CommandTable::default(),
             backoffs: OrdMap::new(),
             given_up_gpus: OrdMap::new(),

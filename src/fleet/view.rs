@@ -12,7 +12,7 @@ use crate::{
     limits::{LONGEST_BACKOFF_MS, RETAIN_COMMANDS_MS},
     model::{
         Adoption, Backoff, BackoffKey, Instance, InstanceState, LastSeen, Node, NodeCommand, Pool,
-        PoolCounts,
+        PoolCounts, PoolMetrics,
     },
     state::{FleetState, Session},
     time::LogTime,
@@ -183,7 +183,7 @@ impl FleetState {
     pub fn instances_in_pool<'a>(
         &'a self,
         pool: &str,
-    ) -> impl Iterator<Item = &'a Arc<Instance>> + use<'a> {
+    ) -> impl DoubleEndedIterator<Item = &'a Arc<Instance>> + use<'a> {
         self.instances.in_pool(pool)
     }
 
@@ -218,6 +218,11 @@ impl FleetState {
     /// All pools, by name.
     pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.pools.values()
+    }
+
+    /// What was told of a pool from outside; some of it may have expired.
+    pub fn pool_metrics(&self, name: &str) -> PoolMetrics {
+        self.pool_metrics.get(name).copied().unwrap_or_default()
     }
 
     /// What a pool has.
@@ -289,7 +294,8 @@ impl FleetState {
             self.backoffs.values().map(|backoff| backoff.until.plus_ms(LONGEST_BACKOFF_MS)).min();
         let gpu = self.given_up_gpus.values().copied().min();
         let request = self.requests.next_expiry();
-        [instance, command, backoff, gpu, request].into_iter().flatten().min()
+        let metrics = self.pool_metrics.values().filter_map(PoolMetrics::next_expiry).min();
+        [instance, command, backoff, gpu, request, metrics].into_iter().flatten().min()
     }
 
     /// How many outcomes are remembered under their request ids.

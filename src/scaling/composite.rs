@@ -9,14 +9,17 @@ use super::{
 /// without data abstains; if all do, the pool holds. The limits of a schedule among the members
 /// bind that member alone.
 pub(super) fn decide(composite: &Composite, view: &PoolView) -> Decision {
-    let members = composite.autoscalers.iter();
-    let votes: Vec<Decision> = members
-        .map(|member| super::decide(member, view))
-        .filter(|vote| vote.cause != Cause::NoData)
-        .collect();
+    let members = composite.autoscalers.iter().map(|member| super::decide(member, view));
+    let (votes, silent): (Vec<Decision>, Vec<Decision>) =
+        members.partition(|vote| vote.cause != Cause::NoData);
     let asked = composite.autoscalers.len();
     if votes.is_empty() {
-        return Decision::no_data(view, &format!("none of {asked} strategies has data"));
+        let missing: Vec<&str> = silent.iter().map(Decision::missing).collect();
+        let missing = missing.join("; ");
+        return Decision::no_data(
+            view,
+            &format!("none of {asked} strategies has data [{missing}]"),
+        );
     }
     let targets = votes.iter().map(|vote| vote.target);
     let wanted = match composite.mode.as_str() {

@@ -13,6 +13,14 @@ pub struct Decision {
     pub reason: String,
 }
 
+/// What the reason of a decision for lack of data has in it, and no other.
+const HOLDING: &str = ": holding ";
+
+/// Whether a decision's reason says that figures were missing.
+pub fn says_no_data(reason: &str) -> bool {
+    reason.contains(HOLDING)
+}
+
 /// What moved a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -53,10 +61,15 @@ impl Decision {
             Cause::Limits => held,
             Cause::NoData | Cause::Steady | Cause::Repair | Cause::Demand => Self {
                 cause: Cause::NoData,
-                reason: format!("{missing}: holding {}", held.target),
+                reason: format!("{missing}{HOLDING}{}", held.target),
                 ..held
             },
         }
+    }
+
+    /// What a decision for lack of data misses.
+    pub(super) fn missing(&self) -> &str {
+        self.reason.split_once(HOLDING).map_or(&*self.reason, |(missing, _)| missing)
     }
 
     /// A number that the load asks for, brought within the limits.
@@ -120,6 +133,7 @@ mod tests {
         assert_eq!(demand(12), "queue 70: 4 to 8, held to the maximum 8");
         assert_eq!(demand(1), "queue 70: 4 to 2, held to the minimum 2");
         assert_eq!(Decision::no_data(&view(4, 2, 8), "no queue").reason, "no queue: holding 4");
+        assert!(says_no_data("no queue: holding 4") && !says_no_data("queue 70: stay at 4"));
         assert_eq!(
             Decision::no_data(&view(1, 2, 8), "no queue").reason,
             "target 1 is below the minimum 2"

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `view` | [`PoolView`], all that a strategy may look at |
+//! | `needs` | [`Needs`]: which figures a strategy goes by |
 //! | `decision` | [`Decision`]: the target, the limits in force, and why |
 //! | `plan` | [`plan_target`]: a strategy's decision under hold and cooldown |
 //! | `reactive`, `queue`, `scheduled`, `predictive`, `composite` | one strategy each |
@@ -13,6 +14,7 @@
 
 mod composite;
 mod decision;
+mod needs;
 mod plan;
 mod predictive;
 mod queue;
@@ -25,9 +27,10 @@ mod property_test;
 
 use navarch_proto::fleet::{Autoscaling, autoscaling::Strategy};
 
-pub use decision::{Cause, Decision};
+pub use decision::{Cause, Decision, says_no_data};
+pub use needs::Needs;
 pub use plan::{Gates, plan_target};
-pub use view::{Limits, PoolView, Sample};
+pub use view::{Limits, Origins, PoolView, Sample};
 
 /// What a strategy recommends for a pool, whatever cooldown or hold is on it: see [`plan_target`]
 /// for those. A message without a strategy in it keeps the target within the limits.

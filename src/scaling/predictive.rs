@@ -1,8 +1,8 @@
 use navarch_proto::fleet::Predictive;
 
 use super::{
-    decision::Decision,
-    view::{PoolView, Sample},
+    decision::{Cause, Decision},
+    view::{PoolView, Sample, with_origin},
 };
 
 /// A forecast above this percentage adds nodes (the original's figure).
@@ -17,10 +17,11 @@ pub(super) fn decide(predictive: &Predictive, view: &PoolView) -> Decision {
     let window = usize::try_from(predictive.lookback_window).unwrap_or(usize::MAX).max(1);
     let count = view.history.len();
     let Some(utilization) = view.utilization.filter(|value| value.is_finite()) else {
-        return otherwise(predictive, view, None, "no fresh utilisation");
+        let missing = with_origin("no fresh utilisation", &view.origins.utilization);
+        return otherwise(predictive, view, None, &missing);
     };
     let Some(recent) = count.checked_sub(window).and_then(|from| view.history.get(from..)) else {
-        let missing = format!("{count} of {window} samples");
+        let missing = format!("fewer samples than the window of {window}");
         return otherwise(predictive, view, None, &missing);
     };
     let per_ms = slope(recent);
@@ -29,9 +30,9 @@ pub(super) fn decide(predictive: &Predictive, view: &PoolView) -> Decision {
     let forecast = (utilization + per_ms * delay * predictive.growth_factor).max(0.0);
     let per_minute = per_ms * 60_000.0;
     let seconds = view.provisioning_delay_ms / 1_000;
-    let figures = format!(
-        "utilisation {utilization:.1} % moving {per_minute:+.2} a minute is {forecast:.1} % in {seconds} s"
-    );
+    let said = with_origin(&format!("utilisation {utilization:.1} %"), &view.origins.utilization);
+    let figures =
+        format!("{said} moving {per_minute:+.2} a minute is {forecast:.1} % in {seconds} s");
     if forecast.is_finite() && forecast > HIGH {
         return Decision::demand(view, needed(view, forecast).max(view.target), &figures);
     }
@@ -48,7 +49,10 @@ fn otherwise(
     match (&predictive.fallback, forecast) {
         (Some(fallback), _) => {
             let mut decision = super::decide(fallback, view);
-            decision.reason = format!("{figures}; {}", decision.reason);
+            // Figures that move all the time would make a new reason of each hold.
+            if decision.cause != Cause::NoData || forecast.is_none() {
+                decision.reason = format!("{figures}; {}", decision.reason);
+            }
             decision
         }
         (None, Some(())) => Decision::demand(view, view.target, figures),
@@ -97,7 +101,7 @@ fn slope(samples: &[Sample]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scaling::{Cause, Limits};
+    use crate::scaling::Limits;
     use navarch_proto::fleet::{Autoscaling, Reactive, autoscaling::Strategy};
 
     const MINUTE_MS: u64 = 60_000;

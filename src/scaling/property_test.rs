@@ -6,7 +6,7 @@ use navarch_proto::fleet::{
 };
 use proptest::{collection::vec, option, prelude::*};
 
-use super::{Cause, Gates, Limits, PoolView, Sample, decide, plan_target};
+use super::{Cause, Gates, Limits, Origins, PoolView, Sample, decide, plan_target, says_no_data};
 
 fn percent() -> impl Strategy<Value = f64> {
     prop_oneof![9 => 0.0..120.0f64, 1 => Just(f64::NAN), 1 => Just(f64::INFINITY)]
@@ -80,6 +80,7 @@ fn view() -> impl Strategy<Value = PoolView> {
             history: figures.1.into_iter().map(sample).collect(),
             pending_jobs: jobs.0,
             queue_depth: jobs.1,
+            origins: Origins::default(),
             provisioning_delay_ms: times.0,
             now_ms: times.1,
         }
@@ -97,6 +98,9 @@ proptest! {
         hold_until_ms in 0u64..4_000_000_000_000,
     ) {
         let gates = Gates { cooldown_until_ms, hold_until_ms };
+        let decision = decide(&autoscaling, &view);
+        let lacks = decision.cause == Cause::NoData;
+        prop_assert_eq!(says_no_data(&decision.reason), lacks, "{:?}", decision);
         for decision in [
             decide(&autoscaling, &view),
             plan_target(Some(&autoscaling), &view, gates),

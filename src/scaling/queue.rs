@@ -1,23 +1,31 @@
 use navarch_proto::fleet::Queue;
 
-use super::{decision::Decision, view::PoolView};
+use super::{
+    decision::Decision,
+    view::{PoolView, with_origin},
+};
 
 /// As many nodes as the jobs that wait or run fill, rounded up. A zero `jobs_per_node` keeps the
 /// target.
 pub(super) fn decide(queue: &Queue, view: &PoolView) -> Decision {
     let per_node = queue.jobs_per_node;
     let Some(depth) = view.queue_depth else {
-        return Decision::no_data(view, "no fresh queue depth");
+        let missing = with_origin("no fresh queue depth", &view.origins.queue_depth);
+        return Decision::no_data(view, &missing);
     };
     if per_node == 0 {
         return Decision::demand(view, view.target, "`jobs_per_node` is 0");
     }
     let needed = depth.div_ceil(per_node);
+    let depth = with_origin(&format!("queue depth {depth}"), &view.origins.queue_depth);
     let pending = match view.pending_jobs {
-        Some(pending) => format!(" ({pending} of them waiting)"),
+        Some(pending) => {
+            let waiting = format!(", {pending} of them waiting");
+            with_origin(&waiting, &view.origins.pending_jobs)
+        }
         None => String::new(),
     };
-    let figures = format!("{depth} jobs{pending} at {per_node} a node need {needed}");
+    let figures = format!("{depth}{pending}: {needed} nodes at {per_node} jobs a node");
     Decision::demand(view, needed, &figures)
 }
 
@@ -81,7 +89,15 @@ mod tests {
         let reason = decide(&Queue { jobs_per_node: 10 }, &view).reason;
         assert_eq!(
             reason,
-            "95 jobs (60 of them waiting) at 10 a node need 10: 4 to 8, held to the maximum 8"
+            "queue depth 95, 60 of them waiting: 10 nodes at 10 jobs a node: 4 to 8, held to the maximum 8"
         );
+        view.origins.queue_depth = "pushed 12 s ago".to_owned();
+        view.pending_jobs = None;
+        let reason = decide(&Queue { jobs_per_node: 20 }, &view).reason;
+        assert_eq!(reason, "queue depth 95 (pushed 12 s ago): 5 nodes at 20 jobs a node: 4 to 5");
+        view.queue_depth = None;
+        view.origins.queue_depth = "pushed: no report that holds".to_owned();
+        let reason = decide(&Queue { jobs_per_node: 20 }, &view).reason;
+        assert_eq!(reason, "no fresh queue depth (pushed: no report that holds): holding 4");
     }
 }

@@ -2,7 +2,7 @@ use navarch_proto::fleet::Reactive;
 
 use super::{
     decision::{Cause, Decision},
-    view::PoolView,
+    view::{PoolView, with_origin},
 };
 
 /// Nodes a decision adds or takes away.
@@ -21,24 +21,26 @@ pub(super) fn decide(reactive: &Reactive, view: &PoolView) -> Decision {
         return repair;
     }
     let Some(utilization) = view.utilization.filter(|value| value.is_finite()) else {
-        return Decision::no_data(view, "no fresh utilisation");
+        let missing = with_origin("no fresh utilisation", &view.origins.utilization);
+        return Decision::no_data(view, &missing);
     };
+    let said = with_origin(&format!("utilisation {utilization:.1} %"), &view.origins.utilization);
     let (up, down) = (reactive.scale_up_at, reactive.scale_down_at);
     if utilization > up {
-        let figures = format!("utilisation {utilization:.1} % is above {up} %");
+        let figures = format!("{said} is above {up} %");
         return match view.size < view.target {
             true => waiting(view, &figures),
             false => Decision::demand(view, view.target.saturating_add(STEP), &figures),
         };
     }
     if utilization < down {
-        let figures = format!("utilisation {utilization:.1} % is below {down} %");
+        let figures = format!("{said} is below {down} %");
         return match view.size > view.target {
             true => waiting(view, &figures),
             false => Decision::demand(view, view.target.saturating_sub(STEP), &figures),
         };
     }
-    let figures = format!("utilisation {utilization:.1} % is within {down} to {up} %");
+    let figures = format!("{said} is within {down} to {up} %");
     Decision::demand(view, view.target, &figures)
 }
 
@@ -156,5 +158,9 @@ mod tests {
     fn the_reason_states_the_figures() {
         let reason = decide(&REACTIVE, &view(4, Some(91.26))).reason;
         assert_eq!(reason, "utilisation 91.3 % is above 80 %: 4 to 5");
+        let mut view = view(4, Some(91.26));
+        view.origins.utilization = "heartbeats 3 s ago".to_owned();
+        let reason = decide(&REACTIVE, &view).reason;
+        assert_eq!(reason, "utilisation 91.3 % (heartbeats 3 s ago) is above 80 %: 4 to 5");
     }
 }

@@ -179,7 +179,7 @@ mod tests {
         assert_eq!((decision.target, decision.cause), (12, Cause::Demand));
         assert_eq!(
             decision.reason,
-            "window 9 to 18 h UTC (10 to 12 nodes): 50 jobs at 1 a node need 50: 11 to 12, held to the maximum 12"
+            "window 9 to 18 h UTC (10 to 12 nodes): queue depth 50: 50 nodes at 1 jobs a node: 11 to 12, held to the maximum 12"
         );
         view.queue_depth = None;
         assert_eq!(decide(&scheduled, &view).cause, Cause::NoData);

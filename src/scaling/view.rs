@@ -21,10 +21,32 @@ pub struct PoolView {
     pub pending_jobs: Option<u32>,
     /// Jobs that wait or run, if the workload system tells.
     pub queue_depth: Option<u32>,
+    /// Where those figures come from.
+    pub origins: Origins,
     /// How long a new machine takes until it works, in milliseconds.
     pub provisioning_delay_ms: u64,
     /// LogTime, in milliseconds since the Unix epoch.
     pub now_ms: u64,
+}
+
+/// Of each figure, for a person to read: who told it and how long ago, or why there is none. Empty: nothing to
+/// say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins {
+    /// Of the utilisation.
+    pub utilization: String,
+    /// Of the jobs that wait.
+    pub pending_jobs: String,
+    /// Of the jobs that wait or run.
+    pub queue_depth: String,
+}
+
+/// A figure with its origin: `queue depth 70 (pushed 12 s ago)`.
+pub(super) fn with_origin(figure: &str, origin: &str) -> String {
+    match origin.is_empty() {
+        true => figure.to_owned(),
+        false => format!("{figure} ({origin})"),
+    }
 }
 
 /// The pool's utilisation at a moment.

@@ -1,22 +1,17 @@
 use std::sync::{Arc, OnceLock};
 
 use navarch_cluster::Replica;
-use navarch_host::{Clock, Spawner};
 use tokio_util::sync::CancellationToken;
 
-use super::{Host, Options, tokens, voters};
+use super::{Host, Options, booter::booter, voters};
 use crate::{
-    config::ReplicaConfig,
     controllers::{self, ControllerParts, Notifiers, Providers},
-    fake_cloud::agents::{AgentOptions, SimulatedAgents},
     leader::ControllerSet,
     ledger::Ledger,
     liveness::Liveness,
+    metrics_source::Sources,
     notify::Environment,
-    provider::{
-        fake::{AgentBooter, NoAgents},
-        registry::BuildContext,
-    },
+    provider::registry::BuildContext,
 };
 
 /// Makes the controllers of each session. The clouds are built with the first one, since machines bear the
@@ -25,7 +20,7 @@ pub(super) fn make(
     options: &Options,
     host: &Host,
     (replica, ledger): (&Replica, &Ledger),
-    liveness: Arc<Liveness>,
+    (liveness, metrics): (Arc<Liveness>, Arc<Sources>),
     stopping: &CancellationToken,
 ) -> ControllerSet {
     let providers = OnceLock::new();
@@ -54,34 +49,9 @@ pub(super) fn make(
         controllers::all(&ControllerParts {
             liveness: Arc::clone(&liveness),
             providers: Arc::clone(providers),
+            metrics: Arc::clone(&metrics),
             notifiers: Arc::clone(&notifiers),
             observers: observers.clone(),
         })
     })
-}
-
-/// Boots simulated agents that call this very replica, for machines of the `fake` provider.
-fn booter(
-    own: &ReplicaConfig,
-    clock: &Clock,
-    spawner: &Arc<dyn Spawner>,
-    stop: &CancellationToken,
-) -> Arc<dyn AgentBooter> {
-    let local = match own.address.rsplit_once(':') {
-        Some(("" | "0.0.0.0" | "[::]", port)) => format!("127.0.0.1:{port}"),
-        _ => own.address.clone(),
-    };
-    let scheme = if own.public_tls.is_some() { "https" } else { "http" };
-    let mut options = AgentOptions::new(vec![format!("{scheme}://{local}")]);
-    // They call the process that they are in, under an address that its certificate need not name.
-    options.insecure = true;
-    options.token = tokens().agent.or_else(|| tokens().operator);
-    let (clock, spawner) = (clock.clone(), Arc::clone(spawner));
-    match SimulatedAgents::start(options, Arc::default(), clock, spawner, stop.clone()) {
-        Ok(agents) => Arc::new(agents),
-        Err(error) => {
-            tracing::error!(%error, "the fake provider's machines run without agents");
-            Arc::new(NoAgents)
-        }
-    }
 }

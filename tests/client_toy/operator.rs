@@ -34,6 +34,7 @@ absent! {
     list_pools(ListPoolsRequest) -> ListPoolsResponse;
     get_pool(GetPoolRequest) -> GetPoolResponse;
     scale_pool(ScalePoolRequest) -> ScalePoolResponse;
+    report_pool_metrics(ReportPoolMetricsRequest) -> ReportPoolMetricsResponse;
     apply_fleet(ApplyFleetRequest) -> ApplyFleetResponse;
     get_command(GetCommandRequest) -> GetCommandResponse;
     list_commands(ListCommandsRequest) -> ListCommandsResponse;

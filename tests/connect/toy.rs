@@ -316,6 +316,7 @@ no_toy! {
     list_pools: ListPoolsRequest -> ListPoolsResponse;
     get_pool: GetPoolRequest -> GetPoolResponse;
     scale_pool: ScalePoolRequest -> ScalePoolResponse;
+    report_pool_metrics: ReportPoolMetricsRequest -> ReportPoolMetricsResponse;
     apply_fleet: ApplyFleetRequest -> ApplyFleetResponse;
     get_command: GetCommandRequest -> GetCommandResponse;
     list_commands: ListCommandsRequest -> ListCommandsResponse;

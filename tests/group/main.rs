@@ -11,6 +11,7 @@
 //! | `peers` | clients that nobody here wrote register at one replica and read from the others |
 //! | `wire` | errors and deadlines are the contract's at every replica |
 //! | `tls` | a group whose public ports speak TLS alone |
+//! | `queue` | a pool follows the queue that is reported of it, over a change of leader too |
 //! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
 //! | `workloads` | a workload system is told of drains, cordons and health, and may refuse a drain |
 //! | `restore` | a fleet restored from a snapshot stands still, takes up what it does not know, and goes on |
@@ -27,6 +28,7 @@ mod formation;
 mod membership;
 mod peers;
 mod pools;
+mod queue;
 mod restore;
 mod tls;
 mod wire;

@@ -10,6 +10,7 @@ mod get_pool;
 mod list_commands;
 mod list_events;
 mod list_pools;
+mod report_pool_metrics;
 mod scale_pool;
 mod watch_events;
 
@@ -17,5 +18,5 @@ pub(super) use self::{
     apply_fleet::apply_fleet, end_adoption::end_adoption, forget_node::forget_node,
     get_command::get_command, get_fleet_status::get_fleet_status, get_pool::get_pool,
     list_commands::list_commands, list_events::list_events, list_pools::list_pools,
-    scale_pool::scale_pool, watch_events::watch_events,
+    report_pool_metrics::report_pool_metrics, scale_pool::scale_pool, watch_events::watch_events,
 };

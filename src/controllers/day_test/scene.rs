@@ -23,6 +23,7 @@ use crate::{
         testing::{START_MS, TestGroup, propose},
     },
     liveness::Liveness,
+    metrics_source::{Heartbeats, Sources},
     notify::Observers,
     provider::{
         Machine, Provider,
@@ -95,9 +96,12 @@ impl Scene {
             let (id_of_cluster, clock) = ("cluster-1".to_owned(), group.clock.clone());
             let providers = Arc::new(Providers::built_by(build, id_of_cluster, clock));
             let liveness = Arc::clone(&replica.liveness);
+            let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
+            let metrics = Arc::new(Sources::new(group.clock.clone()).with(heartbeats));
             let parts = ControllerParts {
                 liveness: Arc::clone(&liveness),
                 providers,
+                metrics,
                 notifiers: Arc::new(workloads.notifiers()),
                 observers: Observers::default(),
             };

@@ -1,9 +1,9 @@
-use navarch_proto::fleet::PoolState;
+use navarch_proto::fleet::{PoolMetricsRecord, PoolState, ToldCount, ToldPercent};
 
 use super::record::RecordError;
 use crate::{
     ids::{PoolName, Revision},
-    model::Pool,
+    model::{Pool, PoolMetrics, Told},
     text::stored,
     time::{LogTime, ms_or_zero},
 };
@@ -36,4 +36,44 @@ pub(super) fn from_record(record: &PoolState) -> Result<Pool, RecordError> {
         choices: record.choices,
         replaced_at: record.replaced_ms.iter().copied().map(LogTime::from_ms).collect(),
     })
+}
+
+pub(super) fn to_metrics(pool: &PoolName, metrics: &PoolMetrics) -> PoolMetricsRecord {
+    let count = |told: Option<Told<u32>>| {
+        told.map(|Told { value, at, until }| ToldCount {
+            value,
+            at_ms: at.as_ms(),
+            until_ms: until.as_ms(),
+        })
+    };
+    let percent = |Told { value, at, until }: Told<f64>| ToldPercent {
+        value,
+        at_ms: at.as_ms(),
+        until_ms: until.as_ms(),
+    };
+    PoolMetricsRecord {
+        pool: pool.to_string(),
+        pending_jobs: count(metrics.pending_jobs),
+        queue_depth: count(metrics.queue_depth),
+        utilization: metrics.utilization.map(percent),
+    }
+}
+
+pub(super) fn from_metrics(
+    record: &PoolMetricsRecord,
+) -> Result<(PoolName, PoolMetrics), RecordError> {
+    let count = |told: Option<ToldCount>| {
+        told.map(|ToldCount { value, at_ms, until_ms }| told_at(value, at_ms, until_ms))
+    };
+    let percent = |ToldPercent { value, at_ms, until_ms }| told_at(value, at_ms, until_ms);
+    let metrics = PoolMetrics {
+        pending_jobs: count(record.pending_jobs),
+        queue_depth: count(record.queue_depth),
+        utilization: record.utilization.map(percent),
+    };
+    Ok((PoolName::new(&record.pool)?, metrics))
+}
+
+fn told_at<T>(value: T, at_ms: u64, until_ms: u64) -> Told<T> {
+    Told { value, at: LogTime::from_ms(at_ms), until: LogTime::from_ms(until_ms) }
 }

@@ -84,6 +84,11 @@ impl FleetState {
                 absent(&record.name, !self.pools.contains_key(record.name.as_str()))?;
                 self.pools.insert(record.name.clone(), Arc::new(record));
             }
+            Item::PoolMetrics(record) => {
+                let (name, metrics) = pool::from_metrics(&record)?;
+                absent(&name, !self.pool_metrics.contains_key(name.as_str()))?;
+                self.pool_metrics.insert(name, metrics);
+            }
             Item::Command(record) => {
                 let record = node_command::from_record(record, &mut self.texts)?;
                 absent(&record.id, self.commands.get(record.id.as_str()).is_none())?;
@@ -189,12 +194,13 @@ fn rank_of(item: &Item) -> u8 {
         Item::LastSeen(_) => 3,
         Item::Instance(_) => 4,
         Item::Pool(_) => 5,
-        Item::Command(_) => 6,
-        Item::Backoff(_) => 7,
-        Item::GivenUpGpu(_) => 8,
-        Item::Request(_) => 9,
-        Item::Event(_) => 10,
-        Item::Trailer(_) => 11,
+        Item::PoolMetrics(_) => 6,
+        Item::Command(_) => 7,
+        Item::Backoff(_) => 8,
+        Item::GivenUpGpu(_) => 9,
+        Item::Request(_) => 10,
+        Item::Event(_) => 11,
+        Item::Trailer(_) => 12,
     }
 }
 

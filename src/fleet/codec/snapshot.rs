@@ -37,6 +37,9 @@ impl FleetState {
         for record in self.pools.values() {
             items.write(Item::Pool(pool::to_record(record)))?;
         }
+        for (name, metrics) in &self.pool_metrics {
+            items.write(Item::PoolMetrics(pool::to_metrics(name, metrics)))?;
+        }
         for record in self.commands.iter() {
             items.write(Item::Command(node_command::to_record(record)))?;
         }

@@ -9,6 +9,7 @@ mod instances;
 mod liveness;
 mod memory;
 mod nodes;
+mod pool_metrics;
 mod pools;
 mod properties;
 mod registrations;

@@ -4,7 +4,7 @@ use navarch_proto::{
     api::HealthStatus,
     fleet::{
         ClearLost, DeclareLost, DrainNode, FailureKind, Header, RecordDigest, RecordObserved,
-        SnapshotItem, proposal::Kind, snapshot_item::Item,
+        RecordPoolMetrics, SnapshotItem, proposal::Kind, snapshot_item::Item,
     },
 };
 use prost::Message as _;
@@ -49,6 +49,15 @@ fn full() -> Fleet {
         node_revision: 1,
         reason: "silent".to_owned(),
     }));
+    for (pool, pending_jobs, utilization) in [("a", Some(3), None), ("b", None, Some(0.5))] {
+        fleet.accept(Kind::RecordPoolMetrics(RecordPoolMetrics {
+            pool: pool.to_owned(),
+            pending_jobs,
+            queue_depth: pending_jobs,
+            utilization,
+            ttl_ms: 1000,
+        }));
+    }
     fleet.accept(order("i2", "a"));
     fleet.accept(Kind::FailInstance(navarch_proto::fleet::FailInstance {
         instance_id: "i2".to_owned(),

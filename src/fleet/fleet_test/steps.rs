@@ -7,9 +7,9 @@ use navarch_proto::{
         CordonNode, DeclareLost, DrainNode, DropExpired, EndAdoption, Envelope, ExpireCommands,
         FailInstance, FinishDrain, FleetSpec, ForgetNode, HandOutCommands, HoldPool, KeepInstance,
         MarkDelivered, OpenSession, QueueCommand, RecordDigest, RecordObserved, RecordOrphan,
-        RecordPurchase, RecordTermination, RecordVerdict, RefuseDrain, RegisterNode,
-        RequestInstance, RequestKey, ScalePool, SetPoolTarget, TerminateInstance, UncordonNode,
-        proposal::Kind,
+        RecordPoolMetrics, RecordPurchase, RecordTermination, RecordVerdict, RefuseDrain,
+        RegisterNode, RequestInstance, RequestKey, ScalePool, SetPoolTarget, TerminateInstance,
+        UncordonNode, proposal::Kind,
     },
 };
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => 1000..400_000_u64,
         1 => 10_000_000..100_000_000_u64,
     ];
-    (0..44_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
+    (0..46_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
         |(verb, one, two, three, request, guard, advance_ms)| Step {
             verb,
             one,
@@ -298,6 +298,13 @@ impl Step {
                 reason: format!("reason {}", self.one),
                 start_cooldown: self.one > 3,
             }),
+            43 | 44 => Kind::RecordPoolMetrics(RecordPoolMetrics {
+                pool,
+                pending_jobs: (self.one > 2).then_some(target),
+                queue_depth: (self.one < 4).then_some(u32::from(self.one) * 2),
+                utilization: (self.three > 3).then_some(f64::from(self.three) * 15.0),
+                ttl_ms: u64::from(self.one) * 1000,
+            }),
             // Seldom: most of a fleet's life is not adopt mode.
             40 if self.three == 0 => Kind::BeginAdoption(BeginAdoption {
                 machine_tag: format!("tag {}", self.one),
@@ -312,7 +319,7 @@ impl Step {
                 provider_ref: self.node(),
                 ..AdoptMachine::default()
             }),
-            43 => {
+            45 => {
                 let event_index = u64::from(self.one) * u64::from(self.two);
                 Kind::RecordObserved(RecordObserved { event_index })
             }

@@ -9,6 +9,7 @@
 //! | `instance` | [`Instance`]: a rented machine, from the order on |
 //! | `instance_state` | [`InstanceState`] with its transition table |
 //! | `pool` | [`Pool`]: desired capacity; [`PoolCounts`]: what there is |
+//! | `pool_metrics` | [`PoolMetrics`]: what was told of a pool from outside |
 //! | `node_command` | [`NodeCommand`]: an order to an agent, with its transition table |
 //! | `adoption` | [`Adoption`]: a fleet that was restored and stands still |
 //! | `backoff` | [`Backoff`]: a pause after capacity failures |
@@ -23,6 +24,7 @@ mod liveness;
 mod node;
 mod node_command;
 mod pool;
+mod pool_metrics;
 
 pub(crate) use administrative::AdministrativeStep;
 pub use administrative::{Administrative, Drain};
@@ -41,3 +43,4 @@ pub(crate) use node_command::CommandStep;
 pub(crate) use node_command::type_word;
 pub use node_command::{CommandState, NodeCommand};
 pub use pool::{Pool, PoolCounts};
+pub use pool_metrics::{PoolMetrics, Told};

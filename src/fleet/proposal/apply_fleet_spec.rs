@@ -42,6 +42,8 @@ pub(super) fn apply(
         state.spec_revision += 1;
         state.settings = Arc::new(spec.settings.as_ref().map_or_else(default_settings, effective));
         state.pools = pools.into_iter().map(|pool| (pool.name.clone(), pool)).collect();
+        let told = std::mem::take(&mut state.pool_metrics).into_iter();
+        state.pool_metrics = told.filter(|(name, _)| state.pools.contains_key(name)).collect();
         state.spec = Some(Arc::new(spec));
     }
     Ok(Accepted { revision: state.spec_revision, ..Accepted::default() })

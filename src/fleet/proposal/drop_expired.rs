@@ -3,18 +3,20 @@ use navarch_proto::fleet::Accepted;
 use super::{forget_node, given_up_gpus};
 use crate::{
     event::{Context, Event, EventKind, Subject},
-    ids::{CommandId, InstanceId},
+    ids::{CommandId, InstanceId, PoolName},
     limits::{MAX_EXPIRED, RETAIN_COMMANDS_MS},
-    model::BackoffKey,
+    model::{BackoffKey, PoolMetrics},
     state::FleetState,
 };
 
 /// Drops what retention no longer keeps, the oldest first, at most [`MAX_EXPIRED`] records: finished
-/// instances with their nodes, finished commands, outcomes of requests, pauses after capacity failures.
+/// instances with their nodes, finished commands, outcomes of requests, pauses after capacity failures, figures
+/// that were told of pools.
 pub(super) fn apply(state: &mut FleetState, context: &mut Context<'_>) -> Accepted {
     let mut count = drop_instances(state, context, MAX_EXPIRED);
     count += drop_commands(state, context, MAX_EXPIRED - count);
     count += drop_backoffs(state, context, MAX_EXPIRED - count);
+    count += drop_pool_metrics(state, context, MAX_EXPIRED - count);
     count += given_up_gpus::drop_expired(state, context, MAX_EXPIRED - count);
     count += state.requests.drop_expired(context.now, MAX_EXPIRED - count);
     Accepted { count: count as u64, ..Accepted::default() }
@@ -72,6 +74,25 @@ fn drop_backoffs(state: &mut FleetState, context: &Context<'_>, limit: usize) ->
         .collect();
     for key in &due {
         state.backoffs.remove(key);
+    }
+    due.len()
+}
+
+fn drop_pool_metrics(state: &mut FleetState, context: &Context<'_>, limit: usize) -> usize {
+    let is_due = |metrics: &PoolMetrics| metrics.next_expiry().is_some_and(|at| at <= context.now);
+    let due: Vec<(PoolName, PoolMetrics)> = state
+        .pool_metrics
+        .iter()
+        .filter(|(_, metrics)| is_due(metrics))
+        .take(limit)
+        .map(|(pool, metrics)| (pool.clone(), metrics.without_expired(context.now)))
+        .collect();
+    for (pool, left) in &due {
+        if left.is_empty() {
+            state.pool_metrics.remove(pool);
+        } else {
+            state.pool_metrics.insert(pool.clone(), *left);
+        }
     }
     due.len()
 }

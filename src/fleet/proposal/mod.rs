@@ -30,6 +30,7 @@ mod queue_command;
 mod record_digest;
 mod record_observed;
 mod record_orphan;
+mod record_pool_metrics;
 mod record_purchase;
 mod record_termination;
 mod record_verdict;
@@ -91,5 +92,6 @@ pub(crate) fn apply(
         Kind::HoldReplacement(proposal) => hold_replacement::apply(&proposal, state, context),
         Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
         Kind::RecordObserved(proposal) => record_observed::apply(&proposal, state),
+        Kind::RecordPoolMetrics(proposal) => record_pool_metrics::apply(&proposal, state, context),
     }
 }

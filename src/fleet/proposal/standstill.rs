@@ -59,6 +59,7 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::ExpireCommands(_)
         | Kind::DropExpired(_)
         | Kind::KeepInstance(_)
+        | Kind::RecordPoolMetrics(_)
         | Kind::ScalePool(_)
         | Kind::HoldPool(_)
         | Kind::HoldReplacement(_)

@@ -32,7 +32,10 @@ impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
     }
 
     /// The key's ids, in order.
-    pub(crate) fn get<'a, Q>(&'a self, key: &Q) -> impl Iterator<Item = &'a V> + use<'a, Q, K, V>
+    pub(crate) fn get<'a, Q>(
+        &'a self,
+        key: &Q,
+    ) -> impl DoubleEndedIterator<Item = &'a V> + use<'a, Q, K, V>
     where
         K: Borrow<Q>,
         Q: Ord + ?Sized,

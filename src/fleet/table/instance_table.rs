@@ -65,7 +65,7 @@ impl InstanceTable {
     pub(crate) fn in_pool<'a>(
         &'a self,
         pool: &str,
-    ) -> impl Iterator<Item = &'a Arc<Instance>> + use<'a> {
+    ) -> impl DoubleEndedIterator<Item = &'a Arc<Instance>> + use<'a> {
         self.by_pool.get(pool).filter_map(|id| self.by_id.get(id))
     }
 

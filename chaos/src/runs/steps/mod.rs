@@ -165,7 +165,8 @@ impl Run<'_> {
             self.struck.push(Struck { point, after_ms: None });
         }
         // One may have died between the last look and the disarming.
-        self.restart_the_dead().await?;
+        self.restart_the_dead()?;
+        self.group.wait_all_ready(LIMIT).await?;
         let until = self.host.clock.now() + options.random;
         while self.host.clock.now() < until {
             self.kill_at_random().await?;
@@ -192,12 +193,12 @@ impl Run<'_> {
                 }
             }
             self.host.clock.sleep(Duration::from_millis(20)).await;
-            self.restart_the_dead().await?;
+            self.restart_the_dead()?;
         }
     }
 
     /// Notes where leaders have died, and starts them again.
-    async fn restart_the_dead(&mut self) -> Result<(), ChaosError> {
+    fn restart_the_dead(&mut self) -> Result<(), ChaosError> {
         let now = self.host.clock.now();
         let struck = |point: &String, _: &mut Moment| !self.points.is_armed(point);
         for (point, armed_at) in self.armed.extract_if(.., struck) {
@@ -205,9 +206,9 @@ impl Run<'_> {
             progress::say(self.struck.len() + 1, 0, &format!("{point} after {after_ms} ms"));
             self.struck.push(Struck { point, after_ms: Some(after_ms) });
         }
+        // Not waited for: the others may die meanwhile, and no majority would be left.
         while let Some(index) = self.group.ended() {
             self.group.start_replica(index)?;
-            self.group.wait_ready(index, LIMIT).await?;
         }
         Ok(())
     }
