@@ -27,6 +27,7 @@
 //! | [`scaling`] | how many machines a pool should have |
 //! | [`metrics_source`] | where the figures of a pool come from that decide it |
 //! | [`provider`], [`fake_cloud`] | clouds, and one to try things on |
+//! | [`notify`] | telling the workload system and observers about nodes |
 //! | [`config`] | the configuration file |
 //! | [`client`], [`agent`] | calling the replicas; the process on each GPU machine |
 
@@ -42,6 +43,7 @@ pub mod leader;
 pub mod ledger;
 pub mod liveness;
 pub mod metrics_source;
+pub mod notify;
 pub mod provider;
 pub mod scaling;
 pub mod server;

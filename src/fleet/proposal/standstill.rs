@@ -63,6 +63,7 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::ScalePool(_)
         | Kind::PausePool(_)
         | Kind::HoldPool(_)
-        | Kind::HoldReplacement(_) => Wants::Neither,
+        | Kind::HoldReplacement(_)
+        | Kind::RecordObserved(_) => Wants::Neither,
     }
 }
