@@ -28,6 +28,7 @@
 //! | [`metrics_source`] | where the figures of a pool come from that decide it |
 //! | [`provider`], [`fake_cloud`] | clouds, and one to try things on |
 //! | [`sim`] | simulated fleets, to try policies on |
+//! | [`notify`] | telling the workload system and observers about nodes |
 //! | [`config`] | the configuration file |
 //! | [`client`], [`agent`] | calling the replicas; the process on each GPU machine |
 
@@ -43,6 +44,7 @@ pub mod leader;
 pub mod ledger;
 pub mod liveness;
 pub mod metrics_source;
+pub mod notify;
 pub mod provider;
 pub mod scaling;
 pub mod server;

@@ -3,16 +3,11 @@
 //! stop the log.
 
 mod booter;
+mod controller_set;
 mod metrics;
 mod seed;
 
-use std::{
-    num::NonZero,
-    path::PathBuf,
-    sync::{Arc, OnceLock},
-    thread,
-    time::Duration,
-};
+use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use navarch_cluster::{FatalHook, Replica, ReplicaParts, StartError, StopReason};
 use navarch_host::{Clock, Spawner, SystemSpawner, TaskHandle};
@@ -28,13 +23,12 @@ use crate::{
         listener::{ListenError, Listener, ListenerConfig, ListenerCounts, TlsError, load_tls},
     },
     config::{Config, ReplicaConfig},
-    controllers::{self, ControllerParts, Providers},
     health::{Policy, PolicyError},
-    leader::{ControllerSet, Leader, LeaderParts, Reports},
+    leader::{Leader, LeaderParts, Reports},
     ledger::{FleetMachine, Ledger},
     liveness::Liveness,
-    metrics_source::{Heartbeats, Sources},
-    provider::registry::BuildContext,
+    metrics_source::Heartbeats,
+    notify::Observers,
 };
 
 /// How long a stopping leader tries to hand over.
@@ -52,6 +46,8 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// Form a new group.
     pub bootstrap: bool,
+    /// Told of nodes' health and of failed instances while this replica leads.
+    pub observers: Observers,
 }
 
 /// Why a replica stopped.
@@ -115,8 +111,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Server
     let replica = Replica::start(cluster_config(&options), parts).await?;
     let ledger = Ledger::new(Arc::new(replica.clone()), views, host.clock.clone());
     let connections = listener.counts();
-    let assembly =
-        Assembly::new(&options.config, &host, (replica, ledger), (&relayed, connections))?;
+    let assembly = Assembly::new(&options, &host, (replica, ledger), (&relayed, connections))?;
     assembly.serve(listener, &options.config, stop).await
 }
 
@@ -164,11 +159,12 @@ struct Assembly<'a> {
 
 impl<'a> Assembly<'a> {
     fn new(
-        config: &Config,
+        options: &Options,
         host: &'a Host,
         (replica, ledger): (Replica, Ledger),
         (relayed, connections): (&RelayedCalls, Arc<ListenerCounts>),
     ) -> Result<Self, ServerError> {
+        let config = &options.config;
         let closing = CancellationToken::new();
         let stopping = CancellationToken::new();
         let liveness = Arc::<Liveness>::default();
@@ -202,8 +198,8 @@ impl<'a> Assembly<'a> {
         let parts = LeaderParts {
             ledger: ledger.clone(),
             liveness: Arc::clone(&liveness),
-            controllers: controller_set(
-                config,
+            controllers: controller_set::make(
+                options,
                 host,
                 (&replica, &ledger),
                 (liveness, metrics),
@@ -335,41 +331,4 @@ fn tokens() -> Tokens {
         value.map(SecretString::from)
     };
     Tokens { operator: secret("NAVARCH_AUTH_TOKEN"), agent: secret("NAVARCH_AGENT_TOKEN") }
-}
-
-/// Makes the controllers of each session. The clouds are built with the first one, since machines bear the
-/// id of the cluster, which a new group has not minted before and a restored one has from its snapshot.
-fn controller_set(
-    config: &Config,
-    host: &Host,
-    (replica, ledger): (&Replica, &Ledger),
-    (liveness, metrics): (Arc<Liveness>, Arc<Sources>),
-    stopping: &CancellationToken,
-) -> ControllerSet {
-    let providers = OnceLock::new();
-    let (replica, ledger) = (replica.clone(), ledger.clone());
-    let (clock, spawner) = (host.clock.clone(), Arc::clone(&host.spawner));
-    let stopping = stopping.clone();
-    let own = config.replica.clone();
-    Arc::new(move || {
-        let providers = providers.get_or_init(|| {
-            let context = BuildContext {
-                clock: clock.clone(),
-                spawner: Arc::clone(&spawner),
-                booter: booter::booter(&own, &clock, &spawner, &stopping),
-                voters: voters(&replica),
-                replica: own.name.clone(),
-                environment: Arc::new(|name| std::env::var(name).ok()),
-            };
-            // A session is open, so the group is formed.
-            let group_id = replica.status().cluster_id.unwrap_or_default();
-            let cluster_id = ledger.view().fleet.cluster_id(&group_id).to_owned();
-            Arc::new(Providers::new(context, cluster_id))
-        });
-        controllers::all(&ControllerParts {
-            liveness: Arc::clone(&liveness),
-            providers: Arc::clone(providers),
-            metrics: Arc::clone(&metrics),
-        })
-    })
 }

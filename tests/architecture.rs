@@ -27,6 +27,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("scaling", 3),
     ("provider", 3),
     ("metrics_source", 3),
+    ("notify", 3),
     ("config", 2),
     ("agent", 2),
     ("client", 2),
@@ -52,7 +53,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("sled", &["cluster/"]),
     ("cel", &["src/health/", "benches/"]),
     ("nvml_wrapper", &["src/agent/"]),
-    ("reqwest", &["src/provider/", "src/metrics_source/", "tests/", "chaos/"]),
+    ("reqwest", &["src/provider/", "src/metrics_source/", "src/notify/", "tests/", "chaos/"]),
 ];
 
 fn root() -> PathBuf {

@@ -74,6 +74,8 @@ pub(super) fn find(path: &str) -> Option<Route> {
             _ => return None,
         },
         "OperatorService" => match method {
+            "PausePool" => at(Leader, unary!(operator::pause_pool)),
+            "Explain" => at(Here, unary!(operator::explain)).scanning(),
             "ScalePool" => at(Leader, unary!(operator::scale_pool)),
             "ReportPoolMetrics" => at(Leader, unary!(operator::report_pool_metrics)),
             "ApplyFleet" => at(Leader, unary!(operator::apply_fleet)),

@@ -3,8 +3,8 @@ use clap::{Parser, Subcommand};
 use super::{
     agent::AgentArguments, apply::ApplyArguments, bench::BenchCommand,
     completion::CompletionArguments, config::ConfigCommand, cordon::CordonArguments,
-    dev::DevArguments, drain::DrainArguments, events::EventsArguments, failure::Failure,
-    fake_cloud::FakeCloudArguments, get::GetArguments, instance::InstanceCommand,
+    dev::DevArguments, drain::DrainArguments, events::EventsArguments, explain::ExplainArguments,
+    failure::Failure, fake_cloud::FakeCloudArguments, get::GetArguments, instance::InstanceCommand,
     invocation::Invocation, list::ListArguments, node::NodeCommand, node_command::NodeOrderCommand,
     pool::PoolCommand, replica::ReplicaCommand, server::ServerArguments, settings::GlobalArguments,
     sim::SimCommand, snapshot::SnapshotCommand, status::StatusArguments, tls::TlsCommand,
@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Read the journal: who did what, when and why
     Events(EventsArguments),
+    /// Say why a pool, a node or an instance is as it is
+    Explain(ExplainArguments),
     /// Show the group and the fleet on one screen
     Status(StatusArguments),
     /// Look at the replicas and change the group
@@ -104,6 +106,7 @@ impl Command {
             Self::Apply(arguments) => arguments.run(invocation).await,
             Self::Config(command) => command.run(invocation),
             Self::Events(arguments) => arguments.run(invocation).await,
+            Self::Explain(arguments) => arguments.run(invocation).await,
             Self::Status(arguments) => arguments.run(invocation).await,
             Self::Replica(command) => command.run(invocation).await,
             Self::Snapshot(command) => command.run(invocation).await,

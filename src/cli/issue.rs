@@ -45,7 +45,13 @@ impl Order {
             parameters: self.parameters.clone().into_iter().collect(),
         };
         let what = format!("{} node {}", self.kind_name(), self.node_id);
-        invocation.call::<IssueCommand>(&what, request).await
+        let mut options = invocation.call_options();
+        if self.kind == CommandTypeChoice::Drain {
+            // The answer waits for the workload system's.
+            options.attempt_timeout = options.attempt_timeout.max(options.timeout / 2);
+        }
+        let answer = invocation.client()?.call::<IssueCommand>(request, &options).await;
+        Ok(answer.map_err(|error| Failure::from_call(&what, &error))?.message)
     }
 
     /// Sends the order and says what became of it: `done`, like `node n-1 is cordoned`.

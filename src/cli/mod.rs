@@ -31,6 +31,7 @@ mod dev;
 mod drain;
 mod duration;
 mod events;
+mod explain;
 mod failure;
 mod fake_cloud;
 mod get;

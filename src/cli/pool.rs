@@ -9,7 +9,7 @@ use super::{
     invocation::Invocation,
     output::{Record as _, message_value},
 };
-use crate::client::rpc::{GetPool, ListPools, ReportPoolMetrics, ScalePool};
+use crate::client::rpc::{GetPool, ListPools, PausePool, ReportPoolMetrics, ScalePool};
 
 /// `navarch pool ...`
 #[derive(Clone, Debug, Subcommand)]
@@ -23,6 +23,19 @@ pub(crate) enum PoolCommand {
     },
     /// Set a pool's target within its limits, and hold its autoscaler off for a while
     Scale(ScaleArguments),
+    /// Freeze a pool: nothing is bought, given back, replaced or scaled
+    Pause {
+        /// The pool
+        name: String,
+        /// Why, for the journal
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Let a paused pool go on
+    Resume {
+        /// The pool
+        name: String,
+    },
     /// Tell a pool's figures, which its autoscaler goes by until they expire
     Report(ReportArguments),
 }
@@ -75,6 +88,8 @@ impl PoolCommand {
                 invocation.printer.one(&pool)
             }
             Self::Scale(arguments) => scale(arguments, invocation).await,
+            Self::Pause { name, reason } => pause(name, (true, reason), invocation).await,
+            Self::Resume { name } => pause(name, (false, String::new()), invocation).await,
             Self::Report(arguments) => report(arguments, invocation).await,
         }
     }
@@ -92,6 +107,20 @@ async fn scale(arguments: ScaleArguments, invocation: &mut Invocation) -> Result
     let text = format!("pool {} has the target {} (size {})", pool.name, pool.target, pool.size);
     let value = message_value(api::PoolInfo::MESSAGE, &pool)?;
     invocation.printer.result(&text, &pool.name, &value)
+}
+
+async fn pause(
+    name: String,
+    (paused, reason): (bool, String),
+    invocation: &mut Invocation,
+) -> Result<(), Failure> {
+    let (verb, done) = if paused { ("pause", "is paused") } else { ("resume", "goes on") };
+    let what = format!("{verb} pool {name}");
+    let request = api::PausePoolRequest { name, paused, reason };
+    let answer = invocation.call::<PausePool>(&what, request).await?;
+    let pool = present(answer.pool, &what)?;
+    let value = message_value(api::PoolInfo::MESSAGE, &pool)?;
+    invocation.printer.result(&format!("pool {} {done}", pool.name), &pool.name, &value)
 }
 
 async fn report(arguments: ReportArguments, invocation: &mut Invocation) -> Result<(), Failure> {

@@ -8,7 +8,10 @@ use super::{
     invocation::Invocation,
     signals::{self, ParentArguments},
 };
-use crate::server::{self, Options};
+use crate::{
+    notify::Observers,
+    server::{self, Options},
+};
 
 /// `navarch server --config FILE`
 #[derive(Clone, Debug, Args)]
@@ -32,7 +35,12 @@ impl ServerArguments {
         apply::warn(&config);
         let stop = signals::stop_on_signal(&invocation.spawner)?;
         self.parent.watch(&stop, invocation)?;
-        let options = Options { config, data_dir: self.data_dir, bootstrap: self.bootstrap };
+        let options = Options {
+            config,
+            data_dir: self.data_dir,
+            bootstrap: self.bootstrap,
+            observers: Observers::default(),
+        };
         server::run(options, stop)
             .await
             .map_err(|error| Failure::refused(format!("this replica cannot go on: {error}")))

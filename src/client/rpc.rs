@@ -57,6 +57,8 @@ methods! {
     "OperatorService" {
         ListPools(ListPoolsRequest) -> ListPoolsResponse: false, false;
         GetPool(GetPoolRequest) -> GetPoolResponse: false, false;
+        PausePool(PausePoolRequest) -> PausePoolResponse: true, false;
+        Explain(ExplainRequest) -> ExplainResponse: false, false;
         ScalePool(ScalePoolRequest) -> ScalePoolResponse: true, false;
         ReportPoolMetrics(ReportPoolMetricsRequest) -> ReportPoolMetricsResponse: true, false;
         ApplyFleet(ApplyFleetRequest) -> ApplyFleetResponse: true, false;

@@ -133,6 +133,7 @@ fn notifier_leaves(leaves: &mut Leaves, notifier: &NotifierSpec) {
     leaves.put(webhook("uncordon_url"), &notifier.uncordon_url);
     leaves.put(webhook("drain_url"), &notifier.drain_url);
     leaves.put(webhook("drain_status_url"), &notifier.drain_status_url);
+    leaves.put(webhook("health_url"), &notifier.health_url);
     leaves.put(webhook("timeout"), format_millis(notifier.timeout_ms));
     for (name, value) in &notifier.headers {
         leaves.put_shown_as(webhook(&format!("headers.{name}")), value, "not shown");

@@ -29,6 +29,7 @@ server:
       cordon_url: http://slurm.example/cordon
       drain_url: http://slurm.example/drain
       drain_status_url: http://slurm.example/drained
+      health_url: http://slurm.example/health
       timeout: 5s
       headers: {Authorization: "Bearer ${SLURM_TOKEN}", X-Team: 7}
 instance_manager: {registration_timeout: 20m, stale_check_interval: 30s, retain_terminated: 48h, launch_timeout: 2m, orphan_sweep_interval: 3m, orphan_min_age: 6m, orphans: report}
@@ -108,6 +109,7 @@ fn every_key_arrives() {
     assert_eq!((notifier.r#type.as_str(), notifier.timeout_ms), ("webhook", 5_000));
     assert_eq!(notifier.headers["Authorization"], "Bearer ${SLURM_TOKEN}");
     assert_eq!(notifier.headers["X-Team"], "7");
+    assert_eq!(notifier.health_url, "http://slurm.example/health");
     assert_eq!(config.health_policy.as_deref(), Some(Path::new("policies/ours.yaml")));
     let files = config.replica.public_tls.expect("a certificate");
     assert_eq!(

@@ -30,6 +30,27 @@
 //! Local as well: `server.tls.{cert,key}`, PEM files of the certificate that the public port shows; with
 //! them it speaks TLS alone.
 //!
+//! ## The `server.notifier` block
+//!
+//! Who is told of nodes that are cordoned, uncordoned and drained: with `type: noop`, the default, nobody, and
+//! a drain is over at once; with `type: webhook` the workload system behind these keys of `webhook`:
+//!
+//! | key | meaning and default |
+//! |---|---|
+//! | `cordon_url`, `uncordon_url` | told of it, tried for a minute; empty: not told |
+//! | `drain_url` | asked to take the work off a node. A 4xx other than 408 and 429 refuses the drain, any other failure is tried again until the drain's deadline; empty: a drain counts as accepted |
+//! | `drain_status_url` | asked whether the node is drained; empty: it is as soon as the drain is accepted |
+//! | `health_url` (ours) | told of each change of a node's health, in order for each node, at least once: `event_index` tells a repeat |
+//! | `timeout` | of one call, `30s` |
+//! | `headers` | sent with each call; `${VARIABLE}` is taken from the acting leader's environment at the time of the call |
+//!
+//! Notices are POSTs of `{"event", "node_id", "reason", "timestamp"}`, for `health_url` with `event_index`, `from`,
+//! `to` and `rule` besides; the status is a GET with `?node_id=` that answers `{"drained", "message"}`.
+//! Redirects are not followed. `health_url` may be set once all replicas run a build that knows it: an older
+//! one stops at the entry that records how far it was told.
+//!
+//! ## The rest
+//!
 //! Ours as well, and fleet state: `server.max_registered_nodes` (200,000),
 //! `server.max_heartbeats_per_second` (20,000), `instance_manager.launch_timeout` (`5m`),
 //! `instance_manager.orphan_sweep_interval` (`2m`) and `orphan_min_age` (`5m`): how often providers are searched

@@ -2,9 +2,17 @@ use navarch_proto::fleet::NotifierSpec;
 
 use super::{address::check_url, section::Section, values::Zero};
 
-const URLS: [&str; 4] = ["cordon_url", "uncordon_url", "drain_url", "drain_status_url"];
-const WEBHOOK_KEYS: [&str; 6] =
-    ["cordon_url", "uncordon_url", "drain_url", "drain_status_url", "timeout", "headers"];
+const URLS: [&str; 5] =
+    ["cordon_url", "uncordon_url", "drain_url", "drain_status_url", "health_url"];
+const WEBHOOK_KEYS: [&str; 7] = [
+    "cordon_url",
+    "uncordon_url",
+    "drain_url",
+    "drain_status_url",
+    "health_url",
+    "timeout",
+    "headers",
+];
 const TIMEOUT_MS: u64 = 30_000;
 
 /// Reads `server.notifier`; without it the workload system is told nothing.
@@ -40,7 +48,8 @@ fn read_webhook(webhook: &Section<'_>, spec: &mut NotifierSpec) {
         }
         Some(text)
     };
-    let [cordon, uncordon, drain, drain_status] = URLS.map(|key| url(key).unwrap_or_default());
+    let [cordon, uncordon, drain, drain_status, health] =
+        URLS.map(|key| url(key).unwrap_or_default());
     if drain.is_empty() && !drain_status.is_empty() {
         webhook.problem("drain_status_url", "needs `drain_url`: nothing else starts a drain");
     }
@@ -48,6 +57,7 @@ fn read_webhook(webhook: &Section<'_>, spec: &mut NotifierSpec) {
     spec.uncordon_url = uncordon;
     spec.drain_url = drain;
     spec.drain_status_url = drain_status;
+    spec.health_url = health;
     spec.timeout_ms = webhook.duration_ms("timeout", Zero::Refused).unwrap_or(TIMEOUT_MS);
     for (name, value) in webhook.text_map("headers") {
         if let Err(message) = check_header(&name, &value) {

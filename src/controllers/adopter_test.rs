@@ -104,6 +104,8 @@ fn only_these_work_while_a_restored_fleet_stands_still() {
     let parts = super::super::ControllerParts {
         liveness: Arc::clone(&world.liveness),
         providers: Arc::clone(&world.providers),
+        notifiers: Arc::clone(&world.notifiers),
+        observers: crate::notify::Observers::default(),
         metrics: Arc::clone(&world.metrics),
     };
     let working: Vec<_> = super::super::all(&parts)
@@ -111,5 +113,5 @@ fn only_these_work_while_a_restored_fleet_stands_still() {
         .filter(|controller| controller.works_while_adopting())
         .map(|controller| controller.name())
         .collect();
-    assert_eq!(working, ["drainer", "digest", "retention", "adopter"]);
+    assert_eq!(working, ["drainer", "announcer", "observation", "digest", "retention", "adopter"]);
 }

@@ -9,7 +9,7 @@ use super::{provisioning_delay::provisioning_delay_ms, replacer};
 use crate::{
     leader::{Controller, Report, Tenure},
     metrics_source::{Found, Question, Sources, in_service},
-    scaling::{Cause, Decision, Gates, Limits, Needs, PoolView, plan_target, says_no_data},
+    scaling::{Cause, Decision, Gates, Limits, Needs, PoolView, plan_target, to_inputs},
 };
 
 const NAME: &str = "autoscaler";
@@ -67,7 +67,9 @@ fn plan(fleet: &FleetState, gathered: &Gathered<'_>, now_ms: u64) -> Vec<Kind> {
             hold_until_ms: pool.hold_until.map_or(0, LogTime::as_ms),
         };
         let decision = plan_target(spec.autoscaling.as_ref(), &view, gates);
-        proposal(pool, view.limits, decision).map(Kind::SetPoolTarget)
+        let decided = proposal(pool, view.limits, decision).filter(|_| !pool.paused)?;
+        let inputs = Some(to_inputs(&view, gates));
+        Some(Kind::SetPoolTarget(SetPoolTarget { inputs, ..decided }))
     };
     pools(fleet).iter().filter_map(decide).collect()
 }
@@ -116,25 +118,24 @@ fn view(
     }
 }
 
-/// A decision that changes nothing is not proposed: the journal holds changes, not opinions. But a pool that
-/// holds for lack of figures says so, once a reason, and no longer than that is so. A schedule's window may be
-/// wider than the pool, whose own limits hold in any case.
+/// A decision is told when it changes the target, or is of another kind than the last one: the journal holds changes,
+/// not opinions. A pool that holds for lack of figures says so once a reason. A schedule's window may be wider than
+/// the pool, whose own limits hold in any case.
 fn proposal(pool: &Pool, limits: Limits, decision: Decision) -> Option<SetPoolTarget> {
     let target = limits.clamp(decision.target);
     let mut reason = decision.reason.clone();
     reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
-    let tells = match decision.cause {
-        Cause::NoData => *pool.reason != *reason,
-        Cause::Steady | Cause::Limits | Cause::Repair | Cause::Demand => {
-            says_no_data(&pool.reason) && !says_no_data(&reason)
-        }
-    };
+    let last = pool.decision.as_ref().map_or("", |last| last.cause.as_str());
+    let cause = decision.cause.as_str();
+    let tells = cause != last || (decision.cause == Cause::NoData && *pool.reason != *reason);
     (target != pool.target || tells).then(|| SetPoolTarget {
         pool: pool.name.as_str().to_owned(),
         target,
         start_cooldown: decision.starts_cooldown(),
         reason,
         pool_revision: pool.revision.0,
+        cause: cause.to_owned(),
+        inputs: None,
     })
 }
 

@@ -11,7 +11,9 @@
 //! | `lost_nodes` | a silent node is declared lost, a mass silence is not |
 //! | `replacer` | a lost or unhealthy machine is replaced, within its pool's budgets |
 //! | `orphans` | the providers have what the records say, and nothing else of ours |
-//! | `drainer` | a drain ends |
+//! | `drainer` | the workload system is told of a drain, and the drain ends |
+//! | `announcer` | the workload system is told of cordons and uncordons |
+//! | `observation` | observers are told of changes of health and of failed instances |
 //! | `digest` | heartbeats survive their leader |
 //! | `retention` | old records go |
 //! | `adopter` | while a restored fleet stands still, machines that it does not know become records |
@@ -21,13 +23,23 @@
 //! pool's wish, `provisioning_delay` says how long one takes; `replacement` decides what of a pool is replaced
 //! now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from
 //! a few.
+//!
+//! `notifiers` holds whom the configuration has told, `deliveries` the calls to them, `retries` when they are
+//! called again; `feed` is the journal as one observer is told it, `changes` what its events mean to observers;
+//! `refusals` knows the nodes that the workload system would not have drained.
 
 mod adopter;
+mod announcer;
 mod autoscaler;
 mod calls;
+mod changes;
+mod deliveries;
 mod digest;
 mod drainer;
+mod feed;
 mod lost_nodes;
+mod notifiers;
+mod observation;
 mod offers;
 mod orders;
 mod orphans;
@@ -35,9 +47,11 @@ mod pace;
 mod providers;
 mod provisioner;
 mod provisioning_delay;
+mod refusals;
 mod replacement;
 mod replacer;
 mod retention;
+mod retries;
 mod scale_down;
 mod shortage;
 mod sightings;
@@ -51,11 +65,19 @@ mod day_test;
 mod figures_test;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod testing_cloud;
+#[cfg(test)]
+mod testing_workloads;
 
 use std::{sync::Arc, time::Duration};
 
-pub use self::providers::{Build, Providers};
-use crate::{leader::Controller, liveness::Liveness, metrics_source::Sources};
+use self::deliveries::Lanes;
+pub use self::{
+    notifiers::{BuildChannels, Notifiers},
+    providers::{Build, Providers},
+};
+use crate::{leader::Controller, liveness::Liveness, metrics_source::Sources, notify::Observers};
 
 /// How long a drain of ours may take, in milliseconds: one hour.
 const DRAIN_DEADLINE_MS: u64 = 3_600_000;
@@ -74,11 +96,16 @@ pub struct ControllerParts {
     /// Where the autoscaler's figures come from: `metrics_source::built_in`, and whatever sources a composition
     /// root adds to it with [`Sources::with`].
     pub metrics: Arc<Sources>,
+    /// Whom the configuration has told of nodes.
+    pub notifiers: Arc<Notifiers>,
+    /// Who else is told.
+    pub observers: Observers,
 }
 
 /// Fresh controllers for a session.
 pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
-    let ControllerParts { liveness, providers, metrics } = parts;
+    let ControllerParts { liveness, providers, metrics, notifiers, observers } = parts;
+    let lanes = Lanes::default();
     vec![
         Box::new(autoscaler::Autoscaler::new(Arc::clone(metrics))),
         Box::new(provisioner::Provisioner::new(Arc::clone(providers))),
@@ -88,7 +115,9 @@ pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
         Box::new(lost_nodes::LostNodes::new(Arc::clone(liveness))),
         Box::new(replacer::Replacer::new(Arc::clone(providers))),
         Box::new(orphans::Orphans::new(Arc::clone(liveness), Arc::clone(providers))),
-        Box::new(drainer::Drainer),
+        Box::new(drainer::Drainer::new(Arc::clone(notifiers), lanes.clone())),
+        Box::new(announcer::Announcer::new(Arc::clone(notifiers), lanes)),
+        Box::new(observation::Observation::new(observers.clone(), Arc::clone(notifiers))),
         Box::new(digest::Digest::new(Arc::clone(liveness))),
         Box::new(retention::Retention),
         Box::new(adopter::Adopter::new(Arc::clone(providers))),

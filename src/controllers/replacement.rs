@@ -7,7 +7,7 @@ use navarch_proto::fleet::{
 
 use super::{
     replacer::{Case, case, retire},
-    shortage::{Market, Turn},
+    shortage::{Market, PAUSED, Turn},
 };
 
 /// Of a pool's target, what may be out of service for replacement at once, percent, at least one machine.
@@ -82,6 +82,9 @@ impl<N: FnMut() -> String> Round<'_, N> {
     fn begin(&mut self, spec: &PoolSpec, fresh: &[&Case<'_>], mut budget: Budget) -> String {
         if fresh.is_empty() {
             return String::new();
+        }
+        if self.market.fleet.pool(&spec.name).is_some_and(|pool| pool.paused) {
+            return PAUSED.to_owned();
         }
         if let Some(mass) = mass(self.market.fleet, spec) {
             return mass;

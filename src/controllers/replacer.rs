@@ -6,6 +6,7 @@ use navarch_proto::fleet::{DrainNode, FailInstance, FailureKind, PoolSpec, propo
 
 use super::{
     BUSY_PERIOD, DRAIN_DEADLINE_MS, IDLE_PERIOD, Providers,
+    refusals::Refusals,
     replacement::Round,
     shortage::{self, Market},
 };
@@ -20,11 +21,12 @@ const EVENT_PATIENCE_MS: u64 = 600_000;
 /// the pool's size fall below its target, and the provisioner buys another.
 pub(super) struct Replacer {
     providers: Arc<Providers>,
+    refusals: Refusals,
 }
 
 impl Replacer {
     pub(super) fn new(providers: Arc<Providers>) -> Self {
-        Self { providers }
+        Self { providers, refusals: Refusals::default() }
     }
 
     fn plan(&self, fleet: &FleetState, now_ms: u64, new_id: impl FnMut() -> String) -> Vec<Kind> {
@@ -33,7 +35,9 @@ impl Replacer {
         let mut cases: BTreeMap<&str, Vec<Case<'_>>> = BTreeMap::new();
         // Whoever is lost or unhealthy wants attention, so that a healthy fleet is never walked.
         for node in fleet.nodes_wanting_attention() {
-            if let Some(case) = case(fleet, node, now_ms) {
+            if let Some(case) = case(fleet, node, now_ms)
+                && !case.is_held(&self.refusals, now_ms)
+            {
                 cases.entry(case.instance.pool.as_str()).or_default().push(case);
             }
         }
@@ -41,6 +45,8 @@ impl Replacer {
         for spec in fleet.spec().map_or(&[][..], |spec| &spec.pools) {
             round.pool(spec, cases.remove(spec.name.as_str()).unwrap_or_default());
         }
+        // One whose successor runs already waits for the workload system, too.
+        round.steps.retain(|step| !self.refusals.forbid(step, now_ms));
         round.steps
     }
 }
@@ -81,6 +87,17 @@ fn is_unhealthy(spec: &PoolSpec, node: &Node, now_ms: u64) -> bool {
 }
 
 impl Case<'_> {
+    /// Whether the workload system would not have it drained a while ago: the next one of its pool goes.
+    fn is_held(&self, refusals: &Refusals, now_ms: u64) -> bool {
+        let begun = self.is_lost() || self.instance.is_being_replaced();
+        match self.node.administrative {
+            Administrative::Draining(_) | Administrative::Terminated => false,
+            Administrative::Active | Administrative::Cordoned => {
+                !begun && refusals.hold(self.node.id.as_str(), now_ms)
+            }
+        }
+    }
+
     /// Whether nobody works on it any more.
     pub(super) fn is_lost(&self) -> bool {
         self.kind == FailureKind::NodeLost
@@ -159,7 +176,9 @@ impl Controller for Replacer {
         let mut report = Report::default();
         let clock = tenure.ledger().clock();
         let new_id = || shortage::new_instance_id(clock.wall_ms(), self.providers.chance());
-        let steps = self.plan(&tenure.view().fleet, tenure.now_ms(), new_id);
+        let fleet = tenure.view().fleet;
+        self.refusals.read(&fleet);
+        let steps = self.plan(&fleet, tenure.now_ms(), new_id);
         let _ = tenure.carry_out(steps, &mut report).await;
         report
     }

@@ -4,10 +4,7 @@ use navarch_proto::{
 };
 
 use super::*;
-use crate::controllers::{
-    drainer::Drainer,
-    testing::{World, pool, words},
-};
+use crate::controllers::testing::{World, pool, words};
 
 const HEALTHY: HealthStatus = HealthStatus::Healthy;
 const UNHEALTHY: HealthStatus = HealthStatus::Unhealthy;
@@ -133,7 +130,7 @@ async fn an_unhealthy_event_is_waited_out_for_ten_minutes() {
     // Once drained it fails, and not before.
     world.reconcile(&mut replacer(&world));
     assert_eq!(planned(&world), [""; 0]);
-    world.reconcile(&mut Drainer);
+    world.reconcile(&mut world.drainer());
     assert_eq!(planned(&world), ["fail a2 FAILURE_KIND_NODE_UNHEALTHY"]);
 }
 
@@ -217,7 +214,7 @@ async fn with_room_the_new_machine_comes_first() {
     come_up(&world, &new);
     assert_eq!(planned(&world), ["drain m-a2"]);
     world.reconcile(&mut replacer(&world));
-    world.reconcile(&mut Drainer);
+    world.reconcile(&mut world.drainer());
     assert_eq!(planned(&world), ["fail a2 FAILURE_KIND_NODE_UNHEALTHY"]);
     world.reconcile(&mut replacer(&world));
     assert_eq!(world.fleet().pool_counts("a").size(), 3);

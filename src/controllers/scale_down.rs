@@ -6,7 +6,7 @@ use navarch_proto::fleet::{
     DrainNode, RefuseDrain, TerminateInstance, UncordonNode, proposal::Kind,
 };
 
-use super::DRAIN_DEADLINE_MS;
+use super::{DRAIN_DEADLINE_MS, refusals::Refusals};
 use crate::{
     leader::{Controller, Report, Tenure},
     liveness::Liveness,
@@ -17,6 +17,7 @@ const NAME: &str = "scale-down";
 /// Gives back what a pool has too many of: drained first, terminated afterwards.
 pub(super) struct ScaleDown {
     liveness: Arc<Liveness>,
+    refusals: Refusals,
 }
 
 /// Who goes first: what is on its way out already, then unhealthy, cordoned, least utilised, oldest.
@@ -24,16 +25,17 @@ type Rank = (u8, u8, LogTime);
 
 impl ScaleDown {
     pub(super) fn new(liveness: Arc<Liveness>) -> Self {
-        Self { liveness }
+        Self { liveness, refusals: Refusals::default() }
     }
 
     fn plan(&self, fleet: &FleetState, now_ms: u64) -> Vec<Kind> {
         let mut steps = Vec::new();
         for spec in fleet.spec().map_or(&[][..], |spec| &spec.pools) {
-            let target = fleet.pool(&spec.name).map_or(0, |pool| pool.target);
+            let Some(pool) = fleet.pool(&spec.name).filter(|pool| !pool.paused) else { continue };
+            let target = pool.target;
             let surplus = fleet.pool_counts(&spec.name).size().saturating_sub(target) as usize;
             if surplus > 0 {
-                let candidates = self.candidates(fleet, &spec.name);
+                let candidates = self.candidates(fleet, &spec.name, now_ms);
                 let chosen = candidates.into_iter().take(surplus);
                 steps.extend(chosen.filter_map(|instance| step(fleet, instance, now_ms)));
             }
@@ -44,7 +46,12 @@ impl ScaleDown {
 
     /// What could be given back, first what should go first. An order without an answer may be a machine or
     /// not: it keeps its slot until that is known.
-    fn candidates<'a>(&self, fleet: &'a FleetState, pool: &str) -> Vec<&'a Arc<Instance>> {
+    fn candidates<'a>(
+        &self,
+        fleet: &'a FleetState,
+        pool: &str,
+        now_ms: u64,
+    ) -> Vec<&'a Arc<Instance>> {
         let mut candidates: Vec<(Rank, &Arc<Instance>)> = fleet
             .instances_in_pool(pool)
             .filter(|one| match one.state {
@@ -55,13 +62,24 @@ impl ScaleDown {
                 | InstanceState::Failed => false,
             })
             // It goes when its replacement runs.
-            .filter(|one| !one.is_being_replaced())
+            .filter(|one| !one.is_being_replaced() && !self.is_held(fleet, one, now_ms))
             .map(|one| (self.rank(fleet, one), one))
             .collect();
         candidates.sort_by(|(left, one), (right, other)| {
             left.cmp(right).then_with(|| one.id.cmp(&other.id))
         });
         candidates.into_iter().map(|(_, instance)| instance).collect()
+    }
+
+    /// Whether the workload system would not have it drained a while ago: another one goes.
+    fn is_held(&self, fleet: &FleetState, instance: &Instance, now_ms: u64) -> bool {
+        let node = fleet.node_of_instance(instance.id.as_str());
+        node.is_some_and(|node| match node.administrative {
+            Administrative::Active | Administrative::Cordoned => {
+                self.refusals.hold(node.id.as_str(), now_ms)
+            }
+            Administrative::Draining(_) | Administrative::Terminated => false,
+        })
     }
 
     fn rank(&self, fleet: &FleetState, instance: &Instance) -> Rank {
@@ -164,7 +182,9 @@ impl Controller for ScaleDown {
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {
         let mut report = Report::default();
-        let steps = self.plan(&tenure.view().fleet, tenure.now_ms());
+        let fleet = tenure.view().fleet;
+        self.refusals.read(&fleet);
+        let steps = self.plan(&fleet, tenure.now_ms());
         let _ = tenure.carry_out(steps, &mut report).await;
         report
     }

@@ -4,10 +4,7 @@ use navarch_proto::{
 };
 
 use super::*;
-use crate::controllers::{
-    drainer::Drainer,
-    testing::{World, pool, words},
-};
+use crate::controllers::testing::{World, pool, words};
 
 fn planned(world: &World) -> Vec<String> {
     let controller = ScaleDown::new(Arc::clone(&world.liveness));
@@ -60,7 +57,7 @@ async fn it_drains_first_and_never_goes_below_the_target() {
     assert_eq!(planned(&world), ["drain m-i1", "drain m-i2"]);
     pass(&world);
     assert_eq!(planned(&world), [""; 0], "while they drain");
-    world.reconcile(&mut Drainer);
+    world.reconcile(&mut world.drainer());
     assert_eq!(planned(&world), ["terminate i1", "terminate i2"]);
     pass(&world);
     assert_eq!(planned(&world), [""; 0]);
@@ -125,7 +122,7 @@ async fn a_drain_of_ours_ends_when_the_machine_is_wanted_again() {
     scale(&world, 2);
     pass(&world);
     world.advance(3_600).await;
-    world.reconcile(&mut Drainer);
+    world.reconcile(&mut world.drainer());
     assert_eq!(["m-i1", "m-i4"].map(administrative), ["drained"; 2]);
     scale(&world, 4);
     assert_eq!(planned(&world), ["uncordon m-i1"]);

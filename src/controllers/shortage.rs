@@ -15,6 +15,9 @@ const ORDERS_PER_PASS: usize = 256;
 /// Bytes of a reason at most; below what a record holds.
 const LONGEST_REASON: usize = 500;
 
+/// Why nothing is done for a pool that an operator froze.
+pub(super) const PAUSED: &str = "an operator paused the pool";
+
 /// Why a pool that has as many machines as it may is not bought for yet.
 const FULL: &str = "as many machines as max_nodes allows are not known to be gone";
 
@@ -68,6 +71,9 @@ fn orders(
     new_id: &mut impl FnMut() -> String,
 ) -> (Vec<Kind>, String) {
     let missing = missing(market.fleet, pool);
+    if missing > 0 && market.fleet.pool(&pool.name).is_some_and(|pool| pool.paused) {
+        return (Vec::new(), PAUSED.to_owned());
+    }
     let room = room(market.fleet.pool_counts(&pool.name), pool);
     let held = if room < missing { FULL.to_owned() } else { String::new() };
     let mut orders = Vec::new();

@@ -1,16 +1,10 @@
-//! A fleet on a fake clock that tests drive by proposals, and a cloud that answers as it is told.
+//! A fleet on a fake clock that tests drive by proposals.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use navarch_fleet::{FleetState, Instance, Node, NodeNumber};
-use navarch_host::Clock;
 use navarch_proto::{
     api::{GpuMetrics, HealthStatus, NodeMetadata, NodeMetrics, RegisterNodeRequest},
     fleet::{
@@ -19,7 +13,10 @@ use navarch_proto::{
     },
 };
 
-use super::Providers;
+pub(super) use super::testing_cloud::{Call, OrderAnswer, ScriptedCloud, machine};
+use super::{
+    Notifiers, Providers, deliveries::Lanes, drainer::Drainer, testing_workloads::ScriptedWorkloads,
+};
 use crate::{
     leader::{Controller, Report, Tenure},
     ledger::{
@@ -28,7 +25,7 @@ use crate::{
     },
     liveness::Liveness,
     metrics_source::{Heartbeats, Pushed, Sources},
-    provider::{InstanceType, Machine, MachineState, Order, Provider, ProviderError, Termination},
+    provider::Provider,
 };
 
 /// A leader's world: one pool or more, a cloud, and whatever a test proposes.
@@ -39,6 +36,8 @@ pub(super) struct World {
     pub(super) metrics: Arc<Sources>,
     pub(super) clouds: BTreeMap<String, Arc<ScriptedCloud>>,
     pub(super) providers: Arc<Providers>,
+    pub(super) workloads: Arc<ScriptedWorkloads>,
+    pub(super) notifiers: Arc<Notifiers>,
     pub(super) ledger: Ledger,
     pub(super) session: u64,
 }
@@ -107,9 +106,18 @@ impl World {
         );
         let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
         let metrics = Sources::new(group.clock.clone()).with(Arc::<Pushed>::default());
-        let metrics = Arc::new(metrics.with(heartbeats));
-        let providers = Arc::new(providers);
-        let world = Self { group, liveness, metrics, clouds, providers, ledger, session };
+        let workloads = Arc::new(ScriptedWorkloads::new(group.clock.clone()));
+        let world = Self {
+            group,
+            liveness,
+            metrics: Arc::new(metrics.with(heartbeats)),
+            clouds,
+            providers: Arc::new(providers),
+            notifiers: Arc::new(workloads.notifiers()),
+            workloads,
+            ledger,
+            session,
+        };
         world.accept(Kind::ApplyFleetSpec(ApplyFleetSpec {
             spec: Some(spec),
             only_if_unset: false,
@@ -121,6 +129,10 @@ impl World {
     pub(super) fn new_session(&mut self) {
         (self.ledger, self.session) = self.group.leading(1);
         self.liveness.open_session(self.ledger.log_time_ms());
+    }
+
+    pub(super) fn drainer(&self) -> Drainer {
+        Drainer::new(Arc::clone(&self.notifiers), Lanes::default())
     }
 
     pub(super) fn cloud(&self) -> &ScriptedCloud {
@@ -274,123 +286,5 @@ fn word(step: &Kind) -> String {
         Kind::ExpireCommands(_) => "expire-commands".to_owned(),
         Kind::DropExpired(_) => "drop-expired".to_owned(),
         other => format!("{other:?}"),
-    }
-}
-
-/// A cloud that keeps a list of calls and answers them as it is told; else as a cloud would that boots and
-/// ends machines at once.
-pub(super) struct ScriptedCloud {
-    clock: Clock,
-    script: Mutex<Script>,
-}
-
-#[derive(Default)]
-struct Script {
-    calls: Vec<Call>,
-    orders: VecDeque<OrderAnswer>,
-    ends: VecDeque<Result<Termination, ProviderError>>,
-    sights: VecDeque<Option<MachineState>>,
-    listing: Option<Vec<Machine>>,
-    offers: Vec<InstanceType>,
-}
-
-/// A call that came.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Call {
-    Order(Order),
-    Terminate(String),
-    Get(String),
-}
-
-/// How an order is answered.
-pub(super) enum OrderAnswer {
-    Sold(MachineState),
-    Refused(ProviderError),
-    /// After this long.
-    Late(Duration),
-}
-
-impl ScriptedCloud {
-    pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, script: Mutex::default() }
-    }
-
-    pub(super) fn answer_orders(&self, answers: impl IntoIterator<Item = OrderAnswer>) {
-        self.script.lock().unwrap().orders.extend(answers);
-    }
-
-    pub(super) fn answer_ends(
-        &self,
-        answers: impl IntoIterator<Item = Result<Termination, ProviderError>>,
-    ) {
-        self.script.lock().unwrap().ends.extend(answers);
-    }
-
-    pub(super) fn answer_sights(&self, answers: impl IntoIterator<Item = Option<MachineState>>) {
-        self.script.lock().unwrap().sights.extend(answers);
-    }
-
-    /// What is offered from now on: the type that tests order.
-    pub(super) fn offer(&self, price_per_hour: f64, available: bool) {
-        let name = "h100-8x";
-        let json = serde_json::json!({ "name": name, "price_per_hour": price_per_hour, "available": available });
-        self.script.lock().unwrap().offers = vec![serde_json::from_value(json).unwrap()];
-    }
-
-    /// What is listed from now on.
-    pub(super) fn list_from_now(&self, machines: Vec<Machine>) {
-        self.script.lock().unwrap().listing = Some(machines);
-    }
-
-    /// The calls since the last time.
-    pub(super) fn take_calls(&self) -> Vec<Call> {
-        std::mem::take(&mut self.script.lock().unwrap().calls)
-    }
-}
-
-pub(super) fn machine(id: &str, state: MachineState) -> Machine {
-    serde_json::from_value(serde_json::json!({ "id": id, "state": state })).unwrap()
-}
-
-#[async_trait]
-impl Provider for ScriptedCloud {
-    async fn order(&self, order: &Order, _: u64) -> Result<Machine, ProviderError> {
-        let answer = {
-            let mut script = self.script.lock().unwrap();
-            script.calls.push(Call::Order(order.clone()));
-            script.orders.pop_front()
-        };
-        let state = match answer {
-            None => MachineState::Provisioning,
-            Some(OrderAnswer::Sold(state)) => state,
-            Some(OrderAnswer::Refused(error)) => return Err(error),
-            Some(OrderAnswer::Late(delay)) => {
-                self.clock.sleep(delay).await;
-                MachineState::Provisioning
-            }
-        };
-        Ok(machine(&format!("m-{}", order.instance_id), state))
-    }
-
-    async fn get(&self, provider_ref: &str) -> Result<Option<Machine>, ProviderError> {
-        let mut script = self.script.lock().unwrap();
-        script.calls.push(Call::Get(provider_ref.to_owned()));
-        let sight = script.sights.pop_front().unwrap_or(Some(MachineState::Terminated));
-        Ok(sight.map(|state| machine(provider_ref, state)))
-    }
-
-    async fn list(&self, _: (&str, &str)) -> Result<Vec<Machine>, ProviderError> {
-        let listing = self.script.lock().unwrap().listing.clone();
-        listing.ok_or_else(|| ProviderError::Unanswered("no listing is scripted".to_owned()))
-    }
-
-    async fn terminate(&self, provider_ref: &str, _: u64) -> Result<Termination, ProviderError> {
-        let mut script = self.script.lock().unwrap();
-        script.calls.push(Call::Terminate(provider_ref.to_owned()));
-        script.ends.pop_front().unwrap_or(Ok(Termination::Accepted))
-    }
-
-    async fn instance_types(&self) -> Result<Vec<InstanceType>, ProviderError> {
-        Ok(self.script.lock().unwrap().offers.clone())
     }
 }

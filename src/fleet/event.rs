@@ -33,6 +33,10 @@ pub enum EventKind {
     PoolHeld,
     /// The hold on a pool was lifted.
     PoolReleased,
+    /// An operator froze a pool.
+    PoolPaused,
+    /// An operator let a pool go on.
+    PoolResumed,
     /// Machines of a pool that should be replaced are not, and why.
     ReplacementHeld,
     /// Machines of a pool are replaced again.
@@ -120,6 +124,8 @@ impl EventKind {
             Self::PoolDecided => "pool-decided",
             Self::PoolHeld => "pool-held",
             Self::PoolReleased => "pool-released",
+            Self::PoolPaused => "pool-paused",
+            Self::PoolResumed => "pool-resumed",
             Self::ReplacementHeld => "replacement-held",
             Self::ReplacementReleased => "replacement-released",
             Self::NodeRegistered => "node-registered",

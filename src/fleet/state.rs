@@ -64,6 +64,8 @@ pub struct FleetState {
     pub(crate) given_up_gpus: OrdMap<Arc<str>, LogTime>,
     pub(crate) requests: RequestTable,
     pub(crate) journal: Journal,
+    /// The last fleet event that observers were told; 0: none ever was.
+    pub(crate) observed_event_index: u64,
     pub(crate) texts: SharedTexts,
 }
 
@@ -88,6 +90,7 @@ impl Default for FleetState {
             given_up_gpus: OrdMap::new(),
             requests: RequestTable::default(),
             journal: Journal::default(),
+            observed_event_index: 0,
             texts: SharedTexts::default(),
         }
     }

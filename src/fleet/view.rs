@@ -271,6 +271,11 @@ impl FleetState {
     pub fn first_event_index(&self) -> u64 {
         self.journal.first_index()
     }
+
+    /// The index of the last event that all observers were told; 0: there never was an observer.
+    pub fn observed_event_index(&self) -> u64 {
+        self.observed_event_index
+    }
 }
 
 /// What waits for a time.

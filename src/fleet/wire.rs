@@ -175,6 +175,7 @@ impl FleetState {
             reason: pool.reason.to_string(),
             held_reason: pool.held_reason.to_string(),
             replacement_held: pool.replacement_held.to_string(),
+            paused: pool.paused,
             cooldown_until: pool.cooldown_until.map(LogTime::to_timestamp),
             hold_until: pool.hold_until.map(LogTime::to_timestamp),
             revision: pool.revision.0,

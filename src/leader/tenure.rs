@@ -46,7 +46,7 @@ impl Tenure {
     }
 
     /// Tells all controllers to stop.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.ended.cancel();
     }
 

@@ -13,13 +13,8 @@ pub struct Decision {
     pub reason: String,
 }
 
-/// What the reason of a decision for lack of data has in it, and no other.
+/// Between what is missing and what is done about it, in the reason of a decision for lack of data.
 const HOLDING: &str = ": holding ";
-
-/// Whether a decision's reason says that figures were missing.
-pub fn says_no_data(reason: &str) -> bool {
-    reason.contains(HOLDING)
-}
 
 /// What moved a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +29,28 @@ pub enum Cause {
     Repair,
     /// The load asks for it. It starts a cooldown.
     Demand,
+    /// The load asks for more than the maximum, or less than the minimum, which the pool has already.
+    AtLimit,
+    /// The load asks for a change too soon after the last one.
+    Cooldown,
+    /// An operator set the target, and the strategy keeps off for a while.
+    ByHand,
+}
+
+impl Cause {
+    /// The word for it in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoData => "no-data",
+            Self::Steady => "steady",
+            Self::Limits => "limits",
+            Self::Repair => "repair",
+            Self::Demand => "demand",
+            Self::AtLimit => "at-limit",
+            Self::Cooldown => "cooldown",
+            Self::ByHand => "by-hand",
+        }
+    }
 }
 
 impl Decision {
@@ -59,7 +76,13 @@ impl Decision {
         let held = Self::within_limits(view);
         match held.cause {
             Cause::Limits => held,
-            Cause::NoData | Cause::Steady | Cause::Repair | Cause::Demand => Self {
+            Cause::NoData
+            | Cause::Steady
+            | Cause::Repair
+            | Cause::Demand
+            | Cause::AtLimit
+            | Cause::Cooldown
+            | Cause::ByHand => Self {
                 cause: Cause::NoData,
                 reason: format!("{missing}{HOLDING}{}", held.target),
                 ..held
@@ -82,6 +105,7 @@ impl Decision {
             _ => String::new(),
         };
         let (cause, change) = match target == view.target {
+            true if wanted != target => (Cause::AtLimit, format!("stay at {target}")),
             true => (Cause::Steady, format!("stay at {target}")),
             false => (Cause::Demand, format!("{} to {target}", view.target)),
         };
@@ -133,7 +157,6 @@ mod tests {
         assert_eq!(demand(12), "queue 70: 4 to 8, held to the maximum 8");
         assert_eq!(demand(1), "queue 70: 4 to 2, held to the minimum 2");
         assert_eq!(Decision::no_data(&view(4, 2, 8), "no queue").reason, "no queue: holding 4");
-        assert!(says_no_data("no queue: holding 4") && !says_no_data("queue 70: stay at 4"));
         assert_eq!(
             Decision::no_data(&view(1, 2, 8), "no queue").reason,
             "target 1 is below the minimum 2"

@@ -6,6 +6,7 @@
 //! | `needs` | [`Needs`]: which figures a strategy goes by |
 //! | `decision` | [`Decision`]: the target, the limits in force, and why |
 //! | `plan` | [`plan_target`]: a strategy's decision under hold and cooldown |
+//! | `inputs` | what a decision was made from, for the log |
 //! | `reactive`, `queue`, `scheduled`, `predictive`, `composite` | one strategy each |
 //!
 //! Rules that all share: no data is not zero, so a strategy that misses its figures holds the
@@ -14,6 +15,7 @@
 
 mod composite;
 mod decision;
+mod inputs;
 mod needs;
 mod plan;
 mod predictive;
@@ -27,7 +29,8 @@ mod property_test;
 
 use navarch_proto::fleet::{Autoscaling, autoscaling::Strategy};
 
-pub use decision::{Cause, Decision, says_no_data};
+pub use decision::{Cause, Decision};
+pub use inputs::{from_inputs, to_inputs};
 pub use needs::Needs;
 pub use plan::{Gates, plan_target};
 pub use view::{Limits, Origins, PoolView, Sample};

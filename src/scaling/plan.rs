@@ -25,31 +25,36 @@ pub fn plan_target(strategy: Option<&Autoscaling>, view: &PoolView, gates: Gates
     };
     if view.now_ms < gates.hold_until_ms {
         let left = (gates.hold_until_ms - view.now_ms).div_ceil(1_000);
-        return held(decision, view, &format!("set by hand, held for {left} s more"));
+        let why = format!("set by hand, held for {left} s more");
+        return held(decision, view, (Cause::ByHand, &why));
     }
     let passes = match decision.cause {
         Cause::Demand => false,
-        Cause::NoData | Cause::Steady | Cause::Limits | Cause::Repair => true,
+        Cause::NoData
+        | Cause::Steady
+        | Cause::Limits
+        | Cause::Repair
+        | Cause::AtLimit
+        | Cause::Cooldown
+        | Cause::ByHand => true,
     };
     if passes || view.now_ms >= gates.cooldown_until_ms {
         return decision;
     }
     let left = (gates.cooldown_until_ms - view.now_ms).div_ceil(1_000);
-    held(decision, view, &format!("cooling down for {left} s more"))
+    held(decision, view, (Cause::Cooldown, &format!("cooling down for {left} s more")))
 }
 
 /// The target as it stands, within the limits that the decision found in force.
-fn held(decision: Decision, view: &PoolView, why: &str) -> Decision {
+fn held(decision: Decision, view: &PoolView, (cause, why): (Cause, &str)) -> Decision {
     let mut inner = view.clone();
     inner.limits = decision.limits;
     let kept = Decision::within_limits(&inner);
-    let reason = match kept.cause {
-        Cause::Limits => kept.reason.clone(),
-        Cause::NoData | Cause::Steady | Cause::Repair | Cause::Demand => {
-            format!("{why} ({})", decision.reason)
-        }
-    };
-    Decision { reason, ..kept }
+    if kept.cause == Cause::Limits {
+        return kept;
+    }
+    let reason = format!("{why} ({})", decision.reason);
+    Decision { reason, cause, ..kept }
 }
 
 #[cfg(test)]
@@ -113,7 +118,7 @@ mod tests {
             plan.reason,
             "cooling down for 1 s more (utilisation 90.0 % is above 80 %: 4 to 5)"
         );
-        assert_eq!(plan.cause, Cause::Steady);
+        assert_eq!(plan.cause, Cause::Cooldown);
         let plan = plan_target(Some(&reactive()), &view(4, 4, 90.0), HELD);
         assert_eq!(
             plan.reason,

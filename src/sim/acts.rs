@@ -41,43 +41,12 @@ impl Scene {
             Step::Revive(choice) => Ok(self.revive(choice)),
             Step::Drought(drought) => self.set_drought(drought, true),
             Step::DroughtEnds(drought) => self.set_drought(drought, false),
-            Step::Cordon(choice) => {
-                let ids = self.choose(choice, |node| node.administrative == Administrative::Active);
-                self.propose_each(ids, |node_id| {
-                    Kind::CordonNode(CordonNode {
-                        node_id,
-                        reason: REASON.to_owned(),
-                        ..CordonNode::default()
-                    })
-                })
-                .await
-            }
+            Step::Cordon(choice) => self.cordon(choice).await,
             Step::Drain(choice, deadline_ms) => {
-                let until = |deadline_ms| if deadline_ms == 0 { 0 } else { now_ms + deadline_ms };
-                let deadline_ms = until(*deadline_ms);
-                let ids = self.choose(choice, takes_part);
-                self.propose_each(ids, |node_id| {
-                    let reason = REASON.to_owned();
-                    Kind::DrainNode(DrainNode {
-                        node_id,
-                        reason,
-                        deadline_ms,
-                        ..DrainNode::default()
-                    })
-                })
-                .await
+                let until_ms = if *deadline_ms == 0 { 0 } else { now_ms + deadline_ms };
+                self.drain(choice, until_ms).await
             }
-            Step::Uncordon(choice) => {
-                let ids = self.choose(choice, |node| {
-                    node.administrative != Administrative::Terminated
-                        && (node.administrative != Administrative::Active || node.health.latched)
-                });
-                self.propose_each(ids, |node_id| {
-                    let reason = REASON.to_owned();
-                    Kind::UncordonNode(UncordonNode { node_id, reason, ..UncordonNode::default() })
-                })
-                .await
-            }
+            Step::Uncordon(choice) => self.uncordon(choice).await,
             Step::Scale { pool, nodes, hold_ms } => {
                 let hold_until_ms = now_ms.saturating_add(*hold_ms);
                 let scale = ScalePool { pool: pool.clone(), target: *nodes, hold_until_ms };
@@ -90,6 +59,35 @@ impl Scene {
                 Ok(String::new())
             }
         }
+    }
+
+    async fn cordon(&self, choice: &Choice) -> Result<String, String> {
+        let ids = self.choose(choice, |node| node.administrative == Administrative::Active);
+        let cordon = |node_id| {
+            let reason = REASON.to_owned();
+            Kind::CordonNode(CordonNode { node_id, reason, ..CordonNode::default() })
+        };
+        self.propose_each(ids, cordon).await
+    }
+
+    async fn drain(&self, choice: &Choice, deadline_ms: u64) -> Result<String, String> {
+        let drain = |node_id| {
+            let reason = REASON.to_owned();
+            Kind::DrainNode(DrainNode { node_id, reason, deadline_ms, ..DrainNode::default() })
+        };
+        self.propose_each(self.choose(choice, takes_part), drain).await
+    }
+
+    async fn uncordon(&self, choice: &Choice) -> Result<String, String> {
+        let ids = self.choose(choice, |node| {
+            node.administrative != Administrative::Terminated
+                && (node.administrative != Administrative::Active || node.health.latched)
+        });
+        let uncordon = |node_id| {
+            let reason = REASON.to_owned();
+            Kind::UncordonNode(UncordonNode { node_id, reason, ..UncordonNode::default() })
+        };
+        self.propose_each(ids, uncordon).await
     }
 
     fn fail(&self, choice: &Choice, failure: &Failure) -> String {

@@ -21,12 +21,13 @@ use super::{
     step::Step,
 };
 use crate::{
-    controllers::{self, ControllerParts, Providers},
+    controllers::{self, ControllerParts, Notifiers, Providers},
     health::Judge,
     leader::{Leader, LeaderParts, Reports},
     ledger::{Author, Committed, FleetMachine, Ledger, LocalGroup, ProposeError},
     liveness::{Liveness, interval_hint_ms},
     metrics_source::{Heartbeats, Pushed, Sources},
+    notify::{Channels, Observers},
     provider::Provider,
 };
 
@@ -108,7 +109,14 @@ impl Scene {
             .with(Arc::new(Pushed::default()))
             .with(Arc::new(Heartbeats::new(Arc::clone(&liveness))));
         let metrics = Arc::new(metrics);
-        let parts = ControllerParts { liveness: Arc::clone(&liveness), providers, metrics };
+        let parts = ControllerParts {
+            liveness: Arc::clone(&liveness),
+            providers,
+            metrics,
+            // A real workload system must not hear of simulated nodes: whatever is configured, drains end at once.
+            notifiers: Arc::new(Notifiers::built_by(Box::new(|_| Ok(Channels::noop())))),
+            observers: Observers::default(),
+        };
         let parts = LeaderParts {
             ledger: self.ledger.clone(),
             liveness,

@@ -34,6 +34,8 @@ absent! {
     list_pools(ListPoolsRequest) -> ListPoolsResponse;
     get_pool(GetPoolRequest) -> GetPoolResponse;
     scale_pool(ScalePoolRequest) -> ScalePoolResponse;
+    pause_pool(PausePoolRequest) -> PausePoolResponse;
+    explain(ExplainRequest) -> ExplainResponse;
     report_pool_metrics(ReportPoolMetricsRequest) -> ReportPoolMetricsResponse;
     apply_fleet(ApplyFleetRequest) -> ApplyFleetResponse;
     get_command(GetCommandRequest) -> GetCommandResponse;

@@ -13,6 +13,7 @@
 //! | `tls` | a group whose public ports speak TLS alone |
 //! | `queue` | a pool follows the queue that is reported of it, over a change of leader too |
 //! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
+//! | `workloads` | a workload system is told of drains, cordons and health, and may refuse a drain |
 //! | `restore` | a fleet restored from a snapshot stands still, takes up what it does not know, and goes on |
 //!
 //! `navarch-chaos` has the long forms.
@@ -31,6 +32,7 @@ mod queue;
 mod restore;
 mod tls;
 mod wire;
+mod workloads;
 
 use std::{io::Write as _, time::Duration};
 

@@ -7,6 +7,7 @@ use navarch_proto::{
 };
 use tonic::Status;
 
+use super::drain_outcome::DrainOutcome;
 use crate::{
     api::call::{Answer, Call, require_node_id},
     config,
@@ -16,7 +17,8 @@ use crate::{
 const DRAIN_DEADLINE_MS: u64 = 3_600_000;
 
 /// Orders something of a node. Cordon, drain and uncordon are carried out by the state machine at once;
-/// the other types wait for the agent.
+/// the other types wait for the agent. The answer to a drain waits until the workload system took notice, and
+/// is its refusal where it refuses.
 pub(in crate::api) async fn issue_command(
     call: Call,
     request: IssueCommandRequest,
@@ -24,8 +26,13 @@ pub(in crate::api) async fn issue_command(
     require_node_id(&request.node_id)?;
     let author = call.operator_once("IssueCommand", &request);
     let now_ms = call.api.ledger.log_time_ms();
+    let outcome = DrainOutcome::of(&call, &request.node_id);
     let kind = proposal(request, call.api.new_id(), now_ms)?;
+    let is_drain = matches!(kind, Kind::DrainNode(_));
     let committed = call.propose(kind, &author).await?;
+    if is_drain {
+        outcome.wait(&call, committed.index).await?;
+    }
     let message = IssueCommandResponse {
         command_id: committed.accepted.command_id,
         issued_at: Some(LogTime::from_ms(committed.accepted.log_time_ms).to_timestamp()),

@@ -1,6 +1,7 @@
 //! `navarch.ControlPlaneService`: what agents and the original's command line call.
 
 mod ack_command;
+mod drain_outcome;
 mod get_instance;
 mod get_node;
 mod get_node_commands;

@@ -3,6 +3,7 @@
 mod adopt_mode;
 mod apply_fleet;
 mod end_adoption;
+mod explain;
 mod forget_node;
 mod get_command;
 mod get_fleet_status;
@@ -10,13 +11,15 @@ mod get_pool;
 mod list_commands;
 mod list_events;
 mod list_pools;
+mod pause_pool;
 mod report_pool_metrics;
 mod scale_pool;
 mod watch_events;
 
 pub(super) use self::{
-    apply_fleet::apply_fleet, end_adoption::end_adoption, forget_node::forget_node,
-    get_command::get_command, get_fleet_status::get_fleet_status, get_pool::get_pool,
-    list_commands::list_commands, list_events::list_events, list_pools::list_pools,
-    report_pool_metrics::report_pool_metrics, scale_pool::scale_pool, watch_events::watch_events,
+    apply_fleet::apply_fleet, end_adoption::end_adoption, explain::explain,
+    forget_node::forget_node, get_command::get_command, get_fleet_status::get_fleet_status,
+    get_pool::get_pool, list_commands::list_commands, list_events::list_events,
+    list_pools::list_pools, pause_pool::pause_pool, report_pool_metrics::report_pool_metrics,
+    scale_pool::scale_pool, watch_events::watch_events,
 };

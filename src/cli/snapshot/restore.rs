@@ -8,6 +8,7 @@ use super::{blocking, confirm::confirm, summary::Summary, unusable};
 use crate::{
     cli::{apply, failure::Failure, invocation::Invocation, output::message},
     ledger::{Adopting, read_saved},
+    notify::Observers,
     server::{Options, cluster_config},
 };
 
@@ -38,7 +39,12 @@ impl RestoreArguments {
         let loaded = apply::load(&self.config)?;
         apply::warn(&loaded);
         let data_dir = self.data_dir.clone();
-        let config = cluster_config(&Options { config: loaded, data_dir, bootstrap: false });
+        let config = cluster_config(&Options {
+            config: loaded,
+            data_dir,
+            bootstrap: false,
+            observers: Observers::default(),
+        });
         let file = self.file.clone();
         let read = blocking(move || read_saved(&file).map_err(|error| unusable(&error)));
         let (saved, fleet) = read.await?;

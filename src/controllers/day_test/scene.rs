@@ -16,7 +16,7 @@ use navarch_proto::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    controllers::{self, ControllerParts, Providers},
+    controllers::{self, ControllerParts, Providers, testing_workloads::ScriptedWorkloads},
     leader::{Leader, LeaderParts, Reports},
     ledger::{
         Author, Committed, Ledger, ProposeError,
@@ -24,6 +24,7 @@ use crate::{
     },
     liveness::Liveness,
     metrics_source::{Heartbeats, Sources},
+    notify::Observers,
     provider::{
         Machine, Provider,
         fake::{AgentBooter, AgentHandle, CloudOptions, FakeProvider},
@@ -87,6 +88,7 @@ impl Scene {
             Arc::clone(&spawner),
             Arc::new(booter),
         ));
+        let workloads = Arc::new(ScriptedWorkloads::new(group.clock.clone()));
         let stop = CancellationToken::new();
         for (id, replica) in (1..).zip(&*replicas) {
             let cloud = Arc::clone(&cloud);
@@ -96,7 +98,13 @@ impl Scene {
             let liveness = Arc::clone(&replica.liveness);
             let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
             let metrics = Arc::new(Sources::new(group.clock.clone()).with(heartbeats));
-            let parts = ControllerParts { liveness: Arc::clone(&liveness), providers, metrics };
+            let parts = ControllerParts {
+                liveness: Arc::clone(&liveness),
+                providers,
+                metrics,
+                notifiers: Arc::new(workloads.notifiers()),
+                observers: Observers::default(),
+            };
             let parts = LeaderParts {
                 ledger: replica.ledger.clone(),
                 liveness,

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use navarch_proto::fleet::{PoolMetricsRecord, PoolState, ToldCount, ToldPercent};
 
 use super::record::RecordError;
@@ -16,6 +18,8 @@ pub(super) fn to_record(pool: &Pool) -> PoolState {
         reason: pool.reason.to_string(),
         held_reason: pool.held_reason.to_string(),
         replacement_held: pool.replacement_held.to_string(),
+        paused: pool.paused,
+        decision: pool.decision.as_deref().cloned(),
         cooldown_until_ms: ms_or_zero(pool.cooldown_until),
         hold_until_ms: ms_or_zero(pool.hold_until),
         choices: pool.choices,
@@ -31,6 +35,8 @@ pub(super) fn from_record(record: &PoolState) -> Result<Pool, RecordError> {
         reason: stored(&record.reason, usize::MAX),
         held_reason: stored(&record.held_reason, usize::MAX),
         replacement_held: stored(&record.replacement_held, usize::MAX),
+        paused: record.paused,
+        decision: record.decision.clone().map(Arc::new),
         cooldown_until: LogTime::optional(record.cooldown_until_ms),
         hold_until: LogTime::optional(record.hold_until_ms),
         choices: record.choices,

@@ -172,6 +172,7 @@ fn with_header(header: &Header) -> Result<FleetState, SnapshotError> {
         }),
         spec_revision: header.spec_revision,
         policy_revision: header.policy_revision,
+        observed_event_index: header.observed_event_index,
         ..FleetState::default()
     };
     state.nodes.set_next_number(header.next_node_number);

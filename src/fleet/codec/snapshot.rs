@@ -82,6 +82,7 @@ impl FleetState {
             next_node_number: self.nodes.next_number(),
             next_event_index: self.journal.next_index(),
             session_boot_id: self.session.boot_id.to_string(),
+            observed_event_index: self.observed_event_index,
             machine_tag: self.machine_tag.to_string(),
             adoption: self.adoption.map(|adoption| fleet::Adoption {
                 snapshot_index: adoption.snapshot_index,

@@ -1,7 +1,8 @@
 //! What holds for every entry: time, fences, deadlines, request ids.
 
 use navarch_proto::fleet::{
-    CordonNode, Envelope, ForgetNode, OpenSession, QueueCommand, RejectionCode, proposal::Kind,
+    CordonNode, Envelope, ForgetNode, OpenSession, QueueCommand, RecordObserved, RejectionCode,
+    proposal::Kind,
 };
 
 use super::harness::{Fleet, START_MS, accepted, open_session, register_plain, rejection, verdict};
@@ -167,4 +168,18 @@ fn events_carry_their_cause() {
         changes,
         [("administrative", "active", "cordoned"), ("status", "active", "cordoned")]
     );
+}
+
+/// Without it observers could be taken for told of what is still to come, or be told everything again.
+#[test]
+fn what_was_observed_never_goes_back() {
+    let mut fleet = Fleet::configured();
+    let newest = fleet.state.last_event_index();
+    let observed = |event_index| Kind::RecordObserved(RecordObserved { event_index });
+    assert_eq!(fleet.state.observed_event_index(), 0);
+    assert_eq!(fleet.reject(observed(newest + 1)), RejectionCode::Invalid);
+    fleet.accept(observed(newest));
+    fleet.accept(observed(1));
+    assert_eq!(fleet.state.observed_event_index(), newest);
+    assert_eq!(fleet.state.last_event_index(), newest, "it is no event itself");
 }

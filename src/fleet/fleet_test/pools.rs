@@ -19,7 +19,7 @@ fn decide(target: u32, reason: &str, pool_revision: u64) -> SetPoolTarget {
         target,
         reason: reason.to_owned(),
         pool_revision,
-        start_cooldown: false,
+        ..SetPoolTarget::default()
     }
 }
 

@@ -3,8 +3,8 @@
 use navarch_proto::{
     api::HealthStatus,
     fleet::{
-        ClearLost, DeclareLost, DrainNode, FailureKind, Header, RecordDigest, RecordPoolMetrics,
-        SnapshotItem, proposal::Kind, snapshot_item::Item,
+        ClearLost, DeclareLost, DrainNode, FailureKind, Header, RecordDigest, RecordObserved,
+        RecordPoolMetrics, SnapshotItem, proposal::Kind, snapshot_item::Item,
     },
 };
 use prost::Message as _;
@@ -64,6 +64,7 @@ fn full() -> Fleet {
         kind: FailureKind::Capacity.into(),
         ..navarch_proto::fleet::FailInstance::default()
     }));
+    fleet.accept(Kind::RecordObserved(RecordObserved { event_index: 3 }));
     fleet
 }
 

@@ -6,10 +6,10 @@ use navarch_proto::{
         AcceptDrain, AcknowledgeCommand, AdoptMachine, ApplyFleetSpec, BeginAdoption, ClearLost,
         CordonNode, DeclareLost, DrainNode, DropExpired, EndAdoption, Envelope, ExpireCommands,
         FailInstance, FinishDrain, FleetSpec, ForgetNode, HandOutCommands, HoldPool, KeepInstance,
-        MarkDelivered, OpenSession, QueueCommand, RecordDigest, RecordOrphan, RecordPoolMetrics,
-        RecordPurchase, RecordTermination, RecordVerdict, RefuseDrain, RegisterNode,
-        RequestInstance, RequestKey, ScalePool, SetPoolTarget, TerminateInstance, UncordonNode,
-        proposal::Kind,
+        MarkDelivered, OpenSession, PausePool, QueueCommand, RecordDigest, RecordObserved,
+        RecordOrphan, RecordPoolMetrics, RecordPurchase, RecordTermination, RecordVerdict,
+        RefuseDrain, RegisterNode, RequestInstance, RequestKey, ScalePool, SetPoolTarget,
+        TerminateInstance, UncordonNode, proposal::Kind,
     },
 };
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => 1000..400_000_u64,
         1 => 10_000_000..100_000_000_u64,
     ];
-    (0..45_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
+    (0..46_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
         |(verb, one, two, three, request, guard, advance_ms)| Step {
             verb,
             one,
@@ -297,6 +297,13 @@ impl Step {
                 target,
                 reason: format!("reason {}", self.one),
                 start_cooldown: self.one > 3,
+                cause: ["", "steady", "demand"][usize::from(self.one % 3)].to_owned(),
+                inputs: None,
+            }),
+            39 => Kind::PausePool(PausePool {
+                pool,
+                paused: self.one > 2,
+                reason: format!("reason {}", self.two),
             }),
             43 | 44 => Kind::RecordPoolMetrics(RecordPoolMetrics {
                 pool,
@@ -319,6 +326,10 @@ impl Step {
                 provider_ref: self.node(),
                 ..AdoptMachine::default()
             }),
+            45 => {
+                let event_index = u64::from(self.one) * u64::from(self.two);
+                Kind::RecordObserved(RecordObserved { event_index })
+            }
             _ => {
                 let reason = if self.one > 2 { "held".to_owned() } else { String::new() };
                 Kind::HoldPool(HoldPool { pool, reason })

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use navarch_proto::fleet::LastDecision;
+
 use super::{Instance, InstanceState};
 use crate::{
     ids::{PoolName, Revision},
@@ -7,7 +9,7 @@ use crate::{
 };
 
 /// Desired capacity, as far as it is not configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
     /// Its name in the configuration.
     pub name: PoolName,
@@ -21,6 +23,10 @@ pub struct Pool {
     pub held_reason: Arc<str>,
     /// Why machines that should be replaced are not; empty: nothing holds it.
     pub replacement_held: Arc<str>,
+    /// Frozen by an operator: nothing is bought, given back, replaced or scaled.
+    pub paused: bool,
+    /// The last decision of its strategy, and what it was made from.
+    pub decision: Option<Arc<LastDecision>>,
     /// No scaling before it.
     pub cooldown_until: Option<LogTime>,
     /// The autoscaler keeps off until then.

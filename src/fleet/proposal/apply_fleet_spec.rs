@@ -110,6 +110,8 @@ fn new_pool(spec: &PoolSpec) -> Result<Arc<Pool>, Refusal> {
         reason: Arc::from("its minimum"),
         held_reason: Arc::default(),
         replacement_held: Arc::default(),
+        paused: false,
+        decision: None,
         cooldown_until: None,
         hold_until: None,
         choices: 0,

@@ -26,8 +26,10 @@ mod keep_instance;
 mod mark_delivered;
 mod matching;
 mod open_session;
+mod pause_pool;
 mod queue_command;
 mod record_digest;
+mod record_observed;
 mod record_orphan;
 mod record_pool_metrics;
 mod record_purchase;
@@ -89,7 +91,9 @@ pub(crate) fn apply(
         Kind::ScalePool(proposal) => scale_pool::apply(&proposal, state, context),
         Kind::SetPoolTarget(proposal) => set_pool_target::apply(&proposal, state, context),
         Kind::HoldReplacement(proposal) => hold_replacement::apply(&proposal, state, context),
+        Kind::PausePool(proposal) => pause_pool::apply(&proposal, state, context),
         Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
+        Kind::RecordObserved(proposal) => record_observed::apply(&proposal, state),
         Kind::RecordPoolMetrics(proposal) => record_pool_metrics::apply(&proposal, state, context),
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use navarch_proto::fleet::{Accepted, SetPoolTarget};
+use navarch_proto::fleet::{Accepted, LastDecision, SetPoolTarget};
 
 use super::shared;
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
     model::Pool,
     outcome::Refusal,
     state::FleetState,
-    text::stored,
-    time::ms_or_zero,
+    text::{cut, stored},
+    time::{LogTime, ms_or_zero},
 };
 
 /// The autoscaler's decision. A decision to leave the target as it is, is journalled once a reason.
@@ -31,10 +31,13 @@ pub(super) fn apply(
     };
     let reason = stored(&proposal.reason, MAX_REASON_BYTES);
     let after = Pool { target: proposal.target, reason, cooldown_until, ..(*pool).clone() };
-    if after != *pool {
+    let changes = after != *pool;
+    let after = Pool { decision: decision(proposal, &pool, context.now), ..after };
+    if changes || cause(&after) != cause(&pool) {
         let event = Event::new(EventKind::PoolDecided, Subject::Pool(pool.name.as_str()))
             .reason(&after.reason)
             .change("target", pool.target, after.target)
+            .change("cause", cause(&pool), cause(&after))
             .change(
                 "cooldown_until_ms",
                 ms_or_zero(pool.cooldown_until),
@@ -45,6 +48,25 @@ pub(super) fn apply(
         state.pools.insert(pool.name.clone(), Arc::new(after));
     }
     Ok(shared::accepted_pool(state, pool.name.as_str()))
+}
+
+/// What is kept of the decision, so that anybody can ask for it later.
+fn decision(proposal: &SetPoolTarget, pool: &Pool, now: LogTime) -> Option<Arc<LastDecision>> {
+    if proposal.cause.is_empty() {
+        return pool.decision.clone();
+    }
+    let decision = LastDecision {
+        at_ms: now.as_ms(),
+        cause: cut(&proposal.cause, MAX_REASON_BYTES).to_owned(),
+        reason: cut(&proposal.reason, MAX_REASON_BYTES).to_owned(),
+        target: proposal.target,
+        inputs: proposal.inputs.clone(),
+    };
+    Some(Arc::new(decision))
+}
+
+fn cause(pool: &Pool) -> &str {
+    pool.decision.as_ref().map_or("", |decision| decision.cause.as_str())
 }
 
 /// That a target is within the pool's limits.

@@ -61,7 +61,9 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::KeepInstance(_)
         | Kind::RecordPoolMetrics(_)
         | Kind::ScalePool(_)
+        | Kind::PausePool(_)
         | Kind::HoldPool(_)
-        | Kind::HoldReplacement(_) => Wants::Neither,
+        | Kind::HoldReplacement(_)
+        | Kind::RecordObserved(_) => Wants::Neither,
     }
 }

@@ -85,15 +85,15 @@ fn charts(run: &Run, page: &mut String) {
         Chart { title, lines, end_ms: run.duration_ms, at_least, marks: &run.timeline }.render()
     };
     for pool in &pools {
-        let sizes: [(&str, fn(&PoolSample) -> u32); 3] = [
-            ("target", |one| one.target),
-            ("size", |one| one.size),
-            ("healthy", |one| one.healthy),
-        ];
-        let lines = sizes.map(|(name, value)| {
+        let line = |name, value: fn(&PoolSample) -> u32| {
             curve(run, name, |sample| Some(f64::from(value(sample.pools.get(*pool)?))))
-        });
-        page.push_str(&chart(&format!("Pool {pool}"), 1.0, lines.into()));
+        };
+        let lines = vec![
+            line("target", |one| one.target),
+            line("size", |one| one.size),
+            line("healthy", |one| one.healthy),
+        ];
+        page.push_str(&chart(&format!("Pool {pool}"), 1.0, lines));
     }
     let lines = pools.iter().map(|pool| {
         curve(run, pool, |sample| sample.pools.get(*pool).and_then(|one| one.utilization))
