@@ -10,6 +10,7 @@
 //! | `durability` | acknowledged writes were synced on a majority before |
 //! | `peers` | clients that nobody here wrote register at one replica and read from the others |
 //! | `wire` | errors and deadlines are the contract's at every replica |
+//! | `steps` | leaders die in the middle of their work: nothing is bought twice, leaked, or ended for no reason |
 //! | `tls` | a group whose public ports speak TLS alone |
 //! | `queue` | a pool follows the queue that is reported of it, over a change of leader too |
 //! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
@@ -30,6 +31,7 @@ mod peers;
 mod pools;
 mod queue;
 mod restore;
+mod steps;
 mod tls;
 mod wire;
 mod workloads;

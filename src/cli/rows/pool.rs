@@ -53,12 +53,19 @@ impl Record for PoolInfo {
     }
 }
 
-/// Why nothing is bought, else why the target is what it is.
+/// Why nothing is done, else why the target is what it is.
 fn note(pool: &PoolInfo) -> Cell {
-    if pool.held_reason.is_empty() {
-        return pool.reason.as_str().into();
+    if pool.paused {
+        return Cell::toned("paused by an operator", Tone::Doubtful);
     }
-    Cell::toned(format!("held: {}", pool.held_reason), Tone::Bad)
+    if !pool.held_reason.is_empty() {
+        return Cell::toned(format!("held: {}", pool.held_reason), Tone::Bad);
+    }
+    if !pool.replacement_held.is_empty() {
+        let text = format!("replacement held: {}", pool.replacement_held);
+        return Cell::toned(text, Tone::Doubtful);
+    }
+    pool.reason.as_str().into()
 }
 
 fn toned(count: u32, good: bool) -> Cell {

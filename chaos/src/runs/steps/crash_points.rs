@@ -40,13 +40,12 @@ impl CrashPoints {
         self.armed(point).exists()
     }
 
-    /// Takes the order back, if nobody has carried it out.
-    pub(super) fn disarm(&self, point: &str) -> Result<(), ChaosError> {
+    /// Takes the order back; answers whether nobody has carried it out.
+    pub(super) fn disarm(&self, point: &str) -> Result<bool, ChaosError> {
         match fs::remove_file(self.armed(point)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(ChaosError::system(format!("disarm {point}"))(error))
-            }
-            Ok(()) | Err(_) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(ChaosError::system(format!("disarm {point}"))(error)),
         }
     }
 

@@ -110,6 +110,7 @@ pub async fn steps(
         group: &mut group,
         armed: BTreeMap::new(),
         struck: Vec::new(),
+        restarts: 0,
         random_kills: 0,
     };
     let planted = run.plant(&client).await?;
@@ -154,18 +155,30 @@ struct Run<'a> {
     /// Points at which the next leader that passes dies, and since when.
     armed: BTreeMap<String, Moment>,
     struck: Vec<Struck>,
+    /// How often a replica that had died was started again: in the end once for each point that was struck.
+    restarts: usize,
     random_kills: usize,
 }
 
 impl Run<'_> {
     async fn strike(&mut self, options: StepsOptions) -> Result<(), ChaosError> {
         self.strike_points(options).await?;
-        for (point, _) in std::mem::take(&mut self.armed) {
-            self.points.disarm(&point)?;
-            self.struck.push(Struck { point, after_ms: None });
+        let mut idle = Vec::new();
+        for (point, armed_at) in std::mem::take(&mut self.armed) {
+            // Whoever took the order away before us is about to die.
+            if self.points.disarm(&point)? {
+                idle.push(Struck { point, after_ms: None });
+            } else {
+                self.armed.insert(point, armed_at);
+            }
         }
-        // One may have died between the last look and the disarming.
+        let deadline = self.host.clock.now() + LIMIT;
         self.restart_the_dead()?;
+        while self.restarts < self.struck.len() && self.host.clock.now() < deadline {
+            self.host.clock.sleep(Duration::from_millis(20)).await;
+            self.restart_the_dead()?;
+        }
+        self.struck.append(&mut idle);
         self.group.wait_all_ready(LIMIT).await?;
         let until = self.host.clock.now() + options.random;
         while self.host.clock.now() < until {
@@ -209,6 +222,7 @@ impl Run<'_> {
         // Not waited for: the others may die meanwhile, and no majority would be left.
         while let Some(index) = self.group.ended() {
             self.group.start_replica(index)?;
+            self.restarts += 1;
         }
         Ok(())
     }

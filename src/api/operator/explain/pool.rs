@@ -188,3 +188,7 @@ fn inputs(inputs: &DecisionInputs) -> Vec<Finding> {
     all.push(finding("provisioning_delay", format!("{delay_s} s")));
     all
 }
+
+#[cfg(test)]
+#[path = "pool_test.rs"]
+mod tests;

@@ -1,0 +1,143 @@
+use navarch_proto::fleet::{
+    ApplyFleetSpec, DecisionInputs, FailInstance, FailureKind, FleetSpec, HoldPool,
+    HoldReplacement, PausePool, PoolProvider, ProviderSpec, RequestInstance, ScalePool,
+    SetPoolTarget, proposal::Kind,
+};
+
+use super::*;
+use crate::ledger::{
+    Author, Ledger,
+    testing::{TestGroup, propose},
+};
+
+/// A pool `a` of 1 to 3 machines at provider `cloud`.
+fn fleet() -> Ledger {
+    let group = TestGroup::new();
+    let (ledger, _) = group.leading(1);
+    let provider =
+        ProviderSpec { name: "cloud".to_owned(), r#type: "fake".to_owned(), ..Default::default() };
+    let entry = PoolProvider { name: "cloud".to_owned(), weight: 1, ..Default::default() };
+    let pool = PoolSpec {
+        name: "a".to_owned(),
+        providers: vec![entry],
+        instance_type: "h100".to_owned(),
+        min_nodes: 1,
+        max_nodes: 3,
+        cooldown_ms: 60_000,
+        ..PoolSpec::default()
+    };
+    let spec = FleetSpec { providers: vec![provider], pools: vec![pool], ..FleetSpec::default() };
+    accept(
+        &ledger,
+        Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(spec), only_if_unset: false }),
+    );
+    ledger
+}
+
+fn accept(ledger: &Ledger, kind: Kind) {
+    propose(ledger, kind, &Author::caller("operator")).unwrap();
+}
+
+fn order(id: &str) -> Kind {
+    Kind::RequestInstance(RequestInstance {
+        instance_id: id.to_owned(),
+        pool: "a".to_owned(),
+        provider: "cloud".to_owned(),
+        region: "eu".to_owned(),
+        instance_type: "h100".to_owned(),
+        request_body: vec![1].into(),
+        ..RequestInstance::default()
+    })
+}
+
+fn decision(cause: &str, reason: &str, start_cooldown: bool) -> Kind {
+    let inputs = DecisionInputs { target: 1, min_nodes: 1, max_nodes: 3, ..Default::default() };
+    Kind::SetPoolTarget(SetPoolTarget {
+        pool: "a".to_owned(),
+        target: 1,
+        reason: reason.to_owned(),
+        pool_revision: 1,
+        start_cooldown,
+        cause: cause.to_owned(),
+        inputs: Some(inputs),
+    })
+}
+
+/// Without it an operator would have to guess why a pool is not as large as it should be.
+#[tokio::test(flavor = "current_thread")]
+async fn each_reason_is_told_with_its_figures() {
+    let pool = || "a".to_owned();
+    let steps: [(&str, Vec<Kind>, &str); 7] = [
+        (
+            "held",
+            vec![Kind::HoldPool(HoldPool { pool: pool(), reason: "sold out".to_owned() })],
+            "purchases: held: sold out",
+        ),
+        (
+            "in cooldown",
+            vec![decision("cooldown", "cooling down for 60 s more (busy)", true)],
+            "cooldown: no scaling by load before",
+        ),
+        (
+            "out of capacity",
+            vec![
+                order("i1"),
+                Kind::FailInstance(FailInstance {
+                    instance_id: "i1".to_owned(),
+                    kind: FailureKind::Capacity.into(),
+                    ..FailInstance::default()
+                }),
+            ],
+            "capacity: cloud refused h100 in \"eu\" 1 times in a row; asked again in 30 s",
+        ),
+        (
+            "at its maximum",
+            ["i1", "i2", "i3"].map(order).to_vec(),
+            "occupancy: 3 machines are not known to be gone, its maximum",
+        ),
+        (
+            "stopped by the breaker",
+            vec![Kind::HoldReplacement(HoldReplacement {
+                pool: pool(),
+                reason: "more than 55 % of the pool's nodes are unhealthy".to_owned(),
+            })],
+            "replacement: more than 55 %",
+        ),
+        (
+            "set by hand",
+            vec![Kind::ScalePool(ScalePool { pool: pool(), target: 2, hold_until_ms: u64::MAX })],
+            "set by hand: the strategy keeps off until",
+        ),
+        (
+            "paused",
+            vec![Kind::PausePool(PausePool { pool: pool(), paused: true, ..Default::default() })],
+            "paused: `navarch pool resume`",
+        ),
+    ];
+    for (what, kinds, expected) in steps {
+        let ledger = fleet();
+        for kind in kinds {
+            accept(&ledger, kind);
+        }
+        let now = LogTime::from_ms(ledger.log_time_ms());
+        let explained = explain(&ledger.view().fleet, "a", now).unwrap();
+        let told: Vec<_> =
+            explained.findings.iter().map(|one| format!("{}: {}", one.topic, one.text)).collect();
+        assert!(told.iter().any(|one| one.starts_with(expected)), "{what}: {told:#?}");
+    }
+}
+
+/// Without it a person could take the last decision for what the strategy of today would do.
+#[tokio::test(flavor = "current_thread")]
+async fn a_decision_is_made_again_from_its_inputs() {
+    for (cause, expected) in [("steady", true), ("demand", false)] {
+        let ledger = fleet();
+        accept(&ledger, decision(cause, "because", false));
+        let now = LogTime::from_ms(ledger.log_time_ms());
+        let explained = explain(&ledger.view().fleet, "a", now).unwrap();
+        assert_eq!(explained.reproduced, Some(expected), "{cause}");
+        assert!(explained.inputs.iter().any(|one| one.topic == "max_nodes" && one.text == "3"));
+    }
+    let unknown = explain(&fleet().view().fleet, "b", LogTime::from_ms(0)).unwrap_err();
+    assert!(unknown.message().contains("no pool \"b\""), "{unknown:?}");
+}
