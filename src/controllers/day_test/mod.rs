@@ -229,7 +229,8 @@ impl Deadlines {
 
     /// The hold ends to the second, and steps are a cooldown apart, each seen at the next look.
     fn check_scaling(&self, scene: &Scene) {
-        let decided = self.since_start(scene, "pool-decided", |subject| subject == "pool/elastic");
+        let moves = scene.moves("elastic").into_iter();
+        let decided: Vec<u64> = moves.filter(|&at| at >= self.start_ms).collect();
         let look_ms = 30_000;
         let hold_over_ms = self.start_ms + 30 * MINUTE * 1_000;
         assert!((hold_over_ms..hold_over_ms + look_ms).contains(&decided[0]), "{decided:?}");

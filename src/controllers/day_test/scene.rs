@@ -166,6 +166,18 @@ impl Scene {
         these.map(|event| time_ms(event)).collect()
     }
 
+    /// The LogTimes at which a pool's target was moved by its strategy, in milliseconds, oldest first.
+    pub(super) fn moves(&self, pool: &str) -> Vec<u64> {
+        let fleet = self.fleet();
+        let subject = format!("pool/{pool}");
+        let moves = |event: &&Arc<navarch_proto::api::FleetEvent>| {
+            let decided = event.kind == "pool-decided" && event.subject == subject;
+            decided && event.changes.iter().any(|change| change.field == "target")
+        };
+        let events = fleet.events_since(0, usize::MAX);
+        events.filter(moves).map(|event| time_ms(event)).collect()
+    }
+
     /// The ids of a pool's nodes that are at work, by id.
     pub(super) fn nodes(&self, pool: &str) -> Vec<String> {
         let fleet = self.fleet();
