@@ -89,11 +89,13 @@ fn gates(pool: &Pool, now: LogTime) -> Vec<Finding> {
         findings.push(finding("paused", "`navarch pool resume` lets it go on"));
     }
     if let Some(until) = pool.hold_until.filter(|until| *until > now) {
-        let text = format!("the strategy keeps off until {until} ({})", when(until, now));
+        let text =
+            format!("the strategy keeps off until {} ({})", until.to_timestamp(), when(until, now));
         findings.push(finding("set by hand", text));
     }
     if let Some(until) = pool.cooldown_until.filter(|until| *until > now) {
-        let text = format!("no scaling by load before {until} ({})", when(until, now));
+        let text =
+            format!("no scaling by load before {} ({})", until.to_timestamp(), when(until, now));
         findings.push(finding("cooldown", text));
     }
     findings
