@@ -42,12 +42,8 @@ impl Adopter {
     }
 
     async fn list_one(&self, fleet: &FleetState, name: &str) -> Listing {
-        let label = (labels::CLUSTER, self.providers.cluster_id());
-        let machines = match self.providers.get(fleet, name) {
-            Ok(paced) => {
-                let listed = paced.turn().await.list(label).await;
-                paced.heed(listed).map_err(|error| error.to_string())
-            }
+        let machines = match self.providers.list(fleet, name) {
+            Ok(listing) => listing.await.map_err(|error| error.to_string()),
             Err(reason) => Err(reason),
         };
         Listing { provider: name.to_owned(), machines }

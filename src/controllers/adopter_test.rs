@@ -73,7 +73,8 @@ async fn what_cannot_be_told_is_reported() {
         report.failed == 1 && report.last_error.contains("cloud was not listed: "),
         "{report:?}"
     );
-    let bare: Machine = serde_json::from_value(json!({ "id": "m-0", "state": "running" })).unwrap();
+    let mut bare = machine("m-0", "i9", "running");
+    bare.labels.retain(|key, _| key == labels::CLUSTER);
     world.cloud().list_from_now(vec![bare]);
     let report = world.reconcile(&mut adopter);
     assert!(report.last_error.contains("machine m-0 of cloud: it bears"), "{report:?}");
@@ -85,6 +86,18 @@ async fn what_cannot_be_told_is_reported() {
     world.cloud().list_from_now(vec![elsewhere]);
     let report = world.reconcile(&mut adopter);
     assert!(report.last_error.contains("pool zzz is not configured"), "{report:?}");
+}
+
+/// Without it a cloud that ignores the filter would have somebody else's machines become ours.
+#[tokio::test]
+async fn somebody_elses_machine_is_not_adopted() {
+    let (world, mut adopter) = restored();
+    let mut theirs = machine("m-9", "i9", "running");
+    theirs.labels.insert(labels::CLUSTER.to_owned(), "cluster-2".to_owned());
+    world.cloud().list_from_now(vec![theirs]);
+    let report = world.reconcile(&mut adopter);
+    assert_eq!((report.steps, report.failed), (0, 0), "{report:?}");
+    assert!(world.fleet().instance("i9").is_none());
 }
 
 /// Without it a fleet at work would list every provider for nothing, or stand still for ever.

@@ -15,9 +15,7 @@ use navarch_host::Moment;
 use navarch_proto::fleet::{FailInstance, FailureKind, RecordOrphan, proposal::Kind};
 
 use super::{
-    Providers,
-    pace::Paced,
-    provisioner, shortage,
+    Providers, provisioner, shortage,
     sightings::{Findings, Sightings},
 };
 use crate::{
@@ -76,11 +74,11 @@ impl Orphans {
             if known.next.is_some_and(|next| next > now) || self.asking.contains(&spec.name) {
                 continue;
             }
-            match self.providers.get(fleet, &spec.name) {
-                Ok(provider) => {
-                    let (name, cluster) = (spec.name.clone(), self.providers.cluster_id());
+            match self.providers.list(fleet, &spec.name) {
+                Ok(listing) => {
+                    let name = spec.name.clone();
                     self.asking.insert(name.clone());
-                    self.under_way.push(list(name, provider, cluster.to_owned()).boxed());
+                    self.under_way.push(listing.map(|listed| (name, listed)).boxed());
                 }
                 Err(reason) => {
                     known.next = Some(now + interval(fleet));
@@ -105,11 +103,6 @@ impl Orphans {
                 return;
             }
         };
-        let ours = |machine: &Machine| {
-            machine.labels.get(labels::CLUSTER).is_some_and(|id| id == self.providers.cluster_id())
-        };
-        // A provider that ignores the filter must not have other people's machines ended.
-        let machines: Vec<_> = machines.into_iter().filter(ours).collect();
         let findings = known.sightings.compare(&fleet, &name, &machines, (now, clock.wall_ms()));
         known.next =
             Some(now + if known.sightings.suspects() { LOOK_AGAIN } else { interval(&fleet) });
@@ -192,11 +185,6 @@ impl Orphans {
 
 fn interval(fleet: &FleetState) -> Duration {
     Duration::from_millis(fleet.settings().orphan_sweep_interval_ms)
-}
-
-async fn list(name: String, provider: Arc<Paced>, cluster_id: String) -> Listed {
-    let listed = provider.turn().await.list((labels::CLUSTER, &cluster_id)).await;
-    (name, provider.heed(listed))
 }
 
 /// The id that a machine was ordered under, which would do, unless it is that of a record with another machine.

@@ -9,7 +9,7 @@ use navarch_proto::fleet::ProviderSpec;
 
 use super::pace::Paced;
 use crate::provider::{
-    Provider,
+    Machine, Provider, ProviderError, labels,
     registry::{self, BuildContext},
 };
 
@@ -76,5 +76,22 @@ impl Providers {
         let provider = Arc::new(Paced::new((self.build)(spec)?, spec, self.clock.clone()));
         built.insert(name.to_owned(), (spec.clone(), Arc::clone(&provider)));
         Ok(provider)
+    }
+
+    /// A listing of the machines that bear our label, when the cloud may be asked for it. A cloud that ignores the
+    /// filter must not have other people's machines taken for ours.
+    pub(super) fn list(
+        &self,
+        fleet: &FleetState,
+        name: &str,
+    ) -> Result<impl Future<Output = Result<Vec<Machine>, ProviderError>> + Send + use<>, String>
+    {
+        let (provider, cluster_id) = (self.get(fleet, name)?, self.cluster_id.clone());
+        Ok(async move {
+            let listed = provider.turn().await.list((labels::CLUSTER, &cluster_id)).await;
+            let mut machines = provider.heed(listed)?;
+            machines.retain(|one| one.labels.get(labels::CLUSTER) == Some(&cluster_id));
+            Ok(machines)
+        })
     }
 }

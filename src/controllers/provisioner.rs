@@ -1,8 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use navarch_fleet::{FleetState, Instance, InstanceState, LogTime, ProviderName};
+use navarch_fleet::{FleetState, Instance, InstanceId, InstanceState, LogTime, ProviderName};
 use navarch_host::Moment;
 use navarch_proto::fleet::{
     FailInstance, FailureKind, RecordPurchase, TerminateInstance, proposal::Kind,
@@ -12,6 +12,7 @@ use super::{
     BUSY_PERIOD, IDLE_PERIOD, Providers,
     calls::{Calls, Due},
     pace::Paced,
+    retries::Retries,
     shortage::{self, Market},
 };
 use crate::{
@@ -20,9 +21,6 @@ use crate::{
 };
 
 const NAME: &str = "provisioner";
-/// First and longest pause before an order is asked again.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// How long one pass waits for answers; later ones are taken up by the next pass, which sees to new
 /// shortages meanwhile.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,18 +32,13 @@ pub(super) struct Provisioner {
     calls: Calls<Result<Machine, ProviderError>>,
     /// When an unanswered order is asked again. Dies with the session: a new leader asks at once, which is
     /// safe, since an order is asked under its own id.
-    retries: BTreeMap<String, Retry>,
-}
-
-#[derive(Clone, Copy)]
-struct Retry {
-    attempts: u32,
-    not_before: Moment,
+    retries: Retries<InstanceId>,
 }
 
 impl Provisioner {
     pub(super) fn new(providers: Arc<Providers>) -> Self {
-        Self { providers, calls: Calls::new(), retries: BTreeMap::new() }
+        let retries = Retries::drawn_from(providers.chance().clone());
+        Self { providers, calls: Calls::new(), retries }
     }
 
     /// Logs the orders that pools lack.
@@ -78,15 +71,14 @@ impl Provisioner {
             let Some((instance, answer)) = self.calls.next(&clock, until).await else { break };
             self.conclude(tenure, &instance, answer, report).await;
         }
-        self.retries.retain(|id, _| {
-            fleet.instance(id).is_some_and(|one| one.state == InstanceState::Provisioning)
+        self.retries.retain(|id| {
+            fleet.instance(id.as_str()).is_some_and(|one| one.state == InstanceState::Provisioning)
         });
     }
 
     fn due(&self, fleet: &FleetState, now: Moment) -> Due {
         self.calls.due(fleet, InstanceState::Provisioning, |instance| {
-            let retry = self.retries.get(instance.id.as_str());
-            retry.is_none_or(|retry| retry.not_before <= now)
+            self.retries.is_due(&instance.id, now)
         })
     }
 
@@ -110,7 +102,7 @@ impl Provisioner {
                 }
                 Conclusion::Wait(pause) => {
                     report.fail(format!("order {id}: {error}"));
-                    self.ask_again(tenure, id, pause);
+                    self.retries.put_off(instance.id.clone(), now(tenure), pause);
                     return;
                 }
                 Conclusion::Ambiguous => {
@@ -121,19 +113,13 @@ impl Provisioner {
         // Also when the answer could not be recorded: a provider that gives two orders one machine must not
         // be asked as fast as it answers.
         if report.failed > failed {
-            let attempts = self.retries.get(id).map_or(0, |retry| retry.attempts);
-            let pause = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(attempts));
-            self.ask_again(tenure, id, pause.min(LONGEST_RETRY));
+            self.retries.failed(instance.id.clone(), now(tenure));
         }
     }
+}
 
-    fn ask_again(&mut self, tenure: &Tenure, id: &str, pause: Duration) {
-        let attempts = self.retries.get(id).map_or(0, |retry| retry.attempts);
-        let jittered = pause.mul_f64(1.0 + 0.25 * self.providers.chance().share());
-        let not_before = tenure.ledger().clock().now() + jittered;
-        let attempts = attempts.saturating_add(1);
-        self.retries.insert(id.to_owned(), Retry { attempts, not_before });
-    }
+fn now(tenure: &Tenure) -> Moment {
+    tenure.ledger().clock().now()
 }
 
 #[async_trait]

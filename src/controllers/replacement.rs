@@ -7,7 +7,7 @@ use navarch_proto::fleet::{
 
 use super::{
     replacer::{Case, case, retire},
-    shortage::{Market, PAUSED, Turn},
+    shortage::{Market, PAUSED, Turn, as_noted},
 };
 
 /// Of a pool's target, what may be out of service for replacement at once, percent, at least one machine.
@@ -118,6 +118,7 @@ impl<N: FnMut() -> String> Round<'_, N> {
 
     /// Notes why machines of a pool are not replaced, once a reason, and that they are again.
     fn hold(&mut self, spec: &PoolSpec, reason: String) {
+        let reason = as_noted(reason);
         let noted = self.market.fleet.pool(&spec.name).map(|pool| &pool.replacement_held);
         if noted.is_some_and(|noted| **noted != *reason) {
             let pool = spec.name.clone();

@@ -92,12 +92,17 @@ fn orders(
 }
 
 /// Notes why nothing is bought for a pool, once a reason, and that it is bought for again.
-fn hold(fleet: &FleetState, pool: &PoolSpec, mut reason: String) -> Option<Kind> {
-    // The record would cut it too, and then differ from it for ever.
-    reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
+fn hold(fleet: &FleetState, pool: &PoolSpec, reason: String) -> Option<Kind> {
+    let reason = as_noted(reason);
     let noted = &fleet.pool(&pool.name)?.held_reason;
     let pool = pool.name.clone();
     (**noted != *reason).then_some(Kind::HoldPool(HoldPool { pool, reason }))
+}
+
+/// A reason as a pool's record takes it. Uncut it would differ from what is noted for ever, and be proposed at each pass.
+pub(super) fn as_noted(mut reason: String) -> String {
+    reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
+    reason
 }
 
 /// Sorts by time and is never minted twice (UUID v7).

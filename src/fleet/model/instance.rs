@@ -54,7 +54,48 @@ pub struct Instance {
     pub failure: FailureKind,
 }
 
+/// Where a machine is rented, and of what type; in the provider's own words.
+pub(crate) struct Place {
+    pub(crate) provider: ProviderName,
+    pub(crate) region: Arc<str>,
+    pub(crate) zone: Arc<str>,
+    pub(crate) instance_type: Arc<str>,
+}
+
 impl Instance {
+    /// A record that begins now: no machine, no node, no price.
+    pub(crate) fn begin(
+        id: InstanceId,
+        pool: PoolName,
+        place: Place,
+        state: InstanceState,
+        now: LogTime,
+    ) -> Self {
+        let Place { provider, region, zone, instance_type } = place;
+        Self {
+            id,
+            pool,
+            provider,
+            region,
+            zone,
+            instance_type,
+            state,
+            provider_ref: None,
+            node_id: None,
+            request_body: Bytes::new(),
+            replaces: None,
+            replaced_by: None,
+            revision: Revision(1),
+            created_at: now,
+            ready_at: None,
+            state_since: now,
+            terminated_at: None,
+            status_message: Arc::default(),
+            price_per_hour: 0.0,
+            failure: FailureKind::Unspecified,
+        }
+    }
+
     /// Whether its provider may have a machine for it that costs money: unless an answer or a complete
     /// listing said that there is none.
     pub fn may_have_machine(&self) -> bool {

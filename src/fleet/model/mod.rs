@@ -34,6 +34,7 @@ pub use health::Health;
 pub(crate) use health::Report;
 pub(crate) use health::verdict_word;
 pub use instance::Instance;
+pub(crate) use instance::Place;
 pub use instance_state::InstanceState;
 pub(crate) use instance_state::InstanceStep;
 pub use liveness::{LastSeen, Liveness, Loss};

@@ -1,10 +1,9 @@
-use bytes::Bytes;
-use navarch_proto::fleet::{Accepted, AdoptMachine, FailureKind, RecordPurchase};
+use navarch_proto::fleet::{Accepted, AdoptMachine, RecordPurchase};
 
 use super::{matching, record_purchase, shared};
 use crate::{
     event::{Context, Event, EventKind, Subject},
-    ids::{InstanceId, ProviderName, ProviderRef, Revision, check_text},
+    ids::{InstanceId, ProviderRef},
     limits::MAX_REASON_BYTES,
     model::{Instance, InstanceState},
     outcome::Refusal,
@@ -75,16 +74,10 @@ fn checked(
 ) -> Result<Instance, Refusal> {
     let pool = shared::pool(state, &proposal.pool)?;
     let provider_ref = ProviderRef::new(&proposal.provider_ref)?;
-    check_text("region", &proposal.region)?;
-    check_text("zone", &proposal.zone)?;
-    check_text("instance type", &proposal.instance_type)?;
     record_purchase::check_price(proposal.price_per_hour)?;
-    if state.provider_spec(&proposal.provider).is_none() {
-        return Err(Refusal::precondition(format!(
-            "provider {:?} is not configured; add it and apply the file",
-            proposal.provider
-        )));
-    }
+    shared::check_provider(state, &proposal.provider)?;
+    let zone = (proposal.region.as_str(), proposal.zone.as_str());
+    let place = shared::place(state, &proposal.provider, zone, &proposal.instance_type)?;
     if let Some(known) = state.instances.by_ref(&proposal.provider, provider_ref.as_str())
         && known.may_have_machine()
     {
@@ -93,26 +86,11 @@ fn checked(
             known.id
         )));
     }
+    let begun = InstanceState::PendingRegistration;
     Ok(Instance {
-        id: id.clone(),
-        pool: pool.name.clone(),
-        provider: ProviderName::shared(state.texts.share(&proposal.provider))?,
-        region: state.texts.share(&proposal.region),
-        zone: state.texts.share(&proposal.zone),
-        instance_type: state.texts.share(&proposal.instance_type),
-        state: InstanceState::PendingRegistration,
         provider_ref: Some(provider_ref),
-        node_id: None,
-        request_body: Bytes::new(),
-        replaces: None,
-        replaced_by: None,
-        revision: Revision(1),
-        created_at: context.now,
-        ready_at: None,
-        state_since: context.now,
-        terminated_at: None,
         status_message: stored("adopted: the snapshot did not know it", MAX_REASON_BYTES),
         price_per_hour: proposal.price_per_hour,
-        failure: FailureKind::Unspecified,
+        ..Instance::begin(id.clone(), pool.name.clone(), place, begun, context.now)
     })
 }

@@ -1,15 +1,17 @@
-use std::sync::Arc;
-
 use navarch_proto::fleet::{Accepted, HoldPool};
 
-use super::shared;
+use super::shared::{Hold, note_hold};
 use crate::{
-    event::{Context, Event, EventKind, Subject},
-    limits::MAX_REASON_BYTES,
-    model::Pool,
+    event::{Context, EventKind},
     outcome::Refusal,
     state::FleetState,
-    text::stored,
+};
+
+const HOLD: Hold = Hold {
+    field: "held_reason",
+    note: |pool| &mut pool.held_reason,
+    held: EventKind::PoolHeld,
+    released: EventKind::PoolReleased,
 };
 
 /// Notes why nothing is bought for a pool, or that it is bought for again.
@@ -18,18 +20,5 @@ pub(super) fn apply(
     state: &mut FleetState,
     context: &mut Context<'_>,
 ) -> Result<Accepted, Refusal> {
-    let pool = shared::pool(state, &proposal.pool)?;
-    let held_reason = stored(&proposal.reason, MAX_REASON_BYTES);
-    if held_reason != pool.held_reason {
-        let kind =
-            if held_reason.is_empty() { EventKind::PoolReleased } else { EventKind::PoolHeld };
-        let event = Event::new(kind, Subject::Pool(pool.name.as_str()))
-            .reason(&held_reason)
-            .change("held_reason", &pool.held_reason, &held_reason);
-        context.emit(event);
-        let revision = pool.revision.next();
-        let after = Pool { held_reason, revision, ..(*pool).clone() };
-        state.pools.insert(pool.name.clone(), Arc::new(after));
-    }
-    Ok(shared::accepted_pool(state, pool.name.as_str()))
+    note_hold(&HOLD, (&proposal.pool, &proposal.reason), state, context)
 }

@@ -1,10 +1,9 @@
-use bytes::Bytes;
-use navarch_proto::fleet::{Accepted, FailureKind, RecordOrphan};
+use navarch_proto::fleet::{Accepted, RecordOrphan};
 
 use super::shared;
 use crate::{
     event::{Context, Event, EventKind, Subject},
-    ids::{InstanceId, PoolName, ProviderName, ProviderRef, Revision, check_text},
+    ids::{InstanceId, PoolName, ProviderRef},
     limits::MAX_REASON_BYTES,
     model::{Instance, InstanceState},
     outcome::Refusal,
@@ -21,11 +20,10 @@ pub(super) fn apply(
 ) -> Result<Accepted, Refusal> {
     let id = InstanceId::new(&proposal.instance_id)?;
     let provider_ref = ProviderRef::new(&proposal.provider_ref)?;
-    let provider = ProviderName::shared(state.texts.share(&proposal.provider))?;
     let pool = PoolName::shared(state.texts.share(&proposal.pool))?;
-    check_text("region", &proposal.region)?;
-    check_text("zone", &proposal.zone)?;
-    check_text("instance type", &proposal.instance_type)?;
+    let zone = (proposal.region.as_str(), proposal.zone.as_str());
+    let place = shared::place(state, &proposal.provider, zone, &proposal.instance_type)?;
+    let provider = &place.provider;
     let explained = state.instances.by_ref(provider.as_str(), provider_ref.as_str());
     if let Some(instance) = explained.filter(|instance| instance.may_have_machine()) {
         return Err(Refusal::stale(format!(
@@ -49,30 +47,14 @@ pub(super) fn apply(
         .reason(&proposal.reason)
         .change("state", "", InstanceState::Terminating)
         .change("pool", "", &pool)
-        .change("provider", "", &provider)
+        .change("provider", "", provider)
         .change("provider_ref", "", &provider_ref);
     context.emit(event);
+    let begun = Instance::begin(id.clone(), pool, place, InstanceState::Terminating, context.now);
     state.instances.insert(Instance {
-        id: id.clone(),
-        pool,
-        provider,
-        region: state.texts.share(&proposal.region),
-        zone: state.texts.share(&proposal.zone),
-        instance_type: state.texts.share(&proposal.instance_type),
-        state: InstanceState::Terminating,
         provider_ref: Some(provider_ref),
-        node_id: None,
-        request_body: Bytes::new(),
-        replaces: None,
-        replaced_by: None,
-        revision: Revision(1),
-        created_at: context.now,
-        ready_at: None,
-        state_since: context.now,
-        terminated_at: None,
         status_message: stored(&proposal.reason, MAX_REASON_BYTES),
-        price_per_hour: 0.0,
-        failure: FailureKind::Unspecified,
+        ..begun
     });
     Ok(shared::accepted_instance(state, id.as_str()))
 }

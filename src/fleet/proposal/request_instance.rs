@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use navarch_proto::fleet::{Accepted, FailureKind, RequestInstance};
+use navarch_proto::fleet::{Accepted, RequestInstance};
 
 use super::shared;
 use crate::{
     event::{Context, Event, EventKind, Subject},
-    ids::{InstanceId, PoolName, ProviderName, Revision, check_text},
+    ids::{InstanceId, PoolName, ProviderName, check_text},
     limits::{MAX_REASON_BYTES, MAX_REQUEST_BODY_BYTES},
-    model::{BackoffKey, Instance, InstanceState, Pool},
+    model::{BackoffKey, Instance, InstanceState, Place, Pool},
     outcome::Refusal,
     state::FleetState,
     text::stored,
@@ -45,27 +45,18 @@ pub(super) fn apply(
     context.emit(event);
     let counted = Pool { choices: pool.choices.saturating_add(1), ..(*pool).clone() };
     state.pools.insert(pool.name.clone(), Arc::new(counted));
-    state.instances.insert(Instance {
-        id: id.clone(),
-        pool: pool.name.clone(),
+    let place = Place {
         provider,
         region: state.texts.share(&proposal.region),
         zone: state.texts.share(&proposal.zone),
         instance_type: state.texts.share(&proposal.instance_type),
-        state: InstanceState::Provisioning,
-        provider_ref: None,
-        node_id: None,
+    };
+    let begun = InstanceState::Provisioning;
+    state.instances.insert(Instance {
         request_body: proposal.request_body,
         replaces,
-        replaced_by: None,
-        revision: Revision(1),
-        created_at: context.now,
-        ready_at: None,
-        state_since: context.now,
-        terminated_at: None,
         status_message: stored(&proposal.reason, MAX_REASON_BYTES),
-        price_per_hour: 0.0,
-        failure: FailureKind::Unspecified,
+        ..Instance::begin(id.clone(), pool.name.clone(), place, begun, context.now)
     });
     Ok(shared::accepted_instance(state, id.as_str()))
 }
@@ -80,13 +71,7 @@ fn check_order(state: &FleetState, proposal: &RequestInstance) -> Result<(), Ref
             proposal.request_body.len()
         )));
     }
-    if state.provider_spec(&proposal.provider).is_none() {
-        return Err(Refusal::precondition(format!(
-            "provider {:?} is not configured; add it and apply the file",
-            proposal.provider
-        )));
-    }
-    Ok(())
+    shared::check_provider(state, &proposal.provider)
 }
 
 /// The provider, unless it said a moment ago that it has nothing of the kind.

@@ -4,11 +4,11 @@ use navarch_proto::{api::NodeCommandType, fleet::Accepted};
 
 use crate::{
     event::{Context, Event, EventKind, Subject},
-    ids::{CommandId, InstanceId, NodeId, PoolName, Revision},
+    ids::{CommandId, InstanceId, NodeId, PoolName, ProviderName, Revision, check_text},
     limits::{MAX_PARAMETER_BYTES, MAX_PARAMETERS, MAX_REASON_BYTES},
     model::{
         Administrative, AdministrativeStep, CommandState, Instance, InstanceState, InstanceStep,
-        Node, NodeCommand, Pool, status_word, type_word,
+        Node, NodeCommand, Place, Pool, status_word, type_word,
     },
     outcome::Refusal,
     state::FleetState,
@@ -273,4 +273,67 @@ pub(super) fn keep_instance(
         .change("replaced_by", by, "");
     context.emit(event);
     state.instances.update(id, |record| record.replaced_by = None);
+}
+
+/// Where a machine is or is to be, checked.
+pub(super) fn place(
+    state: &mut FleetState,
+    provider: &str,
+    (region, zone): (&str, &str),
+    instance_type: &str,
+) -> Result<Place, Refusal> {
+    check_text("region", region)?;
+    check_text("zone", zone)?;
+    check_text("instance type", instance_type)?;
+    Ok(Place {
+        provider: ProviderName::shared(state.texts.share(provider))?,
+        region: state.texts.share(region),
+        zone: state.texts.share(zone),
+        instance_type: state.texts.share(instance_type),
+    })
+}
+
+/// Nobody could give a machine of an unknown provider back.
+pub(super) fn check_provider(state: &FleetState, name: &str) -> Result<(), Refusal> {
+    if state.provider_spec(name).is_some() {
+        return Ok(());
+    }
+    Err(Refusal::precondition(format!(
+        "provider {name:?} is not configured; add it and apply the file"
+    )))
+}
+
+/// A note on a pool that says why something is not done for it; empty: nothing holds it.
+pub(super) struct Hold {
+    /// The field's name in events.
+    pub(super) field: &'static str,
+    /// The note in a pool's record.
+    pub(super) note: fn(&mut Pool) -> &mut Arc<str>,
+    /// What is told when the note is made or changed.
+    pub(super) held: EventKind,
+    /// What is told when it is taken away.
+    pub(super) released: EventKind,
+}
+
+/// Makes, changes or takes away a note on the pool `name`.
+pub(super) fn note_hold(
+    hold: &Hold,
+    (name, reason): (&str, &str),
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+) -> Result<Accepted, Refusal> {
+    let pool = pool(state, name)?;
+    let reason = stored(reason, MAX_REASON_BYTES);
+    let mut after = (*pool).clone();
+    let before = std::mem::replace((hold.note)(&mut after), Arc::clone(&reason));
+    if before != reason {
+        let kind = if reason.is_empty() { hold.released } else { hold.held };
+        let event = Event::new(kind, Subject::Pool(pool.name.as_str()))
+            .reason(&reason)
+            .change(hold.field, &before, &reason);
+        context.emit(event);
+        after.revision = after.revision.next();
+        state.pools.insert(pool.name.clone(), Arc::new(after));
+    }
+    Ok(accepted_pool(state, pool.name.as_str()))
 }
