@@ -29,6 +29,7 @@
 //! | [`provider`], [`fake_cloud`] | clouds, and one to try things on |
 //! | [`sim`] | simulated fleets, to try policies on |
 //! | [`notify`] | telling the workload system and observers about nodes |
+//! | `outbound` | how others are called over HTTP |
 //! | [`config`] | the configuration file |
 //! | [`client`], [`agent`] | calling the replicas; the process on each GPU machine |
 
@@ -45,6 +46,7 @@ pub mod ledger;
 pub mod liveness;
 pub mod metrics_source;
 pub mod notify;
+mod outbound;
 pub mod provider;
 pub mod scaling;
 pub mod server;

@@ -29,6 +29,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("metrics_source", 3),
     ("notify", 3),
     ("config", 2),
+    ("outbound", 2),
     ("agent", 2),
     ("client", 2),
 ];
@@ -53,7 +54,17 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("sled", &["cluster/"]),
     ("cel", &["src/health/", "benches/"]),
     ("nvml_wrapper", &["src/agent/"]),
-    ("reqwest", &["src/provider/", "src/metrics_source/", "src/notify/", "tests/", "chaos/"]),
+    (
+        "reqwest",
+        &[
+            "src/provider/",
+            "src/metrics_source/",
+            "src/notify/",
+            "src/outbound.rs",
+            "tests/",
+            "chaos/",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {

@@ -1,10 +1,11 @@
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use navarch_host::Clock;
 use reqwest::{RequestBuilder, Response, StatusCode, header::LOCATION};
 use serde::Deserialize;
 
 use super::NotifyError;
+use crate::outbound::{Body, causes, read_body};
 
 /// Answers longer than this are not read on, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -73,34 +74,15 @@ async fn send(request: RequestBuilder) -> Result<Answer, NotifyError> {
     Err(NotifyError::Failed(said))
 }
 
-async fn read(mut response: Response) -> Result<Answer, NotifyError> {
+async fn read(response: Response) -> Result<Answer, NotifyError> {
     let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        let room = ANSWER_LIMIT - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            return Ok(Answer { status, body, cut: true });
-        }
-    }
-    Ok(Answer { status, body, cut: false })
+    let Body { bytes: body, cut } = read_body(response, ANSWER_LIMIT).await.map_err(failed)?;
+    Ok(Answer { status, body, cut })
 }
 
 /// Without the url, which may hold what is nobody's business; the caller names the key that it comes from.
 fn failed(error: reqwest::Error) -> NotifyError {
-    NotifyError::Failed(chain(&error.without_url()))
-}
-
-/// An error with its causes: reqwest's own text leaves out why.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    NotifyError::Failed(causes(&error.without_url()))
 }
 
 #[derive(Deserialize)]

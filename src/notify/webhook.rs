@@ -2,15 +2,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use navarch_host::Clock;
-use reqwest::{Client, RequestBuilder, Url, redirect};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use reqwest::{Client, RequestBuilder, Url};
 use serde::{Deserialize, Serialize};
 
 use super::{
     DrainStatus, Environment, HealthTransition, NodeHealthObserver, Notice, Notifier, NotifyError,
-    exchange::{Answer, chain, exchange, quote},
+    exchange::{Answer, exchange, quote},
     headers::expand,
 };
+use crate::outbound::{self, Trust};
 
 /// What a [`Webhook`] is made of. An empty url: nobody to tell.
 pub struct WebhookParts {
@@ -180,29 +180,8 @@ fn rfc_3339(at_ms: u64) -> String {
     format!("{:.3}", at.unwrap_or(jiff::Timestamp::MAX))
 }
 
-/// Redirects are answers, not followed: they could carry a token elsewhere. Proxies of the environment are
-/// not used: the workload system is reached as its urls say.
 fn client(encrypted: bool) -> Result<Client, NotifyError> {
-    let builder = Client::builder()
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .user_agent(concat!("navarch/", env!("CARGO_PKG_VERSION")));
-    let builder = if encrypted {
-        // Reqwest asks the process for its cryptography; a second installation is refused, which leaves the
-        // first one in place.
-        let _ = ring::default_provider().install_default();
-        builder
-    } else {
-        // Without TLS no authorities are needed, and a machine that has none must do.
-        builder.tls_backend_preconfigured(without_authorities()?)
-    };
-    builder.build().map_err(|error| NotifyError::Failed(format!("HTTP client: {}", chain(&error))))
-}
-
-fn without_authorities() -> Result<ClientConfig, NotifyError> {
-    let builder = ClientConfig::builder_with_provider(ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| NotifyError::Failed(format!("HTTP client: {error}")))?;
-    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+    let trust = if encrypted { Trust::System } else { Trust::Plaintext };
+    let made = outbound::client(concat!("navarch/", env!("CARGO_PKG_VERSION")), trust);
+    made.map_err(|why| NotifyError::Failed(format!("HTTP client: {why}")))
 }

@@ -1,16 +1,15 @@
-use std::{error::Error, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use navarch_host::Clock;
 use navarch_proto::fleet::PrometheusSpec;
 use reqwest::{
     Client, Response, Url,
     header::{AUTHORIZATION, HeaderValue},
-    redirect,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use tokio::sync::Semaphore;
 
 use super::{Environment, answer};
+use crate::outbound::{self, Body, Trust, causes, read_body};
 
 /// Queries under way at one server.
 const QUERIES_AT_ONCE: usize = 32;
@@ -38,7 +37,8 @@ impl Server {
             "" => None,
             variable => Some(bearer(variable, environment)?),
         };
-        let client = client(&endpoint).map_err(|error| causes(&error))?;
+        let trust = if endpoint.scheme() == "https" { Trust::System } else { Trust::Plaintext };
+        let client = outbound::client(concat!("navarch/", env!("CARGO_PKG_VERSION")), trust)?;
         Ok(Self { client, endpoint, authorization, permits: Semaphore::new(QUERIES_AT_ONCE) })
     }
 
@@ -68,16 +68,13 @@ impl Server {
     }
 }
 
-async fn body(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
+async fn body(response: Response) -> Result<Vec<u8>, String> {
     let broken = |error: reqwest::Error| format!("the answer broke off: {}", causes(&error));
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
-        if body.len() + chunk.len() > ANSWER_LIMIT {
-            return Err(format!("the answer is longer than {ANSWER_LIMIT} bytes"));
-        }
-        body.extend_from_slice(&chunk);
+    let Body { bytes, cut } = read_body(response, ANSWER_LIMIT).await.map_err(broken)?;
+    if cut {
+        return Err(format!("the answer is longer than {ANSWER_LIMIT} bytes"));
     }
-    Ok(body)
+    Ok(bytes)
 }
 
 /// Secrets come from the environment alone, and never enter the log.
@@ -92,42 +89,4 @@ fn bearer(variable: &str, environment: &Environment) -> Result<HeaderValue, Stri
         .map_err(|_| format!("the token in {variable:?} has characters that no header holds"))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// Redirects are answers, not followed: they could carry the token elsewhere. Proxies of the environment are not
-/// used: the server is reached as its url says.
-fn client(url: &Url) -> Result<Client, reqwest::Error> {
-    let builder = Client::builder()
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .user_agent(concat!("navarch/", env!("CARGO_PKG_VERSION")));
-    if url.scheme() == "https" {
-        // Reqwest asks the process for its cryptography; a second installation is refused, which leaves the
-        // first one in place.
-        let _ = ring::default_provider().install_default();
-        return builder.build();
-    }
-    // Without TLS no authorities are needed, and a machine that has none must do.
-    match ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-    {
-        Ok(config) => {
-            let config = config.with_root_certificates(RootCertStore::empty());
-            builder.tls_backend_preconfigured(config.with_no_client_auth()).build()
-        }
-        Err(_) => builder.build(),
-    }
-}
-
-/// An error with its causes: reqwest's own text leaves out why.
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -1,13 +1,14 @@
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use navarch_host::Clock;
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, Url};
 use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::{CryptoProvider, ring},
+    RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
 use secrecy::SecretString;
+
+use crate::outbound::{self, Trust};
 
 /// How long one question may take, connecting included, where [`HttpOptions::timeout`] says nothing else.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,45 +63,15 @@ impl HttpOptions {
         Ok(url)
     }
 
-    /// A client for `base`. Redirects are answers, not followed: they could carry the token elsewhere, or
-    /// turn a purchase into a read. Proxies of the environment are not used: a provider is reached as its
-    /// url says.
+    /// A client for `base`.
     pub(super) fn client(&self, base: &Url) -> Result<Client, HttpOptionsError> {
-        let builder = Client::builder()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .user_agent(self.caller.as_str());
-        let builder = match (&self.ca_file, base.scheme()) {
-            (Some(path), "https") => {
-                builder.tls_backend_preconfigured(tls_config(authorities(path)?)?)
-            }
-            (None, "https") => {
-                // Reqwest asks the process for its cryptography; a second installation is refused, which
-                // leaves the first one in place.
-                let _ = ring::default_provider().install_default();
-                builder
-            }
-            // Without TLS no authorities are needed, and a machine that has none must do.
-            _ => builder.tls_backend_preconfigured(tls_config(RootCertStore::empty())?),
+        let trust = match (&self.ca_file, base.scheme()) {
+            (Some(path), "https") => Trust::Only(authorities(path)?),
+            (None, "https") => Trust::System,
+            _ => Trust::Plaintext,
         };
-        builder.build().map_err(|error| HttpOptionsError::Client(conclude_error(&error)))
+        outbound::client(&self.caller, trust).map_err(HttpOptionsError::Client)
     }
-}
-
-fn conclude_error(error: &reqwest::Error) -> String {
-    super::transport::chain(error)
-}
-
-fn tls_config(roots: RootCertStore) -> Result<ClientConfig, HttpOptionsError> {
-    let cryptography: Arc<CryptoProvider> = Arc::new(ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(cryptography)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| HttpOptionsError::Client(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 fn authorities(path: &PathBuf) -> Result<RootCertStore, HttpOptionsError> {

@@ -1,10 +1,12 @@
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use navarch_host::Clock;
 use reqwest::{
     RequestBuilder, Response, StatusCode,
     header::{HeaderMap, LOCATION, RETRY_AFTER},
 };
+
+use crate::outbound::{Body, causes, read_body};
 
 /// Answers longer than this are not read on.
 pub(super) const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -45,9 +47,9 @@ pub(super) async fn exchange(
 async fn send(request: RequestBuilder, clock: &Clock) -> Result<Reply, Loss> {
     let response = request.send().await.map_err(|error| {
         if error.is_connect() || error.is_builder() {
-            Loss::NotSent(chain(&error))
+            Loss::NotSent(causes(&error))
         } else {
-            Loss::Lost(chain(&error))
+            Loss::Lost(causes(&error))
         }
     })?;
     let status = response.status();
@@ -59,21 +61,15 @@ async fn send(request: RequestBuilder, clock: &Clock) -> Result<Reply, Loss> {
     Ok(Reply { status, retry_after, location, body: read(response).await? })
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, Loss> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| Loss::Lost(format!("the answer broke off: {}", chain(&error))))?
-    {
-        if body.len() + chunk.len() > ANSWER_LIMIT {
-            return Err(Loss::Lost(format!(
-                "the answer is longer than the limit of {ANSWER_LIMIT} bytes"
-            )));
-        }
-        body.extend_from_slice(&chunk);
+async fn read(response: Response) -> Result<Vec<u8>, Loss> {
+    let broken = |error| Loss::Lost(format!("the answer broke off: {}", causes(&error)));
+    let Body { bytes, cut } = read_body(response, ANSWER_LIMIT).await.map_err(broken)?;
+    if cut {
+        return Err(Loss::Lost(format!(
+            "the answer is longer than the limit of {ANSWER_LIMIT} bytes"
+        )));
     }
-    Ok(body)
+    Ok(bytes)
 }
 
 /// `retry-after` as seconds or as an HTTP date.
@@ -88,18 +84,6 @@ fn retry_after(headers: &HeaderMap, wall_ms: u64) -> Option<Duration> {
         }
     };
     Some(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT))
-}
-
-/// An error with its causes: reqwest's own text leaves out why.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
