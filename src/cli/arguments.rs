@@ -131,6 +131,9 @@ impl Command {
         if let Self::Sim(command) = self {
             return command.offline();
         }
+        if let Self::Bench(command) = self {
+            return command.offline();
+        }
         self.serves()
             || matches!(
                 self,

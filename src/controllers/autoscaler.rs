@@ -8,7 +8,7 @@ use navarch_proto::fleet::{PoolSpec, SetPoolTarget, proposal::Kind};
 use super::{provisioning_delay::provisioning_delay_ms, replacer};
 use crate::{
     leader::{Controller, Report, Tenure},
-    metrics_source::{Found, Question, Sources, in_service},
+    metrics_source::{Found, Question, Round, Sources, in_service},
     scaling::{Cause, Decision, Gates, Limits, Needs, PoolView, plan_target, to_inputs},
 };
 
@@ -43,6 +43,9 @@ impl Autoscaler {
             let needs = Needs::of(pool.autoscaling.as_ref());
             (!needs.is_none()).then_some(Question { fleet, pool, needs, now_ms })
         });
+        let busy = questions.clone().filter(|question| question.needs.utilization);
+        let busy: Vec<_> = busy.map(|question| question.pool).collect();
+        self.metrics.prepare(Round { fleet, pools: &busy, now_ms });
         let asked = questions.map(|question| async move {
             (question.pool.name.as_str(), self.metrics.ask(question).await)
         });

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use navarch_fleet::{FleetState, Liveness as Heartbeat, PoolName};
 use navarch_proto::fleet::{DeclareLost, proposal::Kind};
 
-use super::silence::{Heard, Silence, hear};
+use super::silence::{Heard, Hearing, Silence};
 use crate::{
     leader::{Controller, Report, Tenure},
     liveness::{self, Liveness},
@@ -43,9 +43,9 @@ struct Quiet {
 
 impl Quiet {
     /// What a look at `now_ms` promises. Whoever is heard later is due a whole time-out later at the earliest.
-    fn after(heard: &[Heard<'_>], fleet: &FleetState, now_ms: u64) -> Self {
+    fn after(hearing: &Hearing<'_>, fleet: &FleetState, now_ms: u64) -> Self {
         let anybody = now_ms.saturating_add(fleet.settings().heartbeat_timeout_ms);
-        let known = heard.iter().filter(|one| !one.node.is_lost()).map(Heard::due_ms);
+        let known = hearing.nodes().filter(|one| !one.node.is_lost()).map(|one| one.due_ms());
         Self { until_ms: known.fold(anybody, u64::min), spec_revision: fleet.spec_revision() }
     }
 
@@ -64,8 +64,12 @@ impl LostNodes {
         if self.quiet.holds(fleet, now_ms) {
             return Vec::new();
         }
-        let heard = hear(fleet, &self.liveness, now_ms);
-        self.quiet = Quiet::after(&heard, fleet, now_ms);
+        let hearing = Hearing::new(fleet, &self.liveness, now_ms);
+        self.quiet = Quiet::after(&hearing, fleet, now_ms);
+        if self.quiet.holds(fleet, now_ms) {
+            return Vec::new();
+        }
+        let heard: Vec<_> = hearing.nodes().collect();
         let silence = Silence::of(&heard, now_ms);
         if silence.is_everywhere() {
             return Vec::new();

@@ -1,10 +1,10 @@
 //! Who is silent, and whether so many are that the trouble is likely our own.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::{HashMap, HashSet};
 
 use navarch_fleet::{Administrative, FleetState, InstanceState, Liveness as Heartbeat, Node};
 
-use crate::liveness::{self, Liveness};
+use crate::liveness::{self, Beat, Liveness};
 
 /// More than this part of a group silent is taken for trouble of our own, in percent.
 const MASS_SILENCE_PERCENT: usize = 55;
@@ -36,48 +36,78 @@ impl Heard<'_> {
     }
 }
 
-/// All nodes that should be heard: one whose machine is gone or being given back is silent for a good reason,
-/// unless it was lost before.
-pub(super) fn hear<'a>(fleet: &'a FleetState, liveness: &Liveness, now_ms: u64) -> Vec<Heard<'a>> {
-    let settings = fleet.settings();
-    let opened_ms = liveness.session_opened_ms();
-    // What an earlier leader told a node is not known; it went by the same rule.
-    let usual_ms = liveness::interval_hint_ms(settings, fleet.node_count());
-    let beats = liveness.beats();
-    let hear = |node: &'a Arc<Node>| {
-        let beat = beats.get(node.number.0 as usize).copied().unwrap_or_default();
-        let logged = fleet.last_seen(node.number).map_or(0, |seen| seen.at.as_ms());
-        let heard_ms = beat.seen_ms.max(logged).max(node.registered_at.as_ms()).max(opened_ms);
-        let interval_ms = if beat.told_interval_ms == 0 { usual_ms } else { beat.told_interval_ms };
+/// How the leader hears the nodes, at one time.
+pub(super) struct Hearing<'a> {
+    fleet: &'a FleetState,
+    beats: Vec<Beat>,
+    opened_ms: u64,
+    /// What an earlier leader told a node is not known; it went by the same rule.
+    usual_interval_ms: u32,
+    given_up: HashSet<&'a str>,
+    now_ms: u64,
+}
+
+impl<'a> Hearing<'a> {
+    pub(super) fn new(fleet: &'a FleetState, liveness: &Liveness, now_ms: u64) -> Self {
+        Self {
+            fleet,
+            beats: liveness.beats(),
+            opened_ms: liveness.session_opened_ms(),
+            usual_interval_ms: liveness::interval_hint_ms(fleet.settings(), fleet.node_count()),
+            given_up: given_up(fleet),
+            now_ms,
+        }
+    }
+
+    /// All nodes that should be heard: one whose machine is gone or being given back is silent for a good reason,
+    /// unless it was lost before.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Heard<'a>> {
+        let nodes = self.fleet.nodes().filter(|node| self.should_be_heard(node));
+        nodes.map(|node| self.hear(node))
+    }
+
+    fn should_be_heard(&self, node: &Node) -> bool {
+        let instance = node.instance_id.as_ref();
+        let leaves = || instance.is_some_and(|id| self.given_up.contains(id.as_str()));
+        node.administrative != Administrative::Terminated && (node.is_lost() || !leaves())
+    }
+
+    fn hear(&self, node: &'a Node) -> Heard<'a> {
+        let beat = self.beats.get(node.number.0 as usize).copied().unwrap_or_default();
+        // What the log has of this session came from the memory, which is ahead of it.
+        let logged = match beat.seen_ms {
+            0 => self.fleet.last_seen(node.number).map_or(0, |seen| seen.at.as_ms()),
+            _ => 0,
+        };
+        let registered_ms = node.registered_at.as_ms();
+        let heard_ms = beat.seen_ms.max(logged).max(registered_ms).max(self.opened_ms);
+        let interval_ms = match beat.told_interval_ms {
+            0 => self.usual_interval_ms,
+            told_ms => told_ms,
+        };
+        let silent_ms = self.now_ms.saturating_sub(heard_ms);
         Heard {
             node,
             heard_ms,
-            silent: now_ms.saturating_sub(heard_ms) >= u64::from(interval_ms).saturating_mul(3) / 2,
-            timeout_ms: liveness::timeout_ms(settings, interval_ms),
+            silent: silent_ms >= u64::from(interval_ms).saturating_mul(3) / 2,
+            timeout_ms: liveness::timeout_ms(self.fleet.settings(), interval_ms),
         }
-    };
-    fleet.nodes().filter(|node| should_be_heard(fleet, node)).map(hear).collect()
+    }
 }
 
-fn should_be_heard(fleet: &FleetState, node: &Node) -> bool {
-    if node.administrative == Administrative::Terminated {
-        return false;
-    }
-    let instance = node.instance_id.as_ref().and_then(|id| fleet.instance(id.as_str()));
-    let given_up = instance.is_some_and(|instance| match instance.state {
-        InstanceState::Provisioning
-        | InstanceState::PendingRegistration
-        | InstanceState::Running => false,
-        InstanceState::Terminating | InstanceState::Terminated | InstanceState::Failed => true,
-    });
-    node.is_lost() || !given_up
+/// The instances that are gone or being given back: few of all, so that looking each node's up in the fleet's
+/// tables would cost far more.
+fn given_up(fleet: &FleetState) -> HashSet<&str> {
+    let states = [InstanceState::Terminating, InstanceState::Terminated, InstanceState::Failed];
+    let instances = states.into_iter().flat_map(|state| fleet.instances_in_state(state));
+    instances.map(|instance| instance.id.as_str()).collect()
 }
 
 /// How many of each pool and of each zone are silent, or were lost lately.
 #[derive(Default)]
 pub(super) struct Silence<'a> {
-    pools: BTreeMap<&'a str, Share>,
-    zones: BTreeMap<Zone<'a>, Share>,
+    pools: HashMap<&'a str, Share>,
+    zones: HashMap<Zone<'a>, Share>,
     fleet: Share,
     /// Anybody beats.
     heard: bool,

@@ -197,6 +197,11 @@ impl FleetState {
         self.instances.count_in_state(state)
     }
 
+    /// How many of a provider's machines may be there.
+    pub fn instances_occupying(&self, provider: &str) -> usize {
+        self.instances.occupying(provider) as usize
+    }
+
     /// The pause of a provider for a region and a type; it may be over.
     pub fn backoff(&self, key: &BackoffKey) -> Option<Backoff> {
         self.backoffs.get(key).copied()

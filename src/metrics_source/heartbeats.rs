@@ -1,12 +1,14 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use navarch_fleet::{Administrative, FleetState, Node};
-use navarch_proto::api::HealthStatus;
+use navarch_fleet::FleetState;
+use navarch_proto::fleet::PoolSpec;
 
-use super::{Figure, Figures, MetricsSource, Question, Reading, histories::Histories};
+use super::{
+    Figure, Figures, MetricsSource, Question, Reading, Round, histories::Histories, means::Means,
+};
 use crate::{
-    liveness::{self, Liveness, UTILIZATION_UNKNOWN},
+    liveness::Liveness,
     scaling::{Needs, Sample},
 };
 
@@ -19,85 +21,47 @@ use crate::{
 pub struct Heartbeats {
     liveness: Arc<Liveness>,
     histories: Histories,
-}
-
-/// Whether a node counts: people want it at work, and it is heard and not unhealthy.
-pub fn in_service(node: &Node) -> bool {
-    let wanted = match node.administrative {
-        Administrative::Active | Administrative::Cordoned => true,
-        Administrative::Draining(_) | Administrative::Terminated => false,
-    };
-    wanted && !node.is_lost() && node.health_status() != HealthStatus::Unhealthy
+    /// Of the pass that is under way.
+    means: Mutex<Means>,
 }
 
 impl Heartbeats {
     /// The figures of those heartbeats.
     pub fn new(liveness: Arc<Liveness>) -> Self {
-        Self { liveness, histories: Histories::default() }
+        Self { liveness, histories: Histories::default(), means: Mutex::default() }
     }
 
-    /// Takes a sample of each pool whose strategy looks back, as a replica that does not lead: by the digests.
+    /// Takes a sample of each pool whose strategy looks back, as a replica that does not lead: by the digests. What it
+    /// heard in a session of its own is older than what the log holds.
     pub fn follow(&self, fleet: &FleetState) {
         let now_ms = fleet.log_time_ms();
-        for pool in fleet.spec().map_or(&[][..], |spec| &spec.pools) {
-            let needs = Needs::of(pool.autoscaling.as_ref());
-            if needs.history {
-                // What it heard in a session of its own is older than what the log holds.
-                let _ = self.look(Question { fleet, pool, needs, now_ms }, None);
+        let specs = fleet.spec().map_or(&[][..], |spec| &spec.pools);
+        let needs = |pool: &&PoolSpec| Needs::of(pool.autoscaling.as_ref());
+        let pools: Vec<_> = specs.iter().filter(|pool| needs(pool).history).collect();
+        let means = Means::of(Round { fleet, pools: &pools, now_ms }, None);
+        for pool in &pools {
+            if let Some(reading) = means.get(pool) {
+                let question = Question { fleet, pool, needs: needs(pool), now_ms };
+                self.history(question, reading);
             }
         }
     }
 
-    fn look(
-        &self,
-        question: Question<'_>,
-        heard: Option<&Liveness>,
-    ) -> Option<(Reading<f64>, Vec<Sample>)> {
-        let Question { fleet, pool, needs, now_ms } = question;
-        let reading = mean(question, heard)?;
-        let history = if needs.history {
-            let sample = Sample { at_ms: now_ms, utilization: reading.value };
-            // A pass that an event woke comes between two samples.
-            let rest_ms = fleet.settings().autoscale_interval_ms / 2;
-            self.histories.note(&pool.name, sample, rest_ms)
-        } else {
-            Vec::new()
-        };
-        Some((reading, history))
+    /// Takes a mean in, and answers what came before it.
+    fn history(&self, question: Question<'_>, mean: Reading<f64>) -> Vec<Sample> {
+        let sample = Sample { at_ms: question.now_ms, utilization: mean.value };
+        // A pass that an event woke comes between two samples.
+        let rest_ms = question.fleet.settings().autoscale_interval_ms / 2;
+        self.histories.note(&question.pool.name, sample, rest_ms)
     }
-}
 
-/// The mean over the nodes that told it lately, as old as the oldest of those beats. Machines of others say
-/// nothing of ours, and what was heard too long ago nothing about now.
-fn mean(question: Question<'_>, heard: Option<&Liveness>) -> Option<Reading<f64>> {
-    let (mut sum, mut count, mut oldest_ms) = (0.0, 0_u32, question.now_ms);
-    for node in question.fleet.nodes_in_pool(&question.pool.name) {
-        if node.instance_id.is_none() || !in_service(node) {
-            continue;
+    fn mean(&self, Question { fleet, pool, now_ms, .. }: Question<'_>) -> Option<Reading<f64>> {
+        let prepared = self.means.lock().unwrap_or_else(PoisonError::into_inner);
+        if prepared.include(pool, now_ms) {
+            return prepared.get(pool);
         }
-        let Some(beat) = last_beat(question, node, heard) else { continue };
-        sum += f64::from(beat.value);
-        count += 1;
-        oldest_ms = oldest_ms.min(beat.at_ms);
+        Means::of(Round { fleet, pools: &[pool], now_ms }, Some(&self.liveness)).get(pool)
     }
-    (count > 0).then(|| Reading { value: sum / f64::from(count), at_ms: oldest_ms })
-}
-
-/// A node's utilisation in percent, if it was told lately. What the session has not heard yet the log may know,
-/// so that a new leader does not start blind.
-fn last_beat(question: Question<'_>, node: &Node, heard: Option<&Liveness>) -> Option<Reading<u8>> {
-    let beat = heard.map(|liveness| liveness.of(node.number)).unwrap_or_default();
-    let (at_ms, percent) = match beat.seen_ms {
-        0 => {
-            let seen = question.fleet.last_seen(node.number)?;
-            (seen.at.as_ms(), seen.utilization)
-        }
-        at_ms => (at_ms, (beat.utilization != UTILIZATION_UNKNOWN).then_some(beat.utilization)),
-    };
-    let fresh_ms = liveness::timeout_ms(question.fleet.settings(), beat.told_interval_ms);
-    let is_fresh = at_ms.saturating_add(fresh_ms) >= question.now_ms;
-    let value = percent.filter(|_| is_fresh)?;
-    Some(Reading { value, at_ms })
 }
 
 #[async_trait]
@@ -106,12 +70,20 @@ impl MetricsSource for Heartbeats {
         "heartbeats"
     }
 
+    fn prepare(&self, round: Round<'_>) {
+        let means = Means::of(round, Some(&self.liveness));
+        *self.means.lock().unwrap_or_else(PoisonError::into_inner) = means;
+    }
+
     async fn figures(&self, question: Question<'_>) -> Figures {
         if !question.needs.utilization {
             return Figures::default();
         }
-        match self.look(question, Some(&self.liveness)) {
-            Some((reading, history)) => {
+        match self.mean(question) {
+            Some(reading) => {
+                let looks_back = question.needs.history;
+                let history = looks_back.then(|| self.history(question, reading));
+                let history = history.unwrap_or_default();
                 Figures { utilization: Figure::Known(reading), history, ..Figures::default() }
             }
             None => Figures {

@@ -8,6 +8,7 @@
 //! | `heartbeats` | [`Heartbeats`]: utilisation as the pool's nodes tell it |
 //! | `pushed` | [`Pushed`]: what was reported of a pool, out of the log |
 //! | `prometheus/` | [`Prometheus`]: queries of a server |
+//! | `means` | the utilisation of pools, of their nodes in service |
 //! | `histories` | earlier samples of each pool, bounded |
 //!
 //! No data is not zero: a source without data says so, and why, in words that stay the same as long as nothing
@@ -25,6 +26,7 @@
 mod figure;
 mod heartbeats;
 mod histories;
+mod means;
 mod prometheus;
 mod pushed;
 mod source;
@@ -36,10 +38,11 @@ use navarch_host::{Clock, Spawner};
 
 pub use self::{
     figure::{Figure, Figures, Reading},
-    heartbeats::{Heartbeats, in_service},
+    heartbeats::Heartbeats,
+    means::in_service,
     prometheus::{Environment, Prometheus},
     pushed::Pushed,
-    source::{MetricsSource, Question},
+    source::{MetricsSource, Question, Round},
     sources::{Found, Sources},
 };
 

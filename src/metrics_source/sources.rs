@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use navarch_host::Clock;
 use navarch_proto::fleet::PoolSpec;
 
-use super::{Figure, Figures, MetricsSource, Question};
+use super::{Figure, Figures, MetricsSource, Question, Round};
 use crate::scaling::{Needs, Origins, Sample};
 
 /// How long one source may take over one pool.
@@ -43,6 +43,11 @@ impl Sources {
     pub fn with(mut self, source: Arc<dyn MetricsSource>) -> Self {
         self.sources.push(source);
         self
+    }
+
+    /// Tells all of them what a pass is going to ask.
+    pub fn prepare(&self, round: Round<'_>) {
+        self.sources.iter().for_each(|source| source.prepare(round));
     }
 
     /// Asks for a pool's figures. A source is asked only for what those before it do not have.

@@ -3,9 +3,11 @@
 //! | module | what is there |
 //! |---|---|
 //! | `writes`, `heartbeats`, `reads` | the loads |
+//! | `controllers` | passes of the leader's control loops, in this process |
 //! | `load` | closed loops and open loops of calls |
 //! | `measure`, `histogram`, `report` | what they find, in bounded memory, and how it is told |
 
+mod controllers;
 mod heartbeats;
 mod histogram;
 mod load;
@@ -30,14 +32,22 @@ pub(crate) enum BenchCommand {
     Heartbeats(heartbeats::HeartbeatsArguments),
     /// Read nodes, spread over all replicas
     Reads(reads::ReadsArguments),
+    /// Time the leader's control loops on a fleet at rest, in this process and without a group
+    Controllers(controllers::ControllersArguments),
 }
 
 impl BenchCommand {
+    /// Whether it asks no replica anything.
+    pub(crate) fn offline(&self) -> bool {
+        matches!(self, Self::Controllers(_))
+    }
+
     pub(crate) async fn run(self, invocation: &mut Invocation) -> Result<(), Failure> {
         match self {
             Self::Writes(arguments) => arguments.run(invocation).await,
             Self::Heartbeats(arguments) => arguments.run(invocation).await,
             Self::Reads(arguments) => arguments.run(invocation).await,
+            Self::Controllers(arguments) => arguments.run(invocation).await,
         }
     }
 }
