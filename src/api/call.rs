@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Builder;
 
-use super::{call_series::CallSeries, errors, listener::ListenerCounts, waiters::Waiters};
+use super::{
+    call_series::CallSeries, errors, listener::ListenerCounts, waiters::Waiters, watchers::Watchers,
+};
 use crate::{
     ledger::{Author, Committed, Ledger, View},
     liveness::Liveness,
@@ -28,6 +30,7 @@ pub struct Api {
     pub(super) liveness: Arc<Liveness>,
     pub(super) judge: crate::health::Judge,
     pub(super) waiters: Arc<Waiters>,
+    pub(super) watchers: Arc<Watchers>,
     /// Cancelled when this replica closes its port: waits end early.
     pub(super) closing: CancellationToken,
     pub(super) reports: ControllerReports,
@@ -61,6 +64,7 @@ impl Api {
             liveness,
             judge: crate::health::Judge::default(),
             waiters: Arc::default(),
+            watchers: Arc::default(),
             closing,
             reports,
             calls: CallSeries::default(),

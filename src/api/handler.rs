@@ -51,7 +51,16 @@ macro_rules! streaming {
     };
 }
 
-pub(super) use {streaming, unary};
+/// The same for a function that answers a stream of frames, each of any number of messages.
+macro_rules! frames {
+    ($handler:path) => {
+        $crate::api::handler::Handler::Streaming(|call, frame| {
+            Box::pin($crate::api::handler::answer_frames(call, frame, $handler))
+        })
+    };
+}
+
+pub(super) use {frames, streaming, unary};
 
 /// Runs a unary `handler` on the request in `frame`.
 pub(super) async fn answer<Q, R, F>(
@@ -82,6 +91,20 @@ where
 {
     let messages = handler(call, decode(frame)?).await?;
     Ok(messages.map(|message| encode(&message?)).boxed())
+}
+
+/// Runs a `handler` that makes frames itself on the request in `frame`.
+pub(super) async fn answer_frames<Q, F, S>(
+    call: Call,
+    frame: Bytes,
+    handler: impl FnOnce(Call, Q) -> F,
+) -> Result<Frames, Status>
+where
+    Q: Message + Default,
+    F: Future<Output = Result<S, Status>>,
+    S: Stream<Item = Result<Bytes, Status>> + Send + 'static,
+{
+    Ok(handler(call, decode(frame)?).await?.boxed())
 }
 
 fn decode<Q: Message + Default>(frame: Bytes) -> Result<Q, Status> {

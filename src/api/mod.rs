@@ -18,6 +18,7 @@
 //! | `errors` | outcomes and failures as status codes |
 //! | `page` | paging of lists |
 //! | `waiters` | polls that wait for commands |
+//! | `watchers` | those who watch the journal, and what is sent to all of them |
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
 //! | `event_stream` | the journal for browsers |
 //! | `metrics` | the series behind `/metrics` |
@@ -46,6 +47,7 @@ mod relay;
 mod routes;
 mod services;
 mod waiters;
+mod watchers;
 
 pub use self::{
     call::{Api, ApiParts, ControllerReports},

@@ -4,7 +4,7 @@ use super::{
     agent,
     call::Principal,
     cluster,
-    handler::{Handler, streaming, unary},
+    handler::{Handler, frames, streaming, unary},
     operator,
 };
 
@@ -87,7 +87,7 @@ pub(super) fn find(path: &str) -> Option<Route> {
             "GetCommand" => at(Here, unary!(operator::get_command)),
             "ListCommands" => at(Here, unary!(operator::list_commands)),
             "ListEvents" => at(Here, unary!(operator::list_events)).scanning(),
-            "WatchEvents" => at(Here, streaming!(operator::watch_events)),
+            "WatchEvents" => at(Here, frames!(operator::watch_event_frames)),
             _ => return None,
         },
         "ReplicaService" => match method {

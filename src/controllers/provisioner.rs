@@ -53,7 +53,7 @@ impl Provisioner {
         let new_id = || shortage::new_instance_id(clock.wall_ms(), self.providers.chance());
         let steps = shortage::plan(&market, new_id);
         // One that is in doubt is settled before the next pass plans.
-        let _ = tenure.carry_out(steps, report).await;
+        let _ = tenure.carry_out_together(steps, report).await;
     }
 
     /// Asks the providers for every order that has no answer yet.

@@ -1,5 +1,7 @@
 use std::{
+    future::ready,
     ops::ControlFlow,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -7,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures::{StreamExt as _, stream};
 use navarch_proto::fleet::{ExpireCommands, proposal::Kind};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +18,8 @@ use crate::ledger::{Author, Committed, Ledger, ProposeError, View};
 
 /// How long a controller waits for its proposal; afterwards the outcome is unknown and the next pass looks.
 const PROPOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Proposals of one controller that may be under way at once.
+const AT_ONCE: usize = 64;
 
 /// This replica can no longer be sure that it leads, so nothing outside the log may be touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +106,27 @@ impl Tenure {
             report.proposed(self.propose(step).await)?;
         }
         ControlFlow::Continue(())
+    }
+
+    /// The same where no step is there for the sake of another: many are under way at once, so that they share the
+    /// log's round trips. Those that have begun when it breaks off are waited for: one that took effect later would
+    /// not be in what the next pass sees.
+    pub async fn carry_out_together(
+        &self,
+        steps: impl IntoIterator<Item = Kind, IntoIter: Send> + Send,
+        report: &mut Report,
+    ) -> ControlFlow<()> {
+        let broken = AtomicBool::new(false);
+        let begun = stream::iter(steps).take_while(|_| ready(!broken.load(Ordering::Relaxed)));
+        let mut proposed = pin!(begun.map(|step| self.propose(step)).buffered(AT_ONCE));
+        let mut next = ControlFlow::Continue(());
+        while let Some(outcome) = proposed.next().await {
+            if report.proposed(outcome).is_break() {
+                broken.store(true, Ordering::Relaxed);
+                next = ControlFlow::Break(());
+            }
+        }
+        next
     }
 
     /// Call right before every effect outside the log. A leader that is cut off is not told, so what counts

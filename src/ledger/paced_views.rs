@@ -21,6 +21,11 @@ impl PacedViews {
         Self { views, clock, rest, not_before }
     }
 
+    /// From now on rests so long after each view.
+    pub fn set_rest(&mut self, rest: Duration) {
+        self.rest = rest;
+    }
+
     /// The newest view, now.
     pub fn newest(&mut self) -> View {
         self.views.borrow_and_update().clone()

@@ -9,18 +9,23 @@
 //! | [`fleet`](fn@fleet) | what a large fleet costs: memory, restarts, snapshots beside writes |
 //! | [`rest`](fn@rest) | elections of a group that nothing happens to |
 //! | [`steps`](fn@steps) | nothing is bought twice, leaked or ended for no reason, at whatever step of a controller its leader dies |
+//! | [`orders`](fn@orders) | how soon many machines run that are asked for at once |
+//! | [`watchers`](fn@watchers) | how soon a watcher of the journal catches up, and what many cost writes |
 //! | [`durability`](fn@durability) | each acknowledged write was synced on a majority before |
 
 mod bench;
+mod crowd;
 mod durability;
 mod etcd;
 mod failover;
 mod fleet;
 mod formation;
 mod kills;
+mod orders;
 mod progress;
 mod rest;
 mod steps;
+mod watchers;
 
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
 pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, Ratios, etcd};
@@ -28,5 +33,7 @@ pub use failover::{FailoverOptions, FailoverReport, failover};
 pub use fleet::{FleetOptions, FleetReplica, FleetReport, fleet};
 pub use formation::{FormationOptions, FormationReport, formation};
 pub use kills::{KillsOptions, KillsReport, Victims, kills};
+pub use orders::{OrdersOptions, OrdersReport, orders};
 pub use rest::{RestReport, rest};
 pub use steps::{StepsOptions, StepsReport, Struck, steps};
+pub use watchers::{WatchersOptions, WatchersReport, Watching, watchers};
