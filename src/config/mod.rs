@@ -111,7 +111,7 @@ mod mistakes_test;
 mod pool_mistakes_test;
 
 pub use dev::dev_file;
-pub use diff::diff;
+pub use diff::{diff, diff_telling};
 pub use duration::{DurationError, format_millis, parse_duration};
 pub use error::ConfigError;
 pub use load::{Config, load, parse, parse_fleet};

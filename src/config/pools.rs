@@ -96,6 +96,7 @@ fn read_one(
         replace_per_hour_percent: health.replace_per_hour_percent,
         bootstrap: bootstrap(section, defaults),
         metrics: metrics::read(section),
+        retiring: false,
     }
 }
 

@@ -17,12 +17,16 @@ pub enum EventKind {
     ProviderAdded,
     /// A provider's configuration changed.
     ProviderChanged,
+    /// A provider is in no file any more and stays until its machines are gone.
+    ProviderRetiring,
     /// A provider left the configuration.
     ProviderRemoved,
     /// A pool came into the configuration.
     PoolCreated,
     /// A pool's configuration changed.
     PoolChanged,
+    /// A pool is in no file any more; its machines are drained and given back.
+    PoolRetiring,
     /// A pool left the configuration.
     PoolRemoved,
     /// An operator set a pool's target.
@@ -116,9 +120,11 @@ impl EventKind {
             Self::PolicyChanged => "policy-changed",
             Self::ProviderAdded => "provider-added",
             Self::ProviderChanged => "provider-changed",
+            Self::ProviderRetiring => "provider-retiring",
             Self::ProviderRemoved => "provider-removed",
             Self::PoolCreated => "pool-created",
             Self::PoolChanged => "pool-changed",
+            Self::PoolRetiring => "pool-retiring",
             Self::PoolRemoved => "pool-removed",
             Self::PoolScaled => "pool-scaled",
             Self::PoolDecided => "pool-decided",

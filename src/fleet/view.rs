@@ -77,6 +77,11 @@ impl FleetState {
         pools.get(pools.binary_search_by(|pool| pool.name.as_str().cmp(name)).ok()?)
     }
 
+    /// Whether a pool is in no file any more and goes when its machines are gone.
+    pub fn is_retiring(&self, pool: &str) -> bool {
+        self.pool_spec(pool).is_some_and(|spec| spec.retiring)
+    }
+
     /// A provider's configuration.
     pub fn provider_spec(&self, name: &str) -> Option<&ProviderSpec> {
         let providers = &self.spec.as_ref()?.providers;
@@ -195,6 +200,11 @@ impl FleetState {
     /// How many instances are in a state.
     pub fn instance_count_in_state(&self, state: InstanceState) -> usize {
         self.instances.count_in_state(state)
+    }
+
+    /// How many of a provider's machines are not known to be gone.
+    pub fn machines_at(&self, provider: &str) -> u32 {
+        self.instances.occupying(provider)
     }
 
     /// The pause of a provider for a region and a type; it may be over.

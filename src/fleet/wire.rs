@@ -176,6 +176,7 @@ impl FleetState {
             held_reason: pool.held_reason.to_string(),
             replacement_held: pool.replacement_held.to_string(),
             paused: pool.paused,
+            retiring: spec.retiring,
             cooldown_until: pool.cooldown_until.map(LogTime::to_timestamp),
             hold_until: pool.hold_until.map(LogTime::to_timestamp),
             revision: pool.revision.0,

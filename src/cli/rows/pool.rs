@@ -55,6 +55,11 @@ impl Record for PoolInfo {
 
 /// Why nothing is done, else why the target is what it is.
 fn note(pool: &PoolInfo) -> Cell {
+    if pool.retiring {
+        let held = if pool.paused { " (paused)" } else { "" };
+        let text = format!("being removed, {} machines left{held}", pool.occupancy);
+        return Cell::toned(text, Tone::Doubtful);
+    }
     if pool.paused {
         return Cell::toned("paused by an operator", Tone::Doubtful);
     }
@@ -71,4 +76,24 @@ fn note(pool: &PoolInfo) -> Cell {
 fn toned(count: u32, good: bool) -> Cell {
     let tone = if good { Tone::Plain } else { Tone::Doubtful };
     Cell::toned(count.to_string(), tone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without it `pool list` and `status` would show a pool on its way out as one that somebody scaled to nothing.
+    #[test]
+    fn a_removal_comes_before_everything_else() {
+        let pool = PoolInfo {
+            retiring: true,
+            paused: true,
+            occupancy: 3,
+            held_reason: "sold out".to_owned(),
+            ..PoolInfo::default()
+        };
+        assert_eq!(note(&pool).text(), "being removed, 3 machines left (paused)");
+        let pool = PoolInfo { paused: false, ..pool };
+        assert_eq!(note(&pool).text(), "being removed, 3 machines left");
+    }
 }

@@ -77,7 +77,10 @@ fn holds_are_told_once() {
 #[test]
 fn only_if_unset_seeds_once() {
     let mut fleet = Fleet::empty();
-    let seed = || Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(spec()), only_if_unset: true });
+    let seed = || {
+        let spec = Some(spec());
+        Kind::ApplyFleetSpec(ApplyFleetSpec { spec, only_if_unset: true, force: false })
+    };
     assert_eq!(fleet.accept(seed()).revision, 1);
     assert_eq!(fleet.reject(seed()), RejectionCode::AlreadyExists);
     let before = fleet.state.last_event_index();

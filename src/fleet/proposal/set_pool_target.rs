@@ -22,6 +22,7 @@ pub(super) fn apply(
     let pool = shared::pool(state, &proposal.pool)?;
     let what = format!("pool {}", pool.name);
     shared::check_revision(&what, proposal.pool_revision, pool.revision)?;
+    shared::check_stays(state, &pool)?;
     check_target(state, &pool, proposal.target)?;
     let cooldown_ms = state.pool_spec(pool.name.as_str()).map_or(0, |spec| spec.cooldown_ms);
     let cooldown_until = if proposal.start_cooldown {

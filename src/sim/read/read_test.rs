@@ -118,6 +118,7 @@ fn pools_of_later_configurations_are_known() {
 timeline:
   - at: 1m
     apply:
+      force: true
       config:
         providers: {other: {type: fake}}
         pools:
