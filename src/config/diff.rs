@@ -224,6 +224,12 @@ fn pool_leaves(path: &str, spec: &PoolSpec) -> Leaves {
     ] {
         leaves.put(format!("{path}.{key}"), value);
     }
+    for (key, own) in [
+        ("scale_up_cooldown", spec.scale_up_cooldown_ms),
+        ("scale_down_cooldown", spec.scale_down_cooldown_ms),
+    ] {
+        leaves.put(format!("{path}.{key}"), own.map(format_millis).unwrap_or_default());
+    }
     for (position, provider) in spec.providers.iter().enumerate() {
         let path = format!("{path}.providers[{position}]");
         leaves.put(format!("{path}.name"), &provider.name);

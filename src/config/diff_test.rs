@@ -38,6 +38,8 @@ pools:
     min_nodes: 2
     max_nodes: 16
     cooldown: 90s
+    scale_up_cooldown: 0s
+    scale_down_cooldown: 15m
     zones: [a, b]
     metrics: {order: [prometheus], prometheus: {url: 'http://p', queries: {queue_depth: q}}}
     autoscaling:
@@ -64,6 +66,8 @@ pools:
             "pools.training.metrics.prometheus.queries.queue_depth: unset -> q",
             "pools.training.metrics.prometheus.timeout: unset -> 5s",
             "pools.training.metrics.prometheus.url: unset -> http://p",
+            "pools.training.scale_down_cooldown: unset -> 15m",
+            "pools.training.scale_up_cooldown: unset -> 0s",
             "pools.training.zones: unset -> [a, b]",
             "providers.f.gpu_count: 8 -> 4",
             "providers.g: removed",

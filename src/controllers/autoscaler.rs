@@ -65,7 +65,8 @@ fn plan(fleet: &FleetState, gathered: &Gathered<'_>, now_ms: u64) -> Vec<Kind> {
         let pool = fleet.pool(name)?;
         let view = PoolView { now_ms, ..view(fleet, (spec, pool), found, ailing) };
         let gates = Gates {
-            cooldown_until_ms: pool.cooldown_until.map_or(0, LogTime::as_ms),
+            scale_up_after_ms: pool.cooldown.up.map_or(0, LogTime::as_ms),
+            scale_down_after_ms: pool.cooldown.down.map_or(0, LogTime::as_ms),
             hold_until_ms: pool.hold_until.map_or(0, LogTime::as_ms),
         };
         let decision = plan_target(spec.autoscaling.as_ref(), &view, gates);

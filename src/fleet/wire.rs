@@ -177,7 +177,9 @@ impl FleetState {
             replacement_held: pool.replacement_held.to_string(),
             paused: pool.paused,
             retiring: spec.retiring,
-            cooldown_until: pool.cooldown_until.map(LogTime::to_timestamp),
+            cooldown_until: pool.cooldown.earlier().map(LogTime::to_timestamp),
+            scale_up_after: pool.cooldown.up.map(LogTime::to_timestamp),
+            scale_down_after: pool.cooldown.down.map(LogTime::to_timestamp),
             hold_until: pool.hold_until.map(LogTime::to_timestamp),
             revision: pool.revision.0,
         }

@@ -6,7 +6,7 @@ use super::{retirement, shared, spec_check};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::{PoolName, Revision},
-    model::Pool,
+    model::{Cooldown, Pool},
     outcome::Refusal,
     settings::{default_settings, effective},
     state::FleetState,
@@ -93,7 +93,7 @@ fn new_pool(spec: &PoolSpec) -> Result<Arc<Pool>, Refusal> {
         replacement_held: Arc::default(),
         paused: false,
         decision: None,
-        cooldown_until: None,
+        cooldown: Cooldown::default(),
         hold_until: None,
         choices: 0,
         replaced_at: Vec::new(),

@@ -1,4 +1,4 @@
-use navarch_fleet::{FleetState, LogTime, Pool, PoolCounts};
+use navarch_fleet::{Cooldown, FleetState, LogTime, Pool, PoolCounts};
 use navarch_proto::{
     api::{ExplainResponse, Finding},
     fleet::{DecisionInputs, LastDecision, PoolSpec},
@@ -114,12 +114,24 @@ fn gates(spec: &PoolSpec, pool: &Pool, now: LogTime) -> Vec<Finding> {
             format!("the strategy keeps off until {} ({})", until.to_timestamp(), when(until, now));
         findings.push(finding("set by hand", text));
     }
-    if let Some(until) = pool.cooldown_until.filter(|until| *until > now) {
-        let text =
-            format!("no scaling by load before {} ({})", until.to_timestamp(), when(until, now));
-        findings.push(finding("cooldown", text));
-    }
+    findings.extend(cooldowns(pool.cooldown, now));
     findings
+}
+
+/// What still cools down: one finding, or one each way where they differ.
+fn cooldowns(cooldown: Cooldown, now: LogTime) -> Vec<Finding> {
+    let ways = if cooldown.is_common() {
+        vec![("scaling", cooldown.up)]
+    } else {
+        vec![("scaling up", cooldown.up), ("scaling down", cooldown.down)]
+    };
+    let tell = |(way, until): (&str, Option<LogTime>)| {
+        let until = until.filter(|until| *until > now)?;
+        let at = until.to_timestamp();
+        let text = format!("no {way} by load before {at} ({})", when(until, now));
+        Some(finding("cooldown", text))
+    };
+    ways.into_iter().filter_map(tell).collect()
 }
 
 fn size(fleet: &FleetState, spec: &PoolSpec, pool: &Pool, counts: PoolCounts) -> Vec<Finding> {

@@ -152,6 +152,33 @@ async fn a_removal_says_what_it_waits_for() {
     assert_eq!(summary(), format!("{left}an operator paused it"));
 }
 
+/// Without it nobody would see which way a pool may not be scaled yet.
+#[test]
+fn each_cooldown_is_told_until_when_it_holds() {
+    let (now, at) = (LogTime::from_ms(1_000_000), |ms| LogTime::optional(ms));
+    for (up, down, expected) in [
+        (1_060_000, 1_060_000, vec!["no scaling by load before 1970-01-01T00:17:40Z (in 60 s)"]),
+        (
+            1_001_000,
+            1_060_000,
+            vec![
+                "no scaling up by load before 1970-01-01T00:16:41Z (in 1 s)",
+                "no scaling down by load before 1970-01-01T00:17:40Z (in 60 s)",
+            ],
+        ),
+        (
+            1_000_000,
+            1_001_000,
+            vec!["no scaling down by load before 1970-01-01T00:16:41Z (in 1 s)"],
+        ),
+        (0, 0, Vec::new()),
+    ] {
+        let told = cooldowns(Cooldown { up: at(up), down: at(down) }, now);
+        let texts: Vec<_> = told.iter().map(|one| one.text.as_str()).collect();
+        assert_eq!(texts, expected);
+    }
+}
+
 /// Without it a person could take the last decision for what the strategy of today would do.
 #[tokio::test(flavor = "current_thread")]
 async fn a_decision_is_made_again_from_its_inputs() {
