@@ -103,6 +103,8 @@ pub enum EventKind {
     InstanceDropped,
     /// Nothing is asked of a provider, region and type for a while.
     CapacityBackoff,
+    /// An operator let a GPU back that was given up on.
+    GpuForgiven,
     /// The fleet was restored from a snapshot and stands still.
     AdoptionBegun,
     /// An operator released a restored fleet.
@@ -163,6 +165,7 @@ impl EventKind {
             Self::InstanceTransitionRefused => "instance-transition-refused",
             Self::InstanceDropped => "instance-dropped",
             Self::CapacityBackoff => "capacity-backoff",
+            Self::GpuForgiven => "gpu-forgiven",
             Self::AdoptionBegun => "adoption-begun",
             Self::AdoptionEnded => "adoption-ended",
             Self::InstanceAdopted => "instance-adopted",
@@ -178,6 +181,7 @@ pub(crate) enum Subject<'a> {
     Instance(&'a str),
     Pool(&'a str),
     Provider(&'a str),
+    Gpu(&'a str),
 }
 
 impl Subject<'_> {
@@ -188,6 +192,7 @@ impl Subject<'_> {
             Self::Instance(id) => ("instance/", id),
             Self::Pool(id) => ("pool/", id),
             Self::Provider(id) => ("provider/", id),
+            Self::Gpu(id) => ("gpu/", id),
         };
         [kind, id].concat()
     }

@@ -47,8 +47,8 @@ pub use ids::{
     Revision, SessionId,
 };
 pub use model::{
-    Administrative, Adoption, Backoff, BackoffKey, CommandState, Cooldown, Drain, Health,
-    INSTANCE_LABEL, Instance, InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand,
+    Administrative, Adoption, Backoff, BackoffKey, CommandState, Cooldown, Drain, GivenUpGpu,
+    Health, INSTANCE_LABEL, Instance, InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand,
     POOL_LABEL, Pool, PoolCounts, PoolMetrics, Told,
 };
 pub use outcome::{Applied, ApplyFault};

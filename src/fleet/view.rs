@@ -11,8 +11,8 @@ use crate::{
     ids::{NodeId, NodeNumber},
     limits::{LONGEST_BACKOFF_MS, RETAIN_COMMANDS_MS},
     model::{
-        Adoption, Backoff, BackoffKey, Instance, InstanceState, LastSeen, Node, NodeCommand, Pool,
-        PoolCounts, PoolMetrics,
+        Adoption, Backoff, BackoffKey, GivenUpGpu, Instance, InstanceState, LastSeen, Node,
+        NodeCommand, Pool, PoolCounts, PoolMetrics,
     },
     state::{FleetState, Session},
     time::LogTime,
@@ -212,6 +212,17 @@ impl FleetState {
         self.backoffs.get(key).copied()
     }
 
+    /// The GPUs that were given up on and that no machine may have yet, by UUID.
+    pub fn given_up_gpus(&self) -> impl Iterator<Item = (&str, &GivenUpGpu)> {
+        let remembered = self.given_up_gpus.iter().filter(|(_, gpu)| gpu.until > self.log_time);
+        remembered.map(|(uuid, gpu)| (&**uuid, gpu))
+    }
+
+    /// One of them.
+    pub fn given_up_gpu(&self, uuid: &str) -> Option<&GivenUpGpu> {
+        self.given_up_gpus.get(uuid).filter(|gpu| gpu.until > self.log_time)
+    }
+
     /// All pauses after capacity failures; some may be over.
     pub fn backoffs(&self) -> impl Iterator<Item = (&BackoffKey, Backoff)> {
         self.backoffs.iter().map(|(key, backoff)| (key, *backoff))
@@ -302,7 +313,7 @@ impl FleetState {
         let command = self.commands.ends().next().map(|(at, _)| at.plus_ms(RETAIN_COMMANDS_MS));
         let backoff =
             self.backoffs.values().map(|backoff| backoff.until.plus_ms(LONGEST_BACKOFF_MS)).min();
-        let gpu = self.given_up_gpus.values().copied().min();
+        let gpu = self.given_up_gpus.values().map(|gpu| gpu.until).min();
         let request = self.requests.next_expiry();
         let metrics = self.pool_metrics.values().filter_map(PoolMetrics::next_expiry).min();
         [instance, command, backoff, gpu, request, metrics].into_iter().flatten().min()

@@ -13,7 +13,7 @@ use navarch_proto::api;
 
 use crate::{
     LIMIT, Turn, group,
-    workloads::{Workloads, navarch, notifier},
+    workloads::{Workloads, notifier, said},
 };
 
 /// The original-style file that people are shown.
@@ -188,13 +188,6 @@ async fn wait_for_occupancies(host: &Host, client: &Client, wanted: &[&str]) {
     })
     .await
     .unwrap();
-}
-
-/// What a line of the command line ends with and says.
-async fn said(address: &str, line: &str) -> String {
-    let output = navarch(address, line).await;
-    let said = [output.stdout, output.stderr].concat();
-    format!("{} {}", output.status.code().unwrap(), String::from_utf8_lossy(&said))
 }
 
 /// Without it a pool that an operator removes would be left half drained by a leader that dies, or leave machines behind

@@ -116,6 +116,13 @@ pub(crate) async fn navarch(address: &str, line: &str) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
+/// What a line of the command line ends with and says.
+pub(crate) async fn said(address: &str, line: &str) -> String {
+    let output = navarch(address, line).await;
+    let said = [output.stdout, output.stderr].concat();
+    format!("{} {}", output.status.code().unwrap(), String::from_utf8_lossy(&said))
+}
+
 async fn succeed(address: &str, line: &str) {
     let output = navarch(address, line).await;
     assert_eq!(output.status.code(), Some(0), "{line}: {}", errors(&output));
@@ -131,7 +138,7 @@ async fn register(client: &Client, node_id: &str) {
 }
 
 /// Reports a failed check, or a good one.
-async fn report(client: &Client, node_id: &str, status: api::HealthStatus) {
+pub(crate) async fn report(client: &Client, node_id: &str, status: api::HealthStatus) {
     let result = api::HealthCheckResult {
         check_name: "boot".to_owned(),
         status: status.into(),

@@ -5,11 +5,11 @@ use navarch_proto::{
     fleet::{
         AcceptDrain, AcknowledgeCommand, AdoptMachine, ApplyFleetSpec, BeginAdoption, ClearLost,
         CordonNode, DeclareLost, DrainNode, DropExpired, EndAdoption, Envelope, ExpireCommands,
-        FailInstance, FinishDrain, FleetSpec, ForgetNode, HandOutCommands, HoldPool, KeepInstance,
-        MarkDelivered, OpenSession, PausePool, QueueCommand, RecordDigest, RecordObserved,
-        RecordOrphan, RecordPoolMetrics, RecordPurchase, RecordTermination, RecordVerdict,
-        RefuseDrain, RegisterNode, RemovePool, RemoveProvider, RequestInstance, RequestKey,
-        ScalePool, SetPoolTarget, TerminateInstance, UncordonNode, proposal::Kind,
+        FailInstance, FinishDrain, FleetSpec, ForgetNode, ForgiveGpu, HandOutCommands, HoldPool,
+        KeepInstance, MarkDelivered, OpenSession, PausePool, QueueCommand, RecordDigest,
+        RecordObserved, RecordOrphan, RecordPoolMetrics, RecordPurchase, RecordTermination,
+        RecordVerdict, RefuseDrain, RegisterNode, RemovePool, RemoveProvider, RequestInstance,
+        RequestKey, ScalePool, SetPoolTarget, TerminateInstance, UncordonNode, proposal::Kind,
     },
 };
 use proptest::prelude::*;
@@ -341,6 +341,10 @@ impl Step {
                 let event_index = u64::from(self.one) * u64::from(self.two);
                 Kind::RecordObserved(RecordObserved { event_index })
             }
+            (_, 0) => Kind::ForgiveGpu(ForgiveGpu {
+                uuid: "GPU-00000000-0000-0000-0000-000000000000".to_owned(),
+                reason: format!("reason {}", self.three),
+            }),
             (_, 3..) => Kind::RemovePool(RemovePool { pool: self.pool() }),
             _ => Kind::RemoveProvider(RemoveProvider { provider: "spare".to_owned() }),
         }

@@ -18,6 +18,7 @@ mod expire_commands;
 mod fail_instance;
 mod finish_drain;
 mod forget_node;
+mod forgive_gpu;
 mod given_up_gpus;
 mod hand_out_commands;
 mod hold_pool;
@@ -97,6 +98,7 @@ pub(crate) fn apply(
         Kind::PausePool(proposal) => pause_pool::apply(&proposal, state, context),
         Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
         Kind::RecordObserved(proposal) => record_observed::apply(&proposal, state),
+        Kind::ForgiveGpu(proposal) => forgive_gpu::apply(&proposal, state, context),
         Kind::RemovePool(proposal) => remove_pool::apply(&proposal, state, context),
         Kind::RemoveProvider(proposal) => remove_provider::apply(&proposal, state, context),
         Kind::RecordPoolMetrics(proposal) => record_pool_metrics::apply(&proposal, state, context),

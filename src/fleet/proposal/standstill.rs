@@ -53,6 +53,7 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::AcceptDrain(_)
         | Kind::RefuseDrain(_)
         | Kind::ForgetNode(_)
+        | Kind::ForgiveGpu(_)
         | Kind::RecordDigest(_)
         | Kind::ClearLost(_)
         | Kind::QueueCommand(_)
