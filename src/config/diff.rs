@@ -167,11 +167,15 @@ fn settings_leaves(leaves: &mut Leaves, settings: &Settings) {
         ("instance_manager.stale_check_interval", settings.stale_check_interval_ms),
         ("instance_manager.retain_terminated", settings.retain_terminated_ms),
         ("instance_manager.launch_timeout", settings.launch_timeout_ms),
+        ("instance_manager.orphan_sweep_interval", settings.orphan_sweep_interval_ms),
+        ("instance_manager.orphan_min_age", settings.orphan_min_age_ms),
     ] {
         leaves.put(key.to_owned(), format_millis(millis));
     }
     let checks = list(&settings.enabled_health_checks);
     leaves.put("server.enabled_health_checks".to_owned(), checks);
+    let orphans = if settings.orphans_report_only { "report" } else { "terminate" };
+    leaves.put("instance_manager.orphans".to_owned(), orphans);
     leaves.put("server.max_registered_nodes".to_owned(), settings.max_registered_nodes);
     leaves.put("server.max_heartbeats_per_second".to_owned(), settings.max_heartbeats_per_second);
 }
@@ -205,6 +209,12 @@ fn provider_leaves(path: &str, spec: &ProviderSpec) -> Leaves {
         leaves.put(format!("{path}.{key}"), value);
     }
     leaves.put(format!("{path}.gpu_count"), spec.gpu_count);
+    for (key, calls) in [
+        ("max_calls_per_second", spec.max_calls_per_second),
+        ("max_concurrent_calls", spec.max_concurrent_calls),
+    ] {
+        leaves.put(format!("{path}.{key}"), set(calls));
+    }
     leaves
 }
 
@@ -221,6 +231,8 @@ fn pool_leaves(path: &str, spec: &PoolSpec) -> Leaves {
         ("cooldown", format_millis(spec.cooldown_ms)),
         ("health.unhealthy_after", spec.unhealthy_after.to_string()),
         ("health.auto_replace", spec.auto_replace.to_string()),
+        ("health.replace_at_once_percent", set(spec.replace_at_once_percent)),
+        ("health.replace_per_hour_percent", set(spec.replace_per_hour_percent)),
     ] {
         leaves.put(format!("{path}.{key}"), value);
     }
@@ -333,6 +345,11 @@ fn autoscaling_leaves(leaves: &mut Leaves, path: &str, autoscaling: &Autoscaling
     if let Some(fallback) = fallback {
         autoscaling_leaves(leaves, &format!("{path}.fallback"), fallback);
     }
+}
+
+/// A number of which 0 stands for the default.
+fn set(number: u32) -> String {
+    if number == 0 { String::new() } else { number.to_string() }
 }
 
 fn list(items: &[String]) -> String {

@@ -101,6 +101,8 @@ mod settings;
 mod values;
 
 #[cfg(test)]
+mod diff_fields_test;
+#[cfg(test)]
 mod diff_test;
 #[cfg(test)]
 mod every_key_test;
