@@ -78,6 +78,8 @@ pub(super) fn find(path: &str) -> Option<Route> {
             "Explain" => at(Here, unary!(operator::explain)).scanning(),
             "ScalePool" => at(Leader, unary!(operator::scale_pool)),
             "ReportPoolMetrics" => at(Leader, unary!(operator::report_pool_metrics)),
+            "ForgiveGpu" => at(Leader, unary!(operator::forgive_gpu)),
+            "ListGivenUpGpus" => at(Here, unary!(operator::list_given_up_gpus)),
             "ApplyFleet" => at(Leader, unary!(operator::apply_fleet)),
             "EndAdoption" => at(Leader, unary!(operator::end_adoption)),
             "ForgetNode" => at(Leader, unary!(operator::forget_node)),

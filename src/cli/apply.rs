@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{client::rpc::ApplyFleet, config};
 
-/// `navarch apply -f FILE`
+/// `navarch apply -f FILE [--dry-run] [--force]`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ApplyArguments {
     /// The configuration file
@@ -22,6 +22,10 @@ pub(crate) struct ApplyArguments {
     /// Print the difference and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Remove pools and providers that the file leaves out although they have machines: these are drained and given
+    /// back, then the pool goes
+    #[arg(long)]
+    force: bool,
 }
 
 impl ApplyArguments {
@@ -35,6 +39,7 @@ impl ApplyArguments {
             yaml,
             dry_run: self.dry_run,
             policy_yaml: config.fleet.policy_yaml,
+            force: self.force,
         };
         let what = format!("apply {}", self.file.display());
         let answer = invocation.call::<ApplyFleet>(&what, request).await?;

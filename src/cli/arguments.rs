@@ -4,11 +4,12 @@ use super::{
     agent::AgentArguments, apply::ApplyArguments, bench::BenchCommand,
     completion::CompletionArguments, config::ConfigCommand, cordon::CordonArguments,
     dev::DevArguments, drain::DrainArguments, events::EventsArguments, explain::ExplainArguments,
-    failure::Failure, fake_cloud::FakeCloudArguments, get::GetArguments, instance::InstanceCommand,
-    invocation::Invocation, list::ListArguments, node::NodeCommand, node_command::NodeOrderCommand,
-    pool::PoolCommand, replica::ReplicaCommand, server::ServerArguments, settings::GlobalArguments,
-    sim::SimCommand, snapshot::SnapshotCommand, status::StatusArguments, tls::TlsCommand,
-    uncordon::UncordonArguments, version::VersionArguments,
+    failure::Failure, fake_cloud::FakeCloudArguments, get::GetArguments, gpu::GpuCommand,
+    instance::InstanceCommand, invocation::Invocation, list::ListArguments, node::NodeCommand,
+    node_command::NodeOrderCommand, pool::PoolCommand, replica::ReplicaCommand,
+    server::ServerArguments, settings::GlobalArguments, sim::SimCommand, snapshot::SnapshotCommand,
+    status::StatusArguments, tls::TlsCommand, uncordon::UncordonArguments,
+    version::VersionArguments,
 };
 
 /// A control plane for GPU fleets that survives the loss of any of its replicas.
@@ -51,6 +52,9 @@ pub(crate) enum Command {
     /// Look at rented machines
     #[command(subcommand)]
     Instance(InstanceCommand),
+    /// Look at GPUs that were given up on, and let them back
+    #[command(subcommand)]
+    Gpu(GpuCommand),
     /// Look at pools and size them
     #[command(subcommand)]
     Pool(PoolCommand),
@@ -102,6 +106,7 @@ impl Command {
             Self::Node(command) => command.run(invocation).await,
             Self::NodeOrder(command) => command.run(invocation).await,
             Self::Instance(command) => command.run(invocation).await,
+            Self::Gpu(command) => command.run(invocation).await,
             Self::Pool(command) => command.run(invocation).await,
             Self::Apply(arguments) => arguments.run(invocation).await,
             Self::Config(command) => command.run(invocation),
@@ -201,6 +206,9 @@ mod tests {
             "navarch snapshot restore FILE --config FILE --data-dir DIR --force --yes-take-over",
             "navarch snapshot end-adoption --dry-run",
             "navarch snapshot end-adoption --yes --force",
+            "navarch gpu list -o wide",
+            "navarch gpu forgive GPU-1 --reason mended",
+            "navarch apply -f FILE --force --dry-run",
             "navarch bench writes --clients 64 --duration 10s -o json",
             "navarch bench heartbeats --nodes 130000 --interval 10s --duration 60s",
             "navarch bench reads --clients 64 --consistency stale",
@@ -238,6 +246,7 @@ mod tests {
             ("navarch pool report training --queue-depth 1 --ttl 0", ErrorKind::ValueValidation),
             ("navarch bench writes --clients 0", ErrorKind::ValueValidation),
             ("navarch dev --config FILE --nodes 3", ErrorKind::ArgumentConflict),
+            ("navarch gpu forgive GPU-1", ErrorKind::MissingRequiredArgument),
             ("navarch command send n-1 reboot", ErrorKind::InvalidValue),
         ];
         for (line, kind) in table {

@@ -35,6 +35,7 @@ mod explain;
 mod failure;
 mod fake_cloud;
 mod get;
+mod gpu;
 mod instance;
 mod invocation;
 mod issue;

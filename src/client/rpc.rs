@@ -61,6 +61,8 @@ methods! {
         Explain(ExplainRequest) -> ExplainResponse: false, false;
         ScalePool(ScalePoolRequest) -> ScalePoolResponse: true, false;
         ReportPoolMetrics(ReportPoolMetricsRequest) -> ReportPoolMetricsResponse: true, false;
+        ListGivenUpGpus(ListGivenUpGpusRequest) -> ListGivenUpGpusResponse: false, false;
+        ForgiveGpu(ForgiveGpuRequest) -> ForgiveGpuResponse: true, false;
         ApplyFleet(ApplyFleetRequest) -> ApplyFleetResponse: true, false;
         GetCommand(GetCommandRequest) -> GetCommandResponse: false, false;
         ListCommands(ListCommandsRequest) -> ListCommandsResponse: false, false;

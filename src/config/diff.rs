@@ -9,43 +9,93 @@ use super::duration::format_millis;
 
 /// What it takes to get from one fleet specification to another, one line a change, ordered by key:
 /// `pools.training.max_nodes: 8 -> 16`, `pools.batch: removed`. Values of HTTP headers are not
-/// shown.
+/// shown. What is removed already and only waits for its machines to go is no change.
 pub fn diff(old: &FleetSpec, new: &FleetSpec) -> Vec<String> {
+    diff_telling(old, new, |_, _| String::new())
+}
+
+/// The same; `left` says of a pool or provider that is removed, by block and name, what becomes of its machines.
+pub fn diff_telling(
+    old: &FleetSpec,
+    new: &FleetSpec,
+    left: impl Fn(&str, &str) -> String,
+) -> Vec<String> {
     let mut lines = fleet_leaves(old).changes(&fleet_leaves(new));
-    lines.extend(block_changes(
-        ("providers", |spec: &ProviderSpec| spec.name.clone()),
-        (&old.providers, &new.providers),
-        provider_leaves,
-    ));
-    lines.extend(block_changes(
-        ("pools", |spec: &PoolSpec| spec.name.clone()),
-        (&old.pools, &new.pools),
-        pool_leaves,
-    ));
+    lines.extend(block_changes((&old.providers, &new.providers), &left));
+    lines.extend(block_changes((&old.pools, &new.pools), &left));
     lines.sort_unstable();
     lines
 }
 
-/// Changes of a block whose entries have names.
-fn block_changes<T>(
-    (block, name): (&str, fn(&T) -> String),
+/// An entry of a block whose entries have names.
+trait Named {
+    const BLOCK: &'static str;
+
+    fn name(&self) -> &str;
+
+    /// Whether it is removed already and waits for its machines to go.
+    fn retiring(&self) -> bool;
+
+    fn leaves(&self, path: &str) -> Leaves;
+}
+
+impl Named for ProviderSpec {
+    const BLOCK: &'static str = "providers";
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn retiring(&self) -> bool {
+        self.retiring
+    }
+
+    fn leaves(&self, path: &str) -> Leaves {
+        provider_leaves(path, self)
+    }
+}
+
+impl Named for PoolSpec {
+    const BLOCK: &'static str = "pools";
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn retiring(&self) -> bool {
+        self.retiring
+    }
+
+    fn leaves(&self, path: &str) -> Leaves {
+        pool_leaves(path, self)
+    }
+}
+
+/// Changes of a block.
+fn block_changes<T: Named>(
     (old, new): (&[T], &[T]),
-    leaves: fn(&str, &T) -> Leaves,
+    left: &impl Fn(&str, &str) -> String,
 ) -> Vec<String> {
-    let by_name = |specs| -> BTreeMap<String, &T> {
-        <[T]>::iter(specs).map(|spec| (name(spec), spec)).collect()
-    };
+    fn by_name<T: Named>(specs: &[T]) -> BTreeMap<&str, &T> {
+        specs.iter().map(|spec| (spec.name(), spec)).collect()
+    }
     let (old, new) = (by_name(old), by_name(new));
     let mut lines = Vec::new();
     for (name, spec) in &new {
-        let path = format!("{block}.{name}");
-        match old.get(name) {
-            None => lines.push(format!("{path}: added")),
-            Some(before) => lines.extend(leaves(&path, before).changes(&leaves(&path, spec))),
+        let path = format!("{}.{name}", T::BLOCK);
+        let Some(before) = old.get(name) else {
+            lines.push(format!("{path}: added"));
+            continue;
+        };
+        if before.retiring() && !spec.retiring() {
+            lines.push(format!("{path}: kept after all (it was being removed)"));
         }
+        lines.extend(before.leaves(&path).changes(&spec.leaves(&path)));
     }
-    let gone = old.keys().filter(|name| !new.contains_key(*name));
-    lines.extend(gone.map(|name| format!("{block}.{name}: removed")));
+    let gone = old.iter().filter(|(name, spec)| !new.contains_key(*name) && !spec.retiring());
+    lines.extend(
+        gone.map(|(name, _)| format!("{}.{name}: removed{}", T::BLOCK, left(T::BLOCK, name))),
+    );
     lines
 }
 
@@ -117,11 +167,15 @@ fn settings_leaves(leaves: &mut Leaves, settings: &Settings) {
         ("instance_manager.stale_check_interval", settings.stale_check_interval_ms),
         ("instance_manager.retain_terminated", settings.retain_terminated_ms),
         ("instance_manager.launch_timeout", settings.launch_timeout_ms),
+        ("instance_manager.orphan_sweep_interval", settings.orphan_sweep_interval_ms),
+        ("instance_manager.orphan_min_age", settings.orphan_min_age_ms),
     ] {
         leaves.put(key.to_owned(), format_millis(millis));
     }
     let checks = list(&settings.enabled_health_checks);
     leaves.put("server.enabled_health_checks".to_owned(), checks);
+    let orphans = if settings.orphans_report_only { "report" } else { "terminate" };
+    leaves.put("instance_manager.orphans".to_owned(), orphans);
     leaves.put("server.max_registered_nodes".to_owned(), settings.max_registered_nodes);
     leaves.put("server.max_heartbeats_per_second".to_owned(), settings.max_heartbeats_per_second);
 }
@@ -155,6 +209,12 @@ fn provider_leaves(path: &str, spec: &ProviderSpec) -> Leaves {
         leaves.put(format!("{path}.{key}"), value);
     }
     leaves.put(format!("{path}.gpu_count"), spec.gpu_count);
+    for (key, calls) in [
+        ("max_calls_per_second", spec.max_calls_per_second),
+        ("max_concurrent_calls", spec.max_concurrent_calls),
+    ] {
+        leaves.put(format!("{path}.{key}"), set(calls));
+    }
     leaves
 }
 
@@ -171,8 +231,16 @@ fn pool_leaves(path: &str, spec: &PoolSpec) -> Leaves {
         ("cooldown", format_millis(spec.cooldown_ms)),
         ("health.unhealthy_after", spec.unhealthy_after.to_string()),
         ("health.auto_replace", spec.auto_replace.to_string()),
+        ("health.replace_at_once_percent", set(spec.replace_at_once_percent)),
+        ("health.replace_per_hour_percent", set(spec.replace_per_hour_percent)),
     ] {
         leaves.put(format!("{path}.{key}"), value);
+    }
+    for (key, own) in [
+        ("scale_up_cooldown", spec.scale_up_cooldown_ms),
+        ("scale_down_cooldown", spec.scale_down_cooldown_ms),
+    ] {
+        leaves.put(format!("{path}.{key}"), own.map(format_millis).unwrap_or_default());
     }
     for (position, provider) in spec.providers.iter().enumerate() {
         let path = format!("{path}.providers[{position}]");
@@ -277,6 +345,11 @@ fn autoscaling_leaves(leaves: &mut Leaves, path: &str, autoscaling: &Autoscaling
     if let Some(fallback) = fallback {
         autoscaling_leaves(leaves, &format!("{path}.fallback"), fallback);
     }
+}
+
+/// A number of which 0 stands for the default.
+fn set(number: u32) -> String {
+    if number == 0 { String::new() } else { number.to_string() }
 }
 
 fn list(items: &[String]) -> String {

@@ -1,6 +1,6 @@
 use navarch_proto::fleet::FleetSpec;
 
-use super::{diff, parse_fleet};
+use super::{diff, diff_telling, parse_fleet};
 
 fn fleet(text: &str) -> FleetSpec {
     parse_fleet(text, "").unwrap_or_else(|error| panic!("{error}"))
@@ -38,6 +38,8 @@ pools:
     min_nodes: 2
     max_nodes: 16
     cooldown: 90s
+    scale_up_cooldown: 0s
+    scale_down_cooldown: 15m
     zones: [a, b]
     metrics: {order: [prometheus], prometheus: {url: 'http://p', queries: {queue_depth: q}}}
     autoscaling:
@@ -64,6 +66,8 @@ pools:
             "pools.training.metrics.prometheus.queries.queue_depth: unset -> q",
             "pools.training.metrics.prometheus.timeout: unset -> 5s",
             "pools.training.metrics.prometheus.url: unset -> http://p",
+            "pools.training.scale_down_cooldown: unset -> 15m",
+            "pools.training.scale_up_cooldown: unset -> 0s",
             "pools.training.zones: unset -> [a, b]",
             "providers.f.gpu_count: 8 -> 4",
             "providers.g: removed",
@@ -84,6 +88,22 @@ fn equal_is_empty_and_a_policy_counts() {
     let key = "server.health_policy";
     assert_eq!(diff(&old, &with("abc")), [format!("{key}: built-in -> a policy of 3 bytes")]);
     assert_eq!(diff(&with("abc"), &with("abd")), [format!("{key}: changed (a policy of 3 bytes)")]);
+}
+
+/// Without it an operator would not see what a removal costs, or a second `apply` of one file would tell changes.
+#[test]
+fn a_removal_tells_of_its_machines_once() {
+    let old = fleet(OLD);
+    let mut new = old.clone();
+    new.pools.retain(|pool| pool.name != "batch");
+    let left = |block: &str, name: &str| format!(", draining {block}/{name}");
+    let expected = ["pools.batch: removed, draining pools/batch"];
+    assert_eq!(diff_telling(&old, &new, left), expected);
+    let mut retires = old.clone();
+    let batch = retires.pools.iter_mut().find(|pool| pool.name == "batch").unwrap();
+    batch.retiring = true;
+    assert_eq!(diff(&retires, &new), [""; 0]);
+    assert_eq!(diff(&retires, &old), ["pools.batch: kept after all (it was being removed)"]);
 }
 
 /// Without it the first `apply` of a fleet could fail on a specification without settings.

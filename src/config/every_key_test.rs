@@ -50,6 +50,8 @@ pools:
     min_nodes: 1
     max_nodes: 9
     cooldown: 0s
+    scale_up_cooldown: 30s
+    scale_down_cooldown: 20m
     health: {unhealthy_after: 4, auto_replace: true, replace_at_once_percent: 30, replace_per_hour_percent: 15}
     setup_commands:
       - echo one
@@ -134,6 +136,8 @@ fn every_key_of_providers_and_pools_arrives() {
         pool.providers.iter().map(|choice| (choice.priority, choice.weight)).collect();
     assert_eq!(priorities, [(1, 1), (2, 3)]);
     assert_eq!((pool.strategy.as_str(), pool.cooldown_ms), ("round-robin", 0));
+    let ways = (pool.scale_up_cooldown_ms, pool.scale_down_cooldown_ms);
+    assert_eq!(ways, (Some(30_000), Some(1_200_000)));
     assert_eq!(
         (pool.zones.join(","), pool.ssh_keys.join(",")),
         ("a,b".to_owned(), "mine".to_owned())

@@ -60,7 +60,8 @@
 //! `max_calls_per_second` (50, and as many at once after a rest) and `max_concurrent_calls` (32, each of ordering
 //! and giving back) of any provider,
 //! `health.{replace_at_once_percent,replace_per_hour_percent}` (20 and 10 of the target, at least one machine) of a
-//! pool or of `defaults`, and `time_zone`
+//! pool or of `defaults`, a pool's `scale_up_cooldown` and `scale_down_cooldown` (how long after a change by load, either
+//! way, the next step up and the next step down wait; each is `cooldown` unless it is given), and `time_zone`
 //! (an IANA name, `UTC`) of a schedule.
 //!
 //! ## A pool's `metrics` block
@@ -100,6 +101,8 @@ mod settings;
 mod values;
 
 #[cfg(test)]
+mod diff_fields_test;
+#[cfg(test)]
 mod diff_test;
 #[cfg(test)]
 mod every_key_test;
@@ -111,7 +114,7 @@ mod mistakes_test;
 mod pool_mistakes_test;
 
 pub use dev::dev_file;
-pub use diff::diff;
+pub use diff::{diff, diff_telling};
 pub use duration::{DurationError, format_millis, parse_duration};
 pub use error::ConfigError;
 pub use load::{Config, load, parse, parse_fleet};

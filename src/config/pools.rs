@@ -10,7 +10,7 @@ use super::{
     values::Zero,
 };
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 23] = [
     "provider",
     "providers",
     "strategy",
@@ -22,6 +22,8 @@ const KEYS: [&str; 21] = [
     "min_nodes",
     "max_nodes",
     "cooldown",
+    "scale_up_cooldown",
+    "scale_down_cooldown",
     "autoscaling",
     "metrics",
     "health",
@@ -89,6 +91,8 @@ fn read_one(
         min_nodes: limits.min,
         max_nodes: limits.max,
         cooldown_ms: section.duration_ms("cooldown", Zero::Allowed).unwrap_or(5 * MINUTE_MS),
+        scale_up_cooldown_ms: section.duration_ms("scale_up_cooldown", Zero::Allowed),
+        scale_down_cooldown_ms: section.duration_ms("scale_down_cooldown", Zero::Allowed),
         autoscaling: autoscaling::read(section, "autoscaling", limits),
         unhealthy_after: health.unhealthy_after,
         auto_replace: health.auto_replace,
@@ -96,6 +100,7 @@ fn read_one(
         replace_per_hour_percent: health.replace_per_hour_percent,
         bootstrap: bootstrap(section, defaults),
         metrics: metrics::read(section),
+        retiring: false,
     }
 }
 

@@ -82,6 +82,7 @@ fn read_one(section: &Section<'_>, name: &str) -> Option<ProviderSpec> {
         ca_file: section.text("ca_file").unwrap_or_default(),
         max_calls_per_second: section.whole("max_calls_per_second", 1..=MAX_CALLS).unwrap_or(0),
         max_concurrent_calls: section.whole("max_concurrent_calls", 1..=MAX_CALLS).unwrap_or(0),
+        retiring: false,
     };
     let kind = kind?;
     let known = BY_TYPE.iter().find(|(name, _)| *name == kind);

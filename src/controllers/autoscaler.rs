@@ -39,7 +39,7 @@ impl Autoscaler {
     /// Asks for what the strategies go by, for all pools at once, so that a source that is slow for one holds up
     /// the others but once.
     async fn gather<'a>(&self, fleet: &'a FleetState, now_ms: u64) -> Gathered<'a> {
-        let questions = pools(fleet).iter().filter_map(|pool| {
+        let questions = pools(fleet).filter_map(|pool| {
             let needs = Needs::of(pool.autoscaling.as_ref());
             (!needs.is_none()).then_some(Question { fleet, pool, needs, now_ms })
         });
@@ -53,8 +53,10 @@ impl Autoscaler {
     }
 }
 
-fn pools(fleet: &FleetState) -> &[PoolSpec] {
-    fleet.spec().map_or(&[][..], |spec| &spec.pools)
+/// Those that stay.
+fn pools(fleet: &FleetState) -> impl Iterator<Item = &PoolSpec> {
+    let all = fleet.spec().map_or(&[][..], |spec| &spec.pools);
+    all.iter().filter(|pool| !pool.retiring)
 }
 
 fn plan(fleet: &FleetState, gathered: &Gathered<'_>, now_ms: u64) -> Vec<Kind> {
@@ -66,7 +68,8 @@ fn plan(fleet: &FleetState, gathered: &Gathered<'_>, now_ms: u64) -> Vec<Kind> {
         let pool = fleet.pool(name)?;
         let view = PoolView { now_ms, ..view(fleet, (spec, pool), found, ailing) };
         let gates = Gates {
-            cooldown_until_ms: pool.cooldown_until.map_or(0, LogTime::as_ms),
+            scale_up_after_ms: pool.cooldown.up.map_or(0, LogTime::as_ms),
+            scale_down_after_ms: pool.cooldown.down.map_or(0, LogTime::as_ms),
             hold_until_ms: pool.hold_until.map_or(0, LogTime::as_ms),
         };
         let decision = plan_target(spec.autoscaling.as_ref(), &view, gates);
@@ -74,7 +77,7 @@ fn plan(fleet: &FleetState, gathered: &Gathered<'_>, now_ms: u64) -> Vec<Kind> {
         let inputs = Some(to_inputs(&view, gates));
         Some(Kind::SetPoolTarget(SetPoolTarget { inputs, ..decided }))
     };
-    pools(fleet).iter().filter_map(decide).collect()
+    pools(fleet).filter_map(decide).collect()
 }
 
 /// Whoever is not at work wants attention, so that a healthy fleet is never walked.

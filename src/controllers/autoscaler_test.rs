@@ -150,6 +150,32 @@ async fn a_step_starts_a_cooldown_that_holds_to_the_second() {
     assert_eq!(planned(&world), ["target a 5"]);
 }
 
+/// Without it a pool could not grow at once and shrink with patience, over a change of leader too.
+#[tokio::test(flavor = "current_thread")]
+async fn a_pool_grows_at_once_and_shrinks_with_patience() {
+    let patient = PoolSpec {
+        scale_up_cooldown_ms: Some(0),
+        scale_down_cooldown_ms: Some(900_000),
+        ..scaled(1, 6)
+    };
+    let mut world = running(patient, 3, 90.0);
+    assert_eq!(pass(&world), 1);
+    world.running("i4", "a");
+    world.advance(1).await;
+    beat(&world, 4, 90.0);
+    assert_eq!(planned(&world), ["target a 5"], "up at once");
+    pass(&world);
+    world.running("i5", "a");
+    world.new_session();
+    world.advance(899).await;
+    beat(&world, 5, 10.0);
+    pass(&world);
+    assert_eq!(world.fleet().pool("a").unwrap().target, 5, "down not yet");
+    world.advance(1).await;
+    beat(&world, 5, 10.0);
+    assert_eq!(planned(&world), ["target a 4"]);
+}
+
 /// Without it a new leader would forget the cooldown, and an operator's hold.
 #[tokio::test(flavor = "current_thread")]
 async fn cooldown_and_hold_outlive_the_leader() {

@@ -106,7 +106,7 @@ async fn the_notifier_in_force_counts() {
     drain(&world, 0);
     let mut spec = (**world.fleet().spec().unwrap()).clone();
     spec.settings.get_or_insert_default().notifier = None;
-    let apply = ApplyFleetSpec { spec: Some(spec), only_if_unset: false };
+    let apply = ApplyFleetSpec { spec: Some(spec), ..ApplyFleetSpec::default() };
     world.accept(Kind::ApplyFleetSpec(apply));
     assert!(finished(&world).is_some());
 }

@@ -16,6 +16,7 @@
 //! | `observation` | observers are told of changes of health and of failed instances |
 //! | `digest` | heartbeats survive their leader |
 //! | `retention` | old records go |
+//! | `retirement` | a pool or provider that no file has any more goes after the last of its machines |
 //! | `adopter` | while a restored fleet stands still, machines that it does not know become records |
 //!
 //! `providers` holds the clouds, `pace` keeps each to the rate it allows, `offers` knows what it rents out, and
@@ -51,6 +52,7 @@ mod refusals;
 mod replacement;
 mod replacer;
 mod retention;
+mod retirement;
 mod retries;
 mod scale_down;
 mod shortage;
@@ -120,6 +122,7 @@ pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
         Box::new(observation::Observation::new(observers.clone(), Arc::clone(notifiers))),
         Box::new(digest::Digest::new(Arc::clone(liveness))),
         Box::new(retention::Retention),
+        Box::new(retirement::Retirement),
         Box::new(adopter::Adopter::new(Arc::clone(providers))),
     ]
 }

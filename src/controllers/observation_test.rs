@@ -85,7 +85,10 @@ fn with_webhook(world: &World) {
         health_url: "http://health.example".to_owned(),
         ..NotifierSpec::default()
     });
-    world.accept(Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(spec), only_if_unset: false }));
+    world.accept(Kind::ApplyFleetSpec(ApplyFleetSpec {
+        spec: Some(spec),
+        ..ApplyFleetSpec::default()
+    }));
 }
 
 fn sick(world: &World, node_id: &str) {

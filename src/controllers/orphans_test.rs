@@ -198,7 +198,7 @@ async fn only_configured_providers_are_searched() {
             providers: spec(Vec::new()).providers[..1].to_vec(),
             ..FleetSpec::default()
         }),
-        only_if_unset: false,
+        ..navarch_proto::fleet::ApplyFleetSpec::default()
     }));
     world.advance(200).await;
     world.reconcile(&mut controller);

@@ -59,13 +59,15 @@ pub(super) struct Case<'a> {
     pub(super) reason: String,
 }
 
-/// Whether the machine that `node` runs on should be replaced. A standalone node is somebody else's.
+/// Whether the machine that `node` runs on should be replaced. A standalone node is somebody else's, and a pool that
+/// retires gives its machines back.
 pub(super) fn case<'a>(fleet: &'a FleetState, node: &'a Node, now_ms: u64) -> Option<Case<'a>> {
     let instance = fleet.instance(node.instance_id.as_ref()?.as_str())?;
     if instance.state != InstanceState::Running || instance.node_id.as_ref() != Some(&node.id) {
         return None;
     }
-    let spec = fleet.pool_spec(instance.pool.as_str()).filter(|spec| spec.auto_replace)?;
+    let spec = fleet.pool_spec(instance.pool.as_str());
+    let spec = spec.filter(|spec| spec.auto_replace && !spec.retiring)?;
     let case = |kind, reason| Some(Case { instance, node, kind, reason });
     if node.is_lost() {
         return case(FailureKind::NodeLost, format!("node {} is lost", node.id));

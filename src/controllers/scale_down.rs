@@ -14,7 +14,8 @@ use crate::{
 
 const NAME: &str = "scale-down";
 
-/// Gives back what a pool has too many of: drained first, terminated afterwards.
+/// Gives back what a pool has too many of, which is all of it when the pool retires: drained first, terminated
+/// afterwards.
 pub(super) struct ScaleDown {
     liveness: Arc<Liveness>,
     refusals: Refusals,
@@ -107,9 +108,14 @@ fn reason(pool: &str) -> String {
     format!("pool {pool} is above its target")
 }
 
+fn removal(pool: &str) -> String {
+    format!("pool {pool} is being removed")
+}
+
 /// The next step towards giving an instance back; none while its drain goes on.
 fn step(fleet: &FleetState, instance: &Instance, now_ms: u64) -> Option<Kind> {
-    let reason = reason(instance.pool.as_str());
+    let pool = instance.pool.as_str();
+    let reason = if fleet.is_retiring(pool) { removal(pool) } else { reason(pool) };
     let terminate = |reason| {
         Kind::TerminateInstance(TerminateInstance {
             instance_id: instance.id.as_str().to_owned(),
@@ -142,7 +148,9 @@ fn wanted_again(fleet: &FleetState) -> Vec<Kind> {
         let instance = fleet.instance(node.instance_id.as_ref()?.as_str())?;
         let pool = fleet.pool(instance.pool.as_str())?;
         // The drainer keeps the reason when it ends a drain.
-        let ours = node.administrative_reason.starts_with(&reason(instance.pool.as_str()));
+        let ours = [reason, removal]
+            .iter()
+            .any(|words| node.administrative_reason.starts_with(&words(instance.pool.as_str())));
         let at_work = instance.state == InstanceState::Running && !node.health.latched;
         let surplus = fleet.pool_counts(instance.pool.as_str()).size() > pool.target;
         if ours && at_work && !surplus { spare(node, drain) } else { None }
@@ -177,7 +185,16 @@ impl Controller for ScaleDown {
     }
 
     fn wakes_on(&self) -> &'static [&'static str] {
-        &["pool-changed", "pool-scaled", "pool-decided", "node-drained", "instance-running"]
+        &[
+            "pool-changed",
+            "pool-retiring",
+            "pool-scaled",
+            "pool-decided",
+            "pool-resumed",
+            "node-drained",
+            "instance-running",
+            "instance-bought",
+        ]
     }
 
     async fn reconcile(&mut self, tenure: &Tenure) -> Report {

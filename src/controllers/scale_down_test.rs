@@ -38,7 +38,7 @@ fn running_with_webhook(count: u32) -> World {
     let mut spec = (**world.fleet().spec().unwrap()).clone();
     let webhook = NotifierSpec { r#type: "webhook".to_owned(), ..NotifierSpec::default() };
     spec.settings.get_or_insert_default().notifier = Some(webhook);
-    let apply = ApplyFleetSpec { spec: Some(spec), only_if_unset: false };
+    let apply = ApplyFleetSpec { spec: Some(spec), ..ApplyFleetSpec::default() };
     world.accept(Kind::ApplyFleetSpec(apply));
     world
 }

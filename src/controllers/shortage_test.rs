@@ -93,7 +93,7 @@ async fn a_hold_is_noted_once_and_lifted() {
     assert_eq!(planned(&world), [""; 0]);
     // Lifted when it can be bought again...
     whole.pools[0].providers.push(pool_provider("cloud"));
-    let apply = ApplyFleetSpec { spec: Some(whole), only_if_unset: false };
+    let apply = ApplyFleetSpec { spec: Some(whole), ..ApplyFleetSpec::default() };
     world.accept(Kind::ApplyFleetSpec(apply));
     assert_eq!(planned(&world), ["order cloud eu", r#"hold a """#]);
     // ...and when nothing is missing any more.

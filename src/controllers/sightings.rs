@@ -154,7 +154,7 @@ struct Records<'a> {
 
 impl<'a> Records<'a> {
     fn at(fleet: &'a FleetState, provider: &str) -> Self {
-        let open = HashMap::with_capacity(fleet.instances_occupying(provider));
+        let open = HashMap::with_capacity(fleet.machines_at(provider) as usize);
         let mut records = Self { open, expected: 0 };
         for instance in fleet.instances() {
             let Some(reference) = &instance.provider_ref else { continue };

@@ -120,7 +120,7 @@ impl World {
         };
         world.accept(Kind::ApplyFleetSpec(ApplyFleetSpec {
             spec: Some(spec),
-            only_if_unset: false,
+            ..ApplyFleetSpec::default()
         }));
         world
     }

@@ -4,164 +4,134 @@ use navarch_proto::api::{FieldChange, FleetEvent};
 
 use crate::{limits::MAX_REASON_BYTES, text::cut, time::LogTime};
 
-/// What a fleet event tells of; its text is the `kind` on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventKind {
-    /// A leader opened its session.
-    SessionOpened,
-    /// The fleet's configuration was replaced.
-    FleetSpecApplied,
-    /// The health policy's text changed.
-    PolicyChanged,
-    /// A provider came into the configuration.
-    ProviderAdded,
-    /// A provider's configuration changed.
-    ProviderChanged,
-    /// A provider left the configuration.
-    ProviderRemoved,
-    /// A pool came into the configuration.
-    PoolCreated,
-    /// A pool's configuration changed.
-    PoolChanged,
-    /// A pool left the configuration.
-    PoolRemoved,
-    /// An operator set a pool's target.
-    PoolScaled,
-    /// The autoscaler decided on a pool, be it to leave it as it is.
-    PoolDecided,
-    /// Nothing is bought for a pool, and why.
-    PoolHeld,
-    /// The hold on a pool was lifted.
-    PoolReleased,
-    /// An operator froze a pool.
-    PoolPaused,
-    /// An operator let a pool go on.
-    PoolResumed,
-    /// Machines of a pool that should be replaced are not, and why.
-    ReplacementHeld,
-    /// Machines of a pool are replaced again.
-    ReplacementReleased,
-    /// A node registered, for the first time or again.
-    NodeRegistered,
-    /// A node was found to run on an instance.
-    NodeJoined,
-    /// A node turned out not to run on the instance it was joined to.
-    NodeUnjoined,
-    /// A node's health changed.
-    NodeHealthChanged,
-    /// A node takes no new work.
-    NodeCordoned,
-    /// A node takes work again.
-    NodeUncordoned,
-    /// A node gives its work away.
-    NodeDraining,
-    /// The workload system took notice of a drain.
-    NodeDrainAccepted,
-    /// The workload system refused a drain.
-    NodeDrainRefused,
-    /// A node's drain ended.
-    NodeDrained,
-    /// A node is silent for longer than its time-out.
-    NodeLost,
-    /// A lost node beats again.
-    NodeFound,
-    /// A node's machine is gone.
-    NodeTerminated,
-    /// A node's record was removed.
-    NodeForgotten,
-    /// A command waits for a node.
-    CommandQueued,
-    /// Commands were handed to a node's agent.
-    CommandDelivered,
-    /// A command ended.
-    CommandFinished,
-    /// A command's deadline passed.
-    CommandExpired,
-    /// An order was decided on.
-    InstanceRequested,
-    /// A provider sold a machine.
-    InstanceBought,
-    /// An instance's node registered.
-    InstanceRunning,
-    /// An order or a machine failed.
-    InstanceFailed,
-    /// A machine is to be given back.
-    InstanceTerminating,
-    /// A provider confirmed that a machine is gone.
-    InstanceTerminated,
-    /// A machine that was to be replaced is kept, or its replacement came to nothing.
-    ReplacementCancelled,
-    /// A provider has a machine of ours that no record explains.
-    OrphanFound,
-    /// An instance was asked for a step that its state does not allow.
-    InstanceTransitionRefused,
-    /// An instance's record was dropped after its retention.
-    InstanceDropped,
-    /// Nothing is asked of a provider, region and type for a while.
-    CapacityBackoff,
-    /// The fleet was restored from a snapshot and stands still.
-    AdoptionBegun,
-    /// An operator released a restored fleet.
-    AdoptionEnded,
-    /// A machine that bears our label became a record.
-    InstanceAdopted,
+macro_rules! event_kinds {
+    ($($(#[$told:meta])+ $name:ident = $text:literal;)+) => {
+        /// What a fleet event tells of; its text is the `kind` on the wire.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum EventKind {
+            $($(#[$told])+ $name,)+
+        }
+
+        impl EventKind {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The `kind` on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
 }
 
-impl EventKind {
-    /// The `kind` on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SessionOpened => "session-opened",
-            Self::FleetSpecApplied => "fleet-spec-applied",
-            Self::PolicyChanged => "policy-changed",
-            Self::ProviderAdded => "provider-added",
-            Self::ProviderChanged => "provider-changed",
-            Self::ProviderRemoved => "provider-removed",
-            Self::PoolCreated => "pool-created",
-            Self::PoolChanged => "pool-changed",
-            Self::PoolRemoved => "pool-removed",
-            Self::PoolScaled => "pool-scaled",
-            Self::PoolDecided => "pool-decided",
-            Self::PoolHeld => "pool-held",
-            Self::PoolReleased => "pool-released",
-            Self::PoolPaused => "pool-paused",
-            Self::PoolResumed => "pool-resumed",
-            Self::ReplacementHeld => "replacement-held",
-            Self::ReplacementReleased => "replacement-released",
-            Self::NodeRegistered => "node-registered",
-            Self::NodeJoined => "node-joined",
-            Self::NodeUnjoined => "node-unjoined",
-            Self::NodeHealthChanged => "node-health-changed",
-            Self::NodeCordoned => "node-cordoned",
-            Self::NodeUncordoned => "node-uncordoned",
-            Self::NodeDraining => "node-draining",
-            Self::NodeDrainAccepted => "node-drain-accepted",
-            Self::NodeDrainRefused => "node-drain-refused",
-            Self::NodeDrained => "node-drained",
-            Self::NodeLost => "node-lost",
-            Self::NodeFound => "node-found",
-            Self::NodeTerminated => "node-terminated",
-            Self::NodeForgotten => "node-forgotten",
-            Self::CommandQueued => "command-queued",
-            Self::CommandDelivered => "command-delivered",
-            Self::CommandFinished => "command-finished",
-            Self::CommandExpired => "command-expired",
-            Self::InstanceRequested => "instance-requested",
-            Self::InstanceBought => "instance-bought",
-            Self::InstanceRunning => "instance-running",
-            Self::InstanceFailed => "instance-failed",
-            Self::InstanceTerminating => "instance-terminating",
-            Self::InstanceTerminated => "instance-terminated",
-            Self::ReplacementCancelled => "replacement-cancelled",
-            Self::OrphanFound => "orphan-found",
-            Self::InstanceTransitionRefused => "instance-transition-refused",
-            Self::InstanceDropped => "instance-dropped",
-            Self::CapacityBackoff => "capacity-backoff",
-            Self::AdoptionBegun => "adoption-begun",
-            Self::AdoptionEnded => "adoption-ended",
-            Self::InstanceAdopted => "instance-adopted",
-        }
-    }
+// What it tells of, and its text on the wire.
+event_kinds! {
+    /// A leader opened its session.
+    SessionOpened = "session-opened";
+    /// The fleet's configuration was replaced.
+    FleetSpecApplied = "fleet-spec-applied";
+    /// The health policy's text changed.
+    PolicyChanged = "policy-changed";
+    /// A provider came into the configuration.
+    ProviderAdded = "provider-added";
+    /// A provider's configuration changed.
+    ProviderChanged = "provider-changed";
+    /// A provider is in no file any more and stays until its machines are gone.
+    ProviderRetiring = "provider-retiring";
+    /// A provider left the configuration.
+    ProviderRemoved = "provider-removed";
+    /// A pool came into the configuration.
+    PoolCreated = "pool-created";
+    /// A pool's configuration changed.
+    PoolChanged = "pool-changed";
+    /// A pool is in no file any more; its machines are drained and given back.
+    PoolRetiring = "pool-retiring";
+    /// A pool left the configuration.
+    PoolRemoved = "pool-removed";
+    /// An operator set a pool's target.
+    PoolScaled = "pool-scaled";
+    /// The autoscaler decided on a pool, be it to leave it as it is.
+    PoolDecided = "pool-decided";
+    /// Nothing is bought for a pool, and why.
+    PoolHeld = "pool-held";
+    /// The hold on a pool was lifted.
+    PoolReleased = "pool-released";
+    /// An operator froze a pool.
+    PoolPaused = "pool-paused";
+    /// An operator let a pool go on.
+    PoolResumed = "pool-resumed";
+    /// Machines of a pool that should be replaced are not, and why.
+    ReplacementHeld = "replacement-held";
+    /// Machines of a pool are replaced again.
+    ReplacementReleased = "replacement-released";
+    /// A node registered, for the first time or again.
+    NodeRegistered = "node-registered";
+    /// A node was found to run on an instance.
+    NodeJoined = "node-joined";
+    /// A node turned out not to run on the instance it was joined to.
+    NodeUnjoined = "node-unjoined";
+    /// A node's health changed.
+    NodeHealthChanged = "node-health-changed";
+    /// A node takes no new work.
+    NodeCordoned = "node-cordoned";
+    /// A node takes work again.
+    NodeUncordoned = "node-uncordoned";
+    /// A node gives its work away.
+    NodeDraining = "node-draining";
+    /// The workload system took notice of a drain.
+    NodeDrainAccepted = "node-drain-accepted";
+    /// The workload system refused a drain.
+    NodeDrainRefused = "node-drain-refused";
+    /// A node's drain ended.
+    NodeDrained = "node-drained";
+    /// A node is silent for longer than its time-out.
+    NodeLost = "node-lost";
+    /// A lost node beats again.
+    NodeFound = "node-found";
+    /// A node's machine is gone.
+    NodeTerminated = "node-terminated";
+    /// A node's record was removed.
+    NodeForgotten = "node-forgotten";
+    /// A command waits for a node.
+    CommandQueued = "command-queued";
+    /// Commands were handed to a node's agent.
+    CommandDelivered = "command-delivered";
+    /// A command ended.
+    CommandFinished = "command-finished";
+    /// A command's deadline passed.
+    CommandExpired = "command-expired";
+    /// An order was decided on.
+    InstanceRequested = "instance-requested";
+    /// A provider sold a machine.
+    InstanceBought = "instance-bought";
+    /// An instance's node registered.
+    InstanceRunning = "instance-running";
+    /// An order or a machine failed.
+    InstanceFailed = "instance-failed";
+    /// A machine is to be given back.
+    InstanceTerminating = "instance-terminating";
+    /// A provider confirmed that a machine is gone.
+    InstanceTerminated = "instance-terminated";
+    /// A machine that was to be replaced is kept, or its replacement came to nothing.
+    ReplacementCancelled = "replacement-cancelled";
+    /// A provider has a machine of ours that no record explains.
+    OrphanFound = "orphan-found";
+    /// An instance was asked for a step that its state does not allow.
+    InstanceTransitionRefused = "instance-transition-refused";
+    /// An instance's record was dropped after its retention.
+    InstanceDropped = "instance-dropped";
+    /// Nothing is asked of a provider, region and type for a while.
+    CapacityBackoff = "capacity-backoff";
+    /// An operator let a GPU back that was given up on.
+    GpuForgiven = "gpu-forgiven";
+    /// The fleet was restored from a snapshot and stands still.
+    AdoptionBegun = "adoption-begun";
+    /// An operator released a restored fleet.
+    AdoptionEnded = "adoption-ended";
+    /// A machine that bears our label became a record.
+    InstanceAdopted = "instance-adopted";
 }
 
 /// What a fleet event happened to; its text is the `subject` on the wire.
@@ -172,6 +142,7 @@ pub(crate) enum Subject<'a> {
     Instance(&'a str),
     Pool(&'a str),
     Provider(&'a str),
+    Gpu(&'a str),
 }
 
 impl Subject<'_> {
@@ -182,6 +153,7 @@ impl Subject<'_> {
             Self::Instance(id) => ("instance/", id),
             Self::Pool(id) => ("pool/", id),
             Self::Provider(id) => ("provider/", id),
+            Self::Gpu(id) => ("gpu/", id),
         };
         [kind, id].concat()
     }

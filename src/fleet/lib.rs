@@ -47,9 +47,9 @@ pub use ids::{
     Revision, SessionId,
 };
 pub use model::{
-    Administrative, Adoption, Backoff, BackoffKey, CommandState, Drain, Health, INSTANCE_LABEL,
-    Instance, InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand, POOL_LABEL, Pool,
-    PoolCounts, PoolMetrics, Told,
+    Administrative, Adoption, Backoff, BackoffKey, CommandState, Cooldown, Drain, GivenUpGpu,
+    Health, INSTANCE_LABEL, Instance, InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand,
+    POOL_LABEL, Pool, PoolCounts, PoolMetrics, Told,
 };
 pub use outcome::{Applied, ApplyFault};
 pub use state::{FleetState, Session};

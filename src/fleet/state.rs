@@ -12,7 +12,7 @@ use crate::{
     event::Context,
     ids::{CommandId, PoolName, SessionId},
     journal::Journal,
-    model::{Adoption, Backoff, BackoffKey, Pool, PoolMetrics},
+    model::{Adoption, Backoff, BackoffKey, GivenUpGpu, Pool, PoolMetrics},
     outcome::{Applied, ApplyFault, Refusal},
     proposal,
     request_table::{Lookup, Remembered, RequestId, RequestTable},
@@ -60,8 +60,8 @@ pub struct FleetState {
     pub(crate) pool_metrics: OrdMap<PoolName, PoolMetrics>,
     pub(crate) commands: CommandTable,
     pub(crate) backoffs: OrdMap<BackoffKey, Backoff>,
-    /// UUIDs of GPUs that were given up on, and until when that counts.
-    pub(crate) given_up_gpus: OrdMap<Arc<str>, LogTime>,
+    /// GPUs that were given up on, by UUID.
+    pub(crate) given_up_gpus: OrdMap<Arc<str>, GivenUpGpu>,
     pub(crate) requests: RequestTable,
     pub(crate) journal: Journal,
     /// The last fleet event that observers were told; 0: none ever was.

@@ -11,8 +11,8 @@ use crate::{
     ids::{NodeId, NodeNumber},
     limits::{LONGEST_BACKOFF_MS, RETAIN_COMMANDS_MS},
     model::{
-        Adoption, Backoff, BackoffKey, Instance, InstanceState, LastSeen, Node, NodeCommand, Pool,
-        PoolCounts, PoolMetrics,
+        Adoption, Backoff, BackoffKey, GivenUpGpu, Instance, InstanceState, LastSeen, Node,
+        NodeCommand, Pool, PoolCounts, PoolMetrics,
     },
     state::{FleetState, Session},
     time::LogTime,
@@ -75,6 +75,11 @@ impl FleetState {
     pub fn pool_spec(&self, name: &str) -> Option<&PoolSpec> {
         let pools = &self.spec.as_ref()?.pools;
         pools.get(pools.binary_search_by(|pool| pool.name.as_str().cmp(name)).ok()?)
+    }
+
+    /// Whether a pool is in no file any more and goes when its machines are gone.
+    pub fn is_retiring(&self, pool: &str) -> bool {
+        self.pool_spec(pool).is_some_and(|spec| spec.retiring)
     }
 
     /// A provider's configuration.
@@ -197,14 +202,25 @@ impl FleetState {
         self.instances.count_in_state(state)
     }
 
-    /// How many of a provider's machines may be there.
-    pub fn instances_occupying(&self, provider: &str) -> usize {
-        self.instances.occupying(provider) as usize
+    /// How many of a provider's machines are not known to be gone.
+    pub fn machines_at(&self, provider: &str) -> u32 {
+        self.instances.occupying(provider)
     }
 
     /// The pause of a provider for a region and a type; it may be over.
     pub fn backoff(&self, key: &BackoffKey) -> Option<Backoff> {
         self.backoffs.get(key).copied()
+    }
+
+    /// The GPUs that were given up on and that no machine may have yet, by UUID.
+    pub fn given_up_gpus(&self) -> impl Iterator<Item = (&str, &GivenUpGpu)> {
+        let remembered = self.given_up_gpus.iter().filter(|(_, gpu)| gpu.until > self.log_time);
+        remembered.map(|(uuid, gpu)| (&**uuid, gpu))
+    }
+
+    /// One of them.
+    pub fn given_up_gpu(&self, uuid: &str) -> Option<&GivenUpGpu> {
+        self.given_up_gpus.get(uuid).filter(|gpu| gpu.until > self.log_time)
     }
 
     /// All pauses after capacity failures; some may be over.
@@ -297,7 +313,7 @@ impl FleetState {
         let command = self.commands.ends().next().map(|(at, _)| at.plus_ms(RETAIN_COMMANDS_MS));
         let backoff =
             self.backoffs.values().map(|backoff| backoff.until.plus_ms(LONGEST_BACKOFF_MS)).min();
-        let gpu = self.given_up_gpus.values().copied().min();
+        let gpu = self.given_up_gpus.values().map(|gpu| gpu.until).min();
         let request = self.requests.next_expiry();
         let metrics = self.pool_metrics.values().filter_map(PoolMetrics::next_expiry).min();
         [instance, command, backoff, gpu, request, metrics].into_iter().flatten().min()

@@ -176,7 +176,10 @@ impl FleetState {
             held_reason: pool.held_reason.to_string(),
             replacement_held: pool.replacement_held.to_string(),
             paused: pool.paused,
-            cooldown_until: pool.cooldown_until.map(LogTime::to_timestamp),
+            retiring: spec.retiring,
+            cooldown_until: pool.cooldown.earlier().map(LogTime::to_timestamp),
+            scale_up_after: pool.cooldown.up.map(LogTime::to_timestamp),
+            scale_down_after: pool.cooldown.down.map(LogTime::to_timestamp),
             hold_until: pool.hold_until.map(LogTime::to_timestamp),
             revision: pool.revision.0,
         }

@@ -11,6 +11,8 @@ pub fn to_inputs(view: &PoolView, gates: Gates) -> DecisionInputs {
         let Sample { at_ms, utilization } = *sample;
         UtilizationSample { at_ms, utilization }
     };
+    let Gates { scale_up_after_ms: up, scale_down_after_ms: down, hold_until_ms } = gates;
+    let own = |at_ms| (up != down).then_some(at_ms);
     DecisionInputs {
         target: view.target,
         size: view.size,
@@ -25,8 +27,10 @@ pub fn to_inputs(view: &PoolView, gates: Gates) -> DecisionInputs {
         queue_depth: view.queue_depth,
         provisioning_delay_ms: view.provisioning_delay_ms,
         now_ms: view.now_ms,
-        cooldown_until_ms: gates.cooldown_until_ms,
-        hold_until_ms: gates.hold_until_ms,
+        cooldown_until_ms: up.max(down),
+        scale_up_after_ms: own(up),
+        scale_down_after_ms: own(down),
+        hold_until_ms,
         utilization_origin: view.origins.utilization.clone(),
         pending_jobs_origin: view.origins.pending_jobs.clone(),
         queue_depth_origin: view.origins.queue_depth.clone(),
@@ -58,8 +62,12 @@ pub fn from_inputs(inputs: &DecisionInputs) -> (PoolView, Gates) {
         provisioning_delay_ms: inputs.provisioning_delay_ms,
         now_ms: inputs.now_ms,
     };
-    let gates =
-        Gates { cooldown_until_ms: inputs.cooldown_until_ms, hold_until_ms: inputs.hold_until_ms };
+    let common = inputs.cooldown_until_ms;
+    let gates = Gates {
+        scale_up_after_ms: inputs.scale_up_after_ms.unwrap_or(common),
+        scale_down_after_ms: inputs.scale_down_after_ms.unwrap_or(common),
+        hold_until_ms: inputs.hold_until_ms,
+    };
     (view, gates)
 }
 
@@ -89,7 +97,9 @@ mod tests {
             provisioning_delay_ms: 13,
             now_ms: 14,
         };
-        let gates = Gates { cooldown_until_ms: 15, hold_until_ms: 16 };
-        assert_eq!(from_inputs(&to_inputs(&view, gates)), (view, gates));
+        for (scale_up_after_ms, scale_down_after_ms) in [(15, 15), (0, 15), (15, 0), (15, 17)] {
+            let gates = Gates { scale_up_after_ms, scale_down_after_ms, hold_until_ms: 16 };
+            assert_eq!(from_inputs(&to_inputs(&view, gates)), (view.clone(), gates));
+        }
     }
 }

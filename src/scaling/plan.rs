@@ -6,17 +6,19 @@ use super::{
     view::PoolView,
 };
 
-/// What keeps a pool's autoscaler from acting. Both are LogTime in milliseconds; 0 is none.
+/// What keeps a pool's autoscaler from acting. All are LogTime in milliseconds; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gates {
-    /// The last change of demand is too recent until then.
-    pub cooldown_until_ms: u64,
+    /// The last change by load is too recent for a step up until then.
+    pub scale_up_after_ms: u64,
+    /// The same for a step down.
+    pub scale_down_after_ms: u64,
     /// An operator set the target and keeps the autoscaler off until then.
     pub hold_until_ms: u64,
 }
 
 /// The target that a pool should have now. Without a strategy the target stays within the limits. A
-/// cooldown holds scaling, but neither repair nor the way back into the limits; a hold leaves the
+/// cooldown holds scaling its way, but neither repair nor the way back into the limits; a hold leaves the
 /// limits alone to act.
 pub fn plan_target(strategy: Option<&Autoscaling>, view: &PoolView, gates: Gates) -> Decision {
     let decision = match strategy {
@@ -38,10 +40,14 @@ pub fn plan_target(strategy: Option<&Autoscaling>, view: &PoolView, gates: Gates
         | Cause::Cooldown
         | Cause::ByHand => true,
     };
-    if passes || view.now_ms >= gates.cooldown_until_ms {
+    let until_ms = match decision.target > view.target {
+        true => gates.scale_up_after_ms,
+        false => gates.scale_down_after_ms,
+    };
+    if passes || view.now_ms >= until_ms {
         return decision;
     }
-    let left = (gates.cooldown_until_ms - view.now_ms).div_ceil(1_000);
+    let left = (until_ms - view.now_ms).div_ceil(1_000);
     held(decision, view, (Cause::Cooldown, &format!("cooling down for {left} s more")))
 }
 
@@ -81,9 +87,15 @@ mod tests {
         }
     }
 
-    const FREE: Gates = Gates { cooldown_until_ms: 10_000, hold_until_ms: 10_000 };
-    const COOLING: Gates = Gates { cooldown_until_ms: 10_001, hold_until_ms: 0 };
-    const HELD: Gates = Gates { cooldown_until_ms: 0, hold_until_ms: 10_001 };
+    const FREE: Gates =
+        Gates { scale_up_after_ms: 10_000, scale_down_after_ms: 10_000, hold_until_ms: 10_000 };
+    const COOLING: Gates =
+        Gates { scale_up_after_ms: 10_001, scale_down_after_ms: 10_001, hold_until_ms: 0 };
+    const HELD: Gates = Gates { hold_until_ms: 10_001, ..open() };
+
+    const fn open() -> Gates {
+        Gates { scale_up_after_ms: 0, scale_down_after_ms: 0, hold_until_ms: 0 }
+    }
 
     /// Without it a cooldown could stop a repair, or a hold could leave a pool below its minimum.
     #[test]
@@ -99,6 +111,23 @@ mod tests {
             let seen = [FREE, COOLING, HELD]
                 .map(|gates| plan_target(Some(&reactive()), &view, gates).target);
             assert_eq!(seen, expected, "{what}");
+        }
+    }
+
+    /// Without it a pool that may grow at once could shrink at once as well, or wait to grow.
+    #[test]
+    fn up_and_down_have_gates_of_their_own() {
+        let up = Gates { scale_up_after_ms: 10_001, ..open() };
+        let down = Gates { scale_down_after_ms: 10_001, ..open() };
+        for (what, utilization, gates, target, cause) in [
+            ("up waits", 90.0, up, 4, Cause::Cooldown),
+            ("up is free", 90.0, down, 5, Cause::Demand),
+            ("down waits", 10.0, down, 4, Cause::Cooldown),
+            ("down is free", 10.0, up, 3, Cause::Demand),
+            ("nothing to do", 50.0, up, 4, Cause::Steady),
+        ] {
+            let plan = plan_target(Some(&reactive()), &view(4, 4, utilization), gates);
+            assert_eq!((plan.target, plan.cause), (target, cause), "{what}: {}", plan.reason);
         }
     }
 

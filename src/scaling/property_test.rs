@@ -87,17 +87,73 @@ fn view() -> impl Strategy<Value = PoolView> {
     })
 }
 
+fn gates() -> impl Strategy<Value = Gates> {
+    let time = || prop_oneof![1 => Just(0), 4 => 0u64..4_000_000_000_000];
+    (time(), time(), time()).prop_map(|(scale_up_after_ms, scale_down_after_ms, hold_until_ms)| {
+        Gates { scale_up_after_ms, scale_down_after_ms, hold_until_ms }
+    })
+}
+
 proptest! {
+    /// Without it some strategy could act on load before its way has cooled down, or a cooldown could hold a repair or
+    /// the way back into the limits.
+    #[test]
+    fn cooldowns_hold_their_way_and_nothing_else(
+        autoscaling in autoscaling(),
+        view in view(),
+        gates in gates(),
+    ) {
+        let gates = Gates { hold_until_ms: 0, ..gates };
+        let wanted = decide(&autoscaling, &view);
+        let planned = plan_target(Some(&autoscaling), &view, gates);
+        let up = wanted.target > view.target;
+        let until_ms = if up { gates.scale_up_after_ms } else { gates.scale_down_after_ms };
+        if wanted.cause == Cause::Demand && view.now_ms < until_ms {
+            prop_assert_ne!(planned.cause, Cause::Demand);
+            prop_assert!(planned.cause == Cause::Limits || planned.target == view.target);
+        } else {
+            prop_assert_eq!(planned, wanted);
+        }
+    }
+
+    /// Without it steps in a row could come closer to each other than their cooldown, whatever the load does between.
+    #[test]
+    fn steps_keep_their_distance(
+        loads in vec((0.0..100.0f64, 0u64..200_000), 1..60),
+        up_ms in 0u64..400_000,
+        down_ms in 0u64..400_000,
+    ) {
+        let reactive = Reactive { scale_up_at: 80.0, scale_down_at: 20.0 };
+        let autoscaling = Autoscaling { strategy: Some(Kind::Reactive(reactive)) };
+        let (mut target, mut now_ms, mut gates) = (5, 1_000_000, Gates::default());
+        let mut last: Option<u64> = None;
+        for (utilization, advance_ms) in loads {
+            now_ms += advance_ms;
+            let limits = Limits { min: 1, max: 9 };
+            let (size, healthy, utilization) = (target, target, Some(utilization));
+            let view =
+                PoolView { target, size, healthy, limits, utilization, now_ms, ..Default::default() };
+            let decision = plan_target(Some(&autoscaling), &view, gates);
+            if decision.starts_cooldown() {
+                let apart_ms = last.map_or(u64::MAX, |last| now_ms - last);
+                let least_ms = if decision.target > target { up_ms } else { down_ms };
+                prop_assert!(apart_ms >= least_ms, "{apart_ms} ms: {}", decision.reason);
+                last = Some(now_ms);
+                gates.scale_up_after_ms = now_ms + up_ms;
+                gates.scale_down_after_ms = now_ms + down_ms;
+            }
+            target = decision.target;
+        }
+    }
+
     /// Without it some nesting of strategies or odd figure could buy past a maximum or sink below a
     /// minimum.
     #[test]
     fn the_target_is_always_within_the_limits_in_force(
         autoscaling in autoscaling(),
         view in view(),
-        cooldown_until_ms in 0u64..4_000_000_000_000,
-        hold_until_ms in 0u64..4_000_000_000_000,
+        gates in gates(),
     ) {
-        let gates = Gates { cooldown_until_ms, hold_until_ms };
         for decision in [
             decide(&autoscaling, &view),
             plan_target(Some(&autoscaling), &view, gates),

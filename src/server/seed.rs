@@ -32,7 +32,8 @@ pub(super) async fn seed(ledger: Ledger, spec: FleetSpec, replica: String) {
             return;
         }
         if standings.borrow_and_update().session().is_some() {
-            let apply = ApplyFleetSpec { spec: Some(spec.clone()), only_if_unset: true };
+            let spec = Some(spec.clone());
+            let apply = ApplyFleetSpec { spec, only_if_unset: true, force: false };
             let deadline = ledger.clock().now() + SEED_TIMEOUT;
             let proposed = ledger.propose(Kind::ApplyFleetSpec(apply), &author, deadline).await;
             match proposed {

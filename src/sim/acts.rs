@@ -53,9 +53,9 @@ impl Scene {
                 let scaled = self.propose(Kind::ScalePool(scale)).await;
                 scaled.map(|_| String::new()).map_err(in_words)
             }
-            Step::Apply(config) => {
+            Step::Apply(config, force) => {
                 Policy::compile(&config.policy_yaml, 0).map_err(|error| error.to_string())?;
-                self.apply(config).await.map_err(|error| error.to_string())?;
+                self.apply(config, *force).await.map_err(|error| error.to_string())?;
                 Ok(String::new())
             }
         }

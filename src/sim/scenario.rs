@@ -68,7 +68,7 @@ impl Scenario {
     /// Every configuration that is ever applied, the first first.
     pub(super) fn configurations(&self) -> Vec<&FleetSpec> {
         let applied = self.timeline.iter().filter_map(|mark| match &mark.step {
-            Step::Apply(config) => Some(&**config),
+            Step::Apply(config, _) => Some(&**config),
             Step::Load(_)
             | Step::Queue(_)
             | Step::Fail(..)

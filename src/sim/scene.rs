@@ -90,7 +90,7 @@ impl Scene {
         scene.lead(&around, chance(2));
         group.elect(Some(ReplicaId(1)));
         scene.time.advance(Duration::ZERO).await;
-        scene.apply(&scenario.config).await?;
+        scene.apply(&scenario.config, false).await?;
         Ok(scene)
     }
 
@@ -144,8 +144,9 @@ impl Scene {
         self.ledger.propose(kind, &Author::caller(actor), deadline).await
     }
 
-    pub(super) async fn apply(&self, spec: &FleetSpec) -> Result<(), SimError> {
-        let apply = ApplyFleetSpec { spec: Some(spec.clone()), only_if_unset: false };
+    pub(super) async fn apply(&self, spec: &FleetSpec, force: bool) -> Result<(), SimError> {
+        let spec = Some(spec.clone());
+        let apply = ApplyFleetSpec { spec, force, ..ApplyFleetSpec::default() };
         self.propose(Kind::ApplyFleetSpec(apply)).await?;
         Ok(())
     }

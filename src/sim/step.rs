@@ -34,8 +34,8 @@ pub(super) enum Step {
         /// How long the autoscaler keeps off, in milliseconds.
         hold_ms: u64,
     },
-    /// Another configuration is applied.
-    Apply(Box<FleetSpec>),
+    /// Another configuration is applied; with force, what it leaves out is removed although it has machines.
+    Apply(Box<FleetSpec>, bool),
 }
 
 /// How busy a pool's GPUs become.
@@ -143,7 +143,8 @@ impl fmt::Display for Step {
             Self::Drain(choice, _) => write!(formatter, "drain {choice}"),
             Self::Uncordon(choice) => write!(formatter, "uncordon {choice}"),
             Self::Scale { pool, nodes, .. } => write!(formatter, "scale {pool} to {nodes}"),
-            Self::Apply(_) => formatter.write_str("apply a configuration"),
+            Self::Apply(_, false) => formatter.write_str("apply a configuration"),
+            Self::Apply(_, true) => formatter.write_str("apply a configuration by force"),
         }
     }
 }

@@ -319,6 +319,8 @@ no_toy! {
     pause_pool: PausePoolRequest -> PausePoolResponse;
     explain: ExplainRequest -> ExplainResponse;
     report_pool_metrics: ReportPoolMetricsRequest -> ReportPoolMetricsResponse;
+    list_given_up_gpus: ListGivenUpGpusRequest -> ListGivenUpGpusResponse;
+    forgive_gpu: ForgiveGpuRequest -> ForgiveGpuResponse;
     apply_fleet: ApplyFleetRequest -> ApplyFleetResponse;
     get_command: GetCommandRequest -> GetCommandResponse;
     list_commands: ListCommandsRequest -> ListCommandsResponse;

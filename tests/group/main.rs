@@ -13,7 +13,8 @@
 //! | `steps` | leaders die in the middle of their work: nothing is bought twice, leaked, or ended for no reason |
 //! | `tls` | a group whose public ports speak TLS alone |
 //! | `queue` | a pool follows the queue that is reported of it, over a change of leader too |
-//! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
+//! | `gpus` | GPUs that were given up on are listed, and let back for good |
+//! | `pools` | pools come to their minimum and back to it, and go with their machines; the journal says who and why |
 //! | `workloads` | a workload system is told of drains, cordons and health, and may refuse a drain |
 //! | `restore` | a fleet restored from a snapshot stands still, takes up what it does not know, and goes on |
 //!
@@ -26,6 +27,7 @@ mod cut_off;
 mod durability;
 mod failover;
 mod formation;
+mod gpus;
 mod membership;
 mod peers;
 mod pools;

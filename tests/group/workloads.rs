@@ -28,9 +28,9 @@ use crate::{LIMIT, Turn, group};
 
 /// A workload system: what it was told, and the nodes that it has emptied.
 #[derive(Clone, Default)]
-struct Workloads {
+pub(crate) struct Workloads {
     told: Arc<Mutex<Vec<Value>>>,
-    emptied: Arc<Mutex<BTreeSet<String>>>,
+    pub(crate) emptied: Arc<Mutex<BTreeSet<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -40,7 +40,7 @@ struct Asked {
 
 impl Workloads {
     /// Serves on a port of its own; its address.
-    async fn serve(&self) -> String {
+    pub(crate) async fn serve(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let router = Router::new()
@@ -70,7 +70,7 @@ impl Workloads {
     }
 
     /// The nodes that an event was told of, each once.
-    fn told(&self, event: &str) -> BTreeSet<String> {
+    pub(crate) fn told(&self, event: &str) -> BTreeSet<String> {
         let told = self.told.lock().unwrap();
         let of_kind = told.iter().filter(|one| one["event"] == event);
         of_kind.map(|one| one["node_id"].as_str().unwrap().to_owned()).collect()
@@ -89,6 +89,13 @@ impl Workloads {
 }
 
 fn options(address: &str) -> GroupOptions {
+    let mut fleet = FleetFile::quiet();
+    fleet.server.push(notifier(address));
+    GroupOptions { fleet, ..group() }
+}
+
+/// The line that names it as the workload system.
+pub(crate) fn notifier(address: &str) -> String {
     let url = |key: &str, path: &str| format!("{key}: \"http://{address}{path}\"");
     let urls = [
         url("cordon_url", "/tell"),
@@ -97,20 +104,23 @@ fn options(address: &str) -> GroupOptions {
         url("drain_status_url", "/drained"),
         url("health_url", "/tell"),
     ];
-    let mut fleet = FleetFile::quiet();
     let headers = "headers: {X-Home: \"${HOME}\"}";
-    fleet
-        .server
-        .push(format!("notifier: {{type: webhook, webhook: {{{}, {headers}}}}}", urls.join(", ")));
-    GroupOptions { fleet, ..group() }
+    format!("notifier: {{type: webhook, webhook: {{{}, {headers}}}}}", urls.join(", "))
 }
 
 /// Runs the command line against one replica.
-async fn navarch(address: &str, line: &str) -> Output {
+pub(crate) async fn navarch(address: &str, line: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_navarch"));
     command.args(line.split_whitespace()).env("NAVARCH_SERVER", address);
     command.env("XDG_CONFIG_HOME", "/nonexistent").env_remove("RUST_LOG");
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+/// What a line of the command line ends with and says.
+pub(crate) async fn said(address: &str, line: &str) -> String {
+    let output = navarch(address, line).await;
+    let said = [output.stdout, output.stderr].concat();
+    format!("{} {}", output.status.code().unwrap(), String::from_utf8_lossy(&said))
 }
 
 async fn succeed(address: &str, line: &str) {
@@ -128,7 +138,7 @@ async fn register(client: &Client, node_id: &str) {
 }
 
 /// Reports a failed check, or a good one.
-async fn report(client: &Client, node_id: &str, status: api::HealthStatus) {
+pub(crate) async fn report(client: &Client, node_id: &str, status: api::HealthStatus) {
     let result = api::HealthCheckResult {
         check_name: "boot".to_owned(),
         status: status.into(),

@@ -30,7 +30,7 @@ impl World {
         let spec = FleetSpec { settings: Some(settings), ..FleetSpec::default() };
         world.accept(Kind::ApplyFleetSpec(ApplyFleetSpec {
             spec: Some(spec),
-            only_if_unset: false,
+            ..ApplyFleetSpec::default()
         }));
         let node_id = "n".to_owned();
         let request = Some(RegisterNodeRequest { node_id, ..RegisterNodeRequest::default() });

@@ -1,6 +1,7 @@
 //! How each kind of record looks in a table: one file a kind.
 
 mod fleet_event;
+mod gpu;
 mod instance;
 mod node;
 mod node_command;

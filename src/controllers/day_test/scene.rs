@@ -123,7 +123,7 @@ impl Scene {
     }
 
     pub(super) fn apply_spec(&self, spec: FleetSpec) {
-        let apply = ApplyFleetSpec { spec: Some(spec), only_if_unset: false };
+        let apply = ApplyFleetSpec { spec: Some(spec), ..ApplyFleetSpec::default() };
         self.propose(Kind::ApplyFleetSpec(apply)).unwrap();
     }
 

@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use navarch_proto::{api, fleet};
 
 use super::record::{RecordError, known, optional_id, text_of};
 use crate::{
     ids::{InstanceId, NodeId, PoolName, ProviderName, ProviderRef, Revision},
-    model::{Backoff, BackoffKey, Instance, InstanceState},
+    model::{Backoff, BackoffKey, GivenUpGpu, Instance, InstanceState},
     text::{SharedTexts, stored},
     time::{LogTime, ms_or_zero},
 };
@@ -95,4 +97,24 @@ pub(super) fn from_backoff(
         instance_type: texts.share(&record.instance_type),
     };
     Ok((key, Backoff { until: LogTime::from_ms(record.until_ms), failures: record.failures }))
+}
+
+pub(super) fn to_given_up_gpu(uuid: &str, gpu: &GivenUpGpu) -> fleet::GivenUpGpu {
+    fleet::GivenUpGpu {
+        uuid: uuid.to_owned(),
+        until_ms: gpu.until.as_ms(),
+        instance_id: gpu.instance_id.to_string(),
+        reason: gpu.reason.to_string(),
+        given_up_ms: ms_or_zero(gpu.at),
+    }
+}
+
+pub(super) fn from_given_up_gpu(record: &fleet::GivenUpGpu) -> (Arc<str>, GivenUpGpu) {
+    let gpu = GivenUpGpu {
+        instance_id: Arc::from(record.instance_id.as_str()),
+        reason: stored(&record.reason, usize::MAX),
+        at: LogTime::optional(record.given_up_ms),
+        until: LogTime::from_ms(record.until_ms),
+    };
+    (Arc::from(record.uuid.as_str()), gpu)
 }

@@ -5,12 +5,13 @@ use navarch_proto::fleet::{PoolMetricsRecord, PoolState, ToldCount, ToldPercent}
 use super::record::RecordError;
 use crate::{
     ids::{PoolName, Revision},
-    model::{Pool, PoolMetrics, Told},
+    model::{Cooldown, Pool, PoolMetrics, Told},
     text::stored,
     time::{LogTime, ms_or_zero},
 };
 
 pub(super) fn to_record(pool: &Pool) -> PoolState {
+    let (cooldown_until_ms, scale_up_after_ms, scale_down_after_ms) = pool.cooldown.to_record();
     PoolState {
         name: pool.name.to_string(),
         target: pool.target,
@@ -20,7 +21,9 @@ pub(super) fn to_record(pool: &Pool) -> PoolState {
         replacement_held: pool.replacement_held.to_string(),
         paused: pool.paused,
         decision: pool.decision.as_deref().cloned(),
-        cooldown_until_ms: ms_or_zero(pool.cooldown_until),
+        cooldown_until_ms,
+        scale_up_after_ms,
+        scale_down_after_ms,
         hold_until_ms: ms_or_zero(pool.hold_until),
         choices: pool.choices,
         replaced_ms: pool.replaced_at.iter().map(|at| at.as_ms()).collect(),
@@ -37,7 +40,11 @@ pub(super) fn from_record(record: &PoolState) -> Result<Pool, RecordError> {
         replacement_held: stored(&record.replacement_held, usize::MAX),
         paused: record.paused,
         decision: record.decision.clone().map(Arc::new),
-        cooldown_until: LogTime::optional(record.cooldown_until_ms),
+        cooldown: Cooldown::from_record((
+            record.cooldown_until_ms,
+            record.scale_up_after_ms,
+            record.scale_down_after_ms,
+        )),
         hold_until: LogTime::optional(record.hold_until_ms),
         choices: record.choices,
         replaced_at: record.replaced_ms.iter().copied().map(LogTime::from_ms).collect(),

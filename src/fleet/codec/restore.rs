@@ -99,8 +99,8 @@ impl FleetState {
                 self.backoffs.insert(key, backoff);
             }
             Item::GivenUpGpu(record) => {
-                let until = LogTime::from_ms(record.until_ms);
-                self.given_up_gpus.insert(Arc::from(record.uuid.as_str()), until);
+                let (uuid, gpu) = instance::from_given_up_gpu(&record);
+                self.given_up_gpus.insert(uuid, gpu);
             }
             Item::Request(record) => self.restore_request(record)?,
             Item::Event(event) => self.restore_event(event)?,

@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use navarch_proto::fleet::{self, GivenUpGpu, Header, SnapshotItem, Trailer, snapshot_item::Item};
+use navarch_proto::fleet::{self, Header, SnapshotItem, Trailer, snapshot_item::Item};
 use prost::Message as _;
 
 use super::{instance, node, node_command, pool};
@@ -46,9 +46,8 @@ impl FleetState {
         for (key, backoff) in &self.backoffs {
             items.write(Item::Backoff(instance::to_backoff(key, *backoff)))?;
         }
-        for (uuid, until) in &self.given_up_gpus {
-            let (uuid, until_ms) = (uuid.to_string(), until.as_ms());
-            items.write(Item::GivenUpGpu(GivenUpGpu { uuid, until_ms }))?;
+        for (uuid, gpu) in &self.given_up_gpus {
+            items.write(Item::GivenUpGpu(instance::to_given_up_gpu(uuid, gpu)))?;
         }
         for (id, remembered) in self.requests.iter() {
             items.write(Item::Request(remembered.to_record(id)))?;

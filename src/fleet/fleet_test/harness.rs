@@ -162,7 +162,7 @@ pub(crate) fn spec() -> FleetSpec {
 }
 
 pub(crate) fn apply_spec(spec: FleetSpec) -> Kind {
-    Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(spec), only_if_unset: false })
+    Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(spec), ..ApplyFleetSpec::default() })
 }
 
 /// A node of provider `cloud` with 8 GPUs.

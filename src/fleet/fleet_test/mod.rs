@@ -15,5 +15,6 @@ mod properties;
 mod registrations;
 mod replacements;
 mod retention;
+mod retirement;
 mod snapshots;
 mod steps;

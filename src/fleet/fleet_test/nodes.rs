@@ -143,7 +143,10 @@ fn stale_verdicts_are_judged_again() {
     let unknown_node = RecordVerdict { node_id: "m".to_owned(), ..healthy.clone() };
     assert_eq!(fleet.reject(Kind::RecordVerdict(unknown_node)), RejectionCode::NotFound);
     let policy = navarch_proto::fleet::FleetSpec { policy_yaml: "x".to_owned(), ..spec() };
-    fleet.accept(Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(policy), only_if_unset: false }));
+    fleet.accept(Kind::ApplyFleetSpec(ApplyFleetSpec {
+        spec: Some(policy),
+        ..ApplyFleetSpec::default()
+    }));
     assert_eq!(fleet.state.policy_revision(), 1);
     assert_eq!(fleet.reject(Kind::RecordVerdict(healthy)), RejectionCode::Stale);
 }

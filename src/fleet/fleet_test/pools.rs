@@ -58,7 +58,37 @@ fn decisions_carry_revision_reason_and_cooldown() {
     let cooling = SetPoolTarget { start_cooldown: true, ..decide(3, "busy", revision) };
     fleet.accept(Kind::SetPoolTarget(cooling));
     let pool = fleet.state.pool("a").unwrap();
-    assert_eq!(pool.cooldown_until.unwrap().as_ms(), fleet.now_ms + 300_000);
+    let until = fleet.now_ms + 300_000;
+    assert_eq!([pool.cooldown.up, pool.cooldown.down].map(|at| at.unwrap().as_ms()), [until; 2]);
+}
+
+/// Without it a pool that may grow fast and shrink slowly would do both alike, or an event would not say which waits.
+#[test]
+fn up_and_down_cool_down_by_themselves() {
+    let mut fleet = Fleet::configured();
+    let scale_up_cooldown_ms = Some(60_000);
+    let mut pools = spec().pools;
+    pools[1].scale_up_cooldown_ms = scale_up_cooldown_ms;
+    fleet.accept(apply_spec(FleetSpec { pools, ..spec() }));
+    let revision = fleet.state.pool("a").unwrap().revision.0;
+    let cooling = SetPoolTarget { start_cooldown: true, ..decide(2, "busy", revision) };
+    fleet.accept(Kind::SetPoolTarget(cooling));
+    let pool = fleet.state.pool("a").unwrap();
+    let (up, down) = (fleet.now_ms + 60_000, fleet.now_ms + 300_000);
+    assert_eq!([pool.cooldown.up, pool.cooldown.down].map(|at| at.unwrap().as_ms()), [up, down]);
+    let last = fleet.state.events_since(0, usize::MAX).last().unwrap();
+    let told: Vec<_> =
+        last.changes.iter().map(|one| (one.field.as_str(), one.after.clone())).collect();
+    assert_eq!(
+        told[1..],
+        [("scale_up_after_ms", up.to_string()), ("scale_down_after_ms", down.to_string())]
+    );
+    let mut bytes = Vec::new();
+    fleet.state.write_snapshot(&mut bytes).unwrap();
+    let restored = crate::FleetState::read_snapshot(&mut bytes.as_slice()).unwrap();
+    assert_eq!(restored.pool("a"), fleet.state.pool("a"));
+    let info = restored.pool_info(restored.pool("a").unwrap());
+    assert_eq!(info.cooldown_until, info.scale_up_after, "the earlier one");
 }
 
 /// Why nothing is bought must be visible, and said once.
@@ -77,7 +107,10 @@ fn holds_are_told_once() {
 #[test]
 fn only_if_unset_seeds_once() {
     let mut fleet = Fleet::empty();
-    let seed = || Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(spec()), only_if_unset: true });
+    let seed = || {
+        let spec = Some(spec());
+        Kind::ApplyFleetSpec(ApplyFleetSpec { spec, only_if_unset: true, force: false })
+    };
     assert_eq!(fleet.accept(seed()).revision, 1);
     assert_eq!(fleet.reject(seed()), RejectionCode::AlreadyExists);
     let before = fleet.state.last_event_index();

@@ -1,5 +1,7 @@
 //! What holds after every step of every history.
 
+use std::sync::Arc;
+
 use navarch_proto::fleet::{Envelope, outcome::Result as OutcomeResult, proposal::Kind};
 use proptest::prelude::*;
 
@@ -7,7 +9,7 @@ use super::{
     harness::Fleet,
     steps::{Step, step},
 };
-use crate::{Applied, FleetState};
+use crate::{Applied, FleetState, Instance};
 
 fn is_accepted(applied: &Applied) -> bool {
     matches!(applied.outcome.result, Some(OutcomeResult::Accepted(_)))
@@ -50,6 +52,27 @@ fn check_replacements(state: &FleetState) {
     }
 }
 
+/// Every machine that is expected to be there can be given back, and what leaves asks for nothing.
+fn check_retirement(state: &FleetState) {
+    // The machine of an order that came to nothing may turn up when nothing waits for it any more.
+    let expected = |one: &&Arc<Instance>| {
+        let is_late = &*one.status_message == "its machine turned up late";
+        one.is_live() || (one.may_have_machine() && !is_late)
+    };
+    for instance in state.instances().filter(expected) {
+        assert!(state.provider_spec(instance.provider.as_str()).is_some(), "{instance:?}");
+        // An orphan's pool is whatever its label says.
+        let is_orphan = instance.id.as_str().starts_with('o');
+        assert!(is_orphan || state.pool(instance.pool.as_str()).is_some(), "{instance:?}");
+    }
+    for pool in state.pools() {
+        let spec = state.pool_spec(pool.name.as_str()).expect("a pool is configured");
+        let counts = state.pool_counts(pool.name.as_str());
+        assert!((spec.min_nodes..=spec.max_nodes).contains(&pool.target), "{pool:?}");
+        assert!(!spec.retiring || (pool.target, counts.being_replaced) == (0, 0), "{pool:?}");
+    }
+}
+
 fn check_journal(state: &FleetState, applied: &Applied, last_before: u64) {
     let indexes: Vec<u64> = state.events_since(0, usize::MAX).map(|event| event.index).collect();
     let expected: Vec<u64> = (state.first_event_index()..=state.last_event_index()).collect();
@@ -88,6 +111,7 @@ fn run(fleet: &mut Fleet, step: &Step) -> Applied {
     fleet.check_indexes();
     check_joins(&fleet.state);
     check_replacements(&fleet.state);
+    check_retirement(&fleet.state);
     check_journal(&fleet.state, &applied, before.last_event_index());
     applied
 }

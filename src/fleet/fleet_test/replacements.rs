@@ -3,7 +3,8 @@
 use navarch_proto::{
     api::RegisterNodeRequest,
     fleet::{
-        FailureKind, KeepInstance, RecordOrphan, RejectionCode, RequestInstance, proposal::Kind,
+        FailureKind, ForgiveGpu, KeepInstance, RecordOrphan, RejectionCode, RequestInstance,
+        proposal::Kind,
     },
 };
 
@@ -115,6 +116,44 @@ fn a_gpu_that_was_given_up_on_is_refused_for_a_week() {
     }
     running(&mut fleet, "i4", "bad");
     assert_eq!(state_of(&fleet, "i4"), InstanceState::Running);
+}
+
+/// Without it a GPU that was mended would be refused for the rest of its week, or nobody could tell who let it back.
+#[test]
+fn an_operator_can_forgive_a_gpu() {
+    let mut fleet = Fleet::configured();
+    let forgive = |uuid: &str, reason: &str| {
+        let (uuid, reason) = (uuid.to_owned(), reason.to_owned());
+        Kind::ForgiveGpu(ForgiveGpu { uuid, reason })
+    };
+    running(&mut fleet, "i1", "bad");
+    fleet.accept(fail("i1", FailureKind::NodeUnhealthy));
+    let (_, gpu) = fleet.state.given_up_gpus().next().unwrap();
+    assert_eq!((&*gpu.instance_id, gpu.at), ("i1", Some(fleet.state.log_time())));
+    let reason = &fleet.state.instance("i1").unwrap().status_message;
+    assert_eq!(&gpu.reason, reason, "why the machine was given up on");
+    assert_eq!(fleet.reject(forgive("good", "why not")), RejectionCode::NotFound);
+    assert_eq!(fleet.reject(forgive("bad", "")), RejectionCode::Invalid);
+    fleet.accept(forgive("bad", "reseated"));
+    let told = fleet.state.events_since(0, usize::MAX).last().unwrap();
+    let who = [&told.kind, &told.subject, &told.actor, &told.reason];
+    assert_eq!(who, ["gpu-forgiven", "gpu/bad", "operator", "reseated"]);
+    assert_eq!(fleet.reject(forgive("bad", "again")), RejectionCode::NotFound);
+    running(&mut fleet, "i2", "bad");
+    assert_eq!(state_of(&fleet, "i2"), InstanceState::Running);
+}
+
+/// Without it a list would show, or an operator forgive, what counts no more.
+#[test]
+fn a_gpu_whose_week_is_over_is_not_listed() {
+    let mut fleet = Fleet::configured();
+    running(&mut fleet, "i1", "bad");
+    fleet.accept(fail("i1", FailureKind::NodeUnhealthy));
+    assert_eq!(fleet.state.given_up_gpus().count(), 1);
+    fleet.advance(7 * 24 * 3_600_000);
+    fleet.accept(super::harness::register_plain("other"));
+    assert_eq!(fleet.state.given_up_gpus().count(), 0);
+    assert!(fleet.state.given_up_gpu("bad").is_none());
 }
 
 /// Without it a lost machine's GPUs, which are as good as any, would be refused.

@@ -5,11 +5,11 @@ use navarch_proto::{
     fleet::{
         AcceptDrain, AcknowledgeCommand, AdoptMachine, ApplyFleetSpec, BeginAdoption, ClearLost,
         CordonNode, DeclareLost, DrainNode, DropExpired, EndAdoption, Envelope, ExpireCommands,
-        FailInstance, FinishDrain, FleetSpec, ForgetNode, HandOutCommands, HoldPool, KeepInstance,
-        MarkDelivered, OpenSession, PausePool, QueueCommand, RecordDigest, RecordObserved,
-        RecordOrphan, RecordPoolMetrics, RecordPurchase, RecordTermination, RecordVerdict,
-        RefuseDrain, RegisterNode, RequestInstance, RequestKey, ScalePool, SetPoolTarget,
-        TerminateInstance, UncordonNode, proposal::Kind,
+        FailInstance, FinishDrain, FleetSpec, ForgetNode, ForgiveGpu, HandOutCommands, HoldPool,
+        KeepInstance, MarkDelivered, OpenSession, PausePool, QueueCommand, RecordDigest,
+        RecordObserved, RecordOrphan, RecordPoolMetrics, RecordPurchase, RecordTermination,
+        RecordVerdict, RefuseDrain, RegisterNode, RemovePool, RemoveProvider, RequestInstance,
+        RequestKey, ScalePool, SetPoolTarget, TerminateInstance, UncordonNode, proposal::Kind,
     },
 };
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => 1000..400_000_u64,
         1 => 10_000_000..100_000_000_u64,
     ];
-    (0..46_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
+    (0..48_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
         |(verb, one, two, three, request, guard, advance_ms)| Step {
             verb,
             one,
@@ -286,6 +286,7 @@ impl Step {
             35 | 36 => Kind::ApplyFleetSpec(ApplyFleetSpec {
                 spec: Some(self.spec()),
                 only_if_unset: self.three == 0,
+                force: self.three > 4,
             }),
             37 => {
                 let hold_until_ms = u64::from(self.one);
@@ -326,14 +327,26 @@ impl Step {
                 provider_ref: self.node(),
                 ..AdoptMachine::default()
             }),
-            45 => {
-                let event_index = u64::from(self.one) * u64::from(self.two);
-                Kind::RecordObserved(RecordObserved { event_index })
-            }
+            45 | 46 => self.controller_kind(),
             _ => {
                 let reason = if self.one > 2 { "held".to_owned() } else { String::new() };
                 Kind::HoldPool(HoldPool { pool, reason })
             }
+        }
+    }
+
+    fn controller_kind(&self) -> Kind {
+        match (self.verb, self.one) {
+            (45, _) => {
+                let event_index = u64::from(self.one) * u64::from(self.two);
+                Kind::RecordObserved(RecordObserved { event_index })
+            }
+            (_, 0) => Kind::ForgiveGpu(ForgiveGpu {
+                uuid: "GPU-00000000-0000-0000-0000-000000000000".to_owned(),
+                reason: format!("reason {}", self.three),
+            }),
+            (_, 3..) => Kind::RemovePool(RemovePool { pool: self.pool() }),
+            _ => Kind::RemoveProvider(RemoveProvider { provider: "spare".to_owned() }),
         }
     }
 
@@ -346,8 +359,12 @@ impl Step {
         if self.two > 3 {
             pools.push(pool_spec("c", 1, maximum));
         }
+        let mut providers = vec![provider_spec("cloud")];
+        if self.one != 5 {
+            providers.push(provider_spec("spare"));
+        }
         FleetSpec {
-            providers: vec![provider_spec("cloud"), provider_spec("spare")],
+            providers,
             pools,
             policy_yaml: format!("policy {}", self.two % 2),
             ..FleetSpec::default()

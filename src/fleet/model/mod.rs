@@ -8,6 +8,8 @@
 //! | `liveness` | [`Liveness`]: whether a node beats; [`LastSeen`] is kept apart from the record |
 //! | `instance` | [`Instance`]: a rented machine, from the order on |
 //! | `instance_state` | [`InstanceState`] with its transition table |
+//! | `cooldown` | [`Cooldown`]: until when a pool is not scaled by load, up and down |
+//! | `given_up_gpu` | [`GivenUpGpu`]: what no machine may have again for a while |
 //! | `pool` | [`Pool`]: desired capacity; [`PoolCounts`]: what there is |
 //! | `pool_metrics` | [`PoolMetrics`]: what was told of a pool from outside |
 //! | `node_command` | [`NodeCommand`]: an order to an agent, with its transition table |
@@ -17,6 +19,8 @@
 mod administrative;
 mod adoption;
 mod backoff;
+mod cooldown;
+mod given_up_gpu;
 mod health;
 mod instance;
 mod instance_state;
@@ -30,6 +34,8 @@ pub(crate) use administrative::AdministrativeStep;
 pub use administrative::{Administrative, Drain};
 pub use adoption::Adoption;
 pub use backoff::{Backoff, BackoffKey};
+pub use cooldown::Cooldown;
+pub use given_up_gpu::GivenUpGpu;
 pub use health::Health;
 pub(crate) use health::Report;
 pub(crate) use health::verdict_word;

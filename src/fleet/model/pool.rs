@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use navarch_proto::fleet::LastDecision;
 
-use super::{Instance, InstanceState};
+use super::{Cooldown, Instance, InstanceState};
 use crate::{
     ids::{PoolName, Revision},
     time::LogTime,
@@ -27,8 +27,8 @@ pub struct Pool {
     pub paused: bool,
     /// The last decision of its strategy, and what it was made from.
     pub decision: Option<Arc<LastDecision>>,
-    /// No scaling before it.
-    pub cooldown_until: Option<LogTime>,
+    /// No scaling by load before it.
+    pub cooldown: Cooldown,
     /// The autoscaler keeps off until then.
     pub hold_until: Option<LogTime>,
     /// Orders decided on, ever: the counter of the round-robin.

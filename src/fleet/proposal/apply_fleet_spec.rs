@@ -2,18 +2,22 @@ use std::sync::Arc;
 
 use navarch_proto::fleet::{Accepted, ApplyFleetSpec, FleetSpec, PoolSpec};
 
-use super::spec_check;
+use super::{retirement, shared, spec_check};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::{PoolName, Revision},
-    model::Pool,
+    model::{Cooldown, Pool},
     outcome::Refusal,
     settings::{default_settings, effective},
     state::FleetState,
 };
 
+/// Why something retires.
+const LEFT_OUT: &str =
+    "left out of the configuration while it has machines, which are given back first";
+
 /// Replaces the fleet's configuration, as a whole or not at all. New pools start at their minimum; known
-/// ones keep their target, held to the new limits.
+/// ones keep their target, held to the new limits; what is left out and has machines retires.
 pub(super) fn apply(
     proposal: ApplyFleetSpec,
     state: &mut FleetState,
@@ -30,12 +34,14 @@ pub(super) fn apply(
     spec.providers.sort_by(|left, right| left.name.cmp(&right.name));
     spec.pools.sort_by(|left, right| left.name.cmp(&right.name));
     spec_check::check(&spec)?;
-    check_removals(state, &spec)?;
+    let spec = retirement::with_retiring(state, spec, proposal.force)?;
+    spec_check::check_size(&spec)?;
     let pools = checked_pools(state, &spec, context)?;
     let before = state.spec.clone();
     if before.as_deref() != Some(&spec) {
         let before = before.unwrap_or_default();
         tell(state, context, &before, &spec);
+        spare_replaced(state, context, &before, &spec);
         if before.policy_yaml != spec.policy_yaml {
             state.policy_revision += 1;
         }
@@ -49,34 +55,8 @@ pub(super) fn apply(
     Ok(Accepted { revision: state.spec_revision, ..Accepted::default() })
 }
 
-/// A pool or a provider that goes while it has machines would leave them to nobody.
-fn check_removals(state: &FleetState, spec: &FleetSpec) -> Result<(), Refusal> {
-    for name in state.pools.keys() {
-        let occupancy = state.instances.counts(name.as_str()).occupancy();
-        if occupancy > 0 && find_pool(spec, name.as_str()).is_none() {
-            return Err(Refusal::precondition(format!(
-                "pool {name} has {occupancy} instances that are not known to be gone; set its \
-                 min_nodes to 0, scale it to 0 and remove it once they are"
-            )));
-        }
-    }
-    let Some(before) = &state.spec else {
-        return Ok(());
-    };
-    for provider in &before.providers {
-        let machines = state.instances.occupying(&provider.name);
-        if machines > 0 && !spec.providers.iter().any(|kept| kept.name == provider.name) {
-            return Err(Refusal::precondition(format!(
-                "provider {} has {machines} instances that are not known to be gone, which nobody \
-                 else can give back; remove it once they are",
-                provider.name
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn find_pool<'a>(spec: &'a FleetSpec, name: &str) -> Option<&'a PoolSpec> {
+/// A pool in a specification that is in order.
+pub(super) fn find_pool<'a>(spec: &'a FleetSpec, name: &str) -> Option<&'a PoolSpec> {
     let place = spec.pools.binary_search_by(|pool| pool.name.as_str().cmp(name)).ok()?;
     spec.pools.get(place)
 }
@@ -93,8 +73,9 @@ fn checked_pools(
         let pool = match state.pools.get(after.name.as_str()) {
             None => new_pool(after)?,
             Some(pool) => {
-                let same = before.and_then(|spec| find_pool(spec, &after.name)) == Some(after);
-                if same { pool.clone() } else { changed_pool(pool, after, context) }
+                let known = before.and_then(|spec| find_pool(spec, &after.name));
+                let same = known == Some(after);
+                if same { pool.clone() } else { changed_pool(pool, (known, after), context) }
             }
         };
         pools.push(pool);
@@ -112,21 +93,61 @@ fn new_pool(spec: &PoolSpec) -> Result<Arc<Pool>, Refusal> {
         replacement_held: Arc::default(),
         paused: false,
         decision: None,
-        cooldown_until: None,
+        cooldown: Cooldown::default(),
         hold_until: None,
         choices: 0,
         replaced_at: Vec::new(),
     }))
 }
 
-fn changed_pool(pool: &Pool, spec: &PoolSpec, context: &Context<'_>) -> Arc<Pool> {
+fn changed_pool(
+    pool: &Pool,
+    (known, spec): (Option<&PoolSpec>, &PoolSpec),
+    context: &Context<'_>,
+) -> Arc<Pool> {
+    let revision = pool.revision.next();
+    if spec.retiring {
+        let reason = Arc::from(format!("{} removed it from the configuration", context.actor));
+        // A pause holds up removal only if it comes after it.
+        let (target, paused) = (0, false);
+        return Arc::new(Pool {
+            target,
+            reason,
+            paused,
+            revision,
+            hold_until: None,
+            ..pool.clone()
+        });
+    }
     let target = pool.target.clamp(spec.min_nodes, spec.max_nodes);
-    let reason = if target == pool.target {
+    let reason = if known.is_some_and(|known| known.retiring) {
+        Arc::from(format!("{} took it back into the configuration", context.actor))
+    } else if target == pool.target {
         pool.reason.clone()
     } else {
         Arc::from(format!("held to the limits that {} set", context.actor))
     };
-    Arc::new(Pool { target, reason, revision: pool.revision.next(), ..pool.clone() })
+    Arc::new(Pool { target, reason, revision, ..pool.clone() })
+}
+
+/// A pool that begins to retire replaces nothing: the machine and what was ordered in its place both go.
+fn spare_replaced(
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+    before: &FleetSpec,
+    after: &FleetSpec,
+) {
+    for pool in after.pools.iter().filter(|pool| pool.retiring) {
+        if find_pool(before, &pool.name).is_some_and(|known| known.retiring) {
+            continue;
+        }
+        let instances = state.instances.in_pool(&pool.name);
+        let marked: Vec<_> =
+            instances.filter(|one| one.is_being_replaced()).map(|one| one.id.clone()).collect();
+        for id in marked {
+            shared::keep_instance(state, context, id.as_str(), "its pool is being removed");
+        }
+    }
 }
 
 /// What the journal says of the change.
@@ -158,8 +179,14 @@ fn tell_providers(context: &mut Context<'_>, before: &FleetSpec, after: &FleetSp
                 "",
                 &provider.r#type,
             )),
+            Some(known) if provider.retiring && !known.retiring => context.emit(
+                Event::new(EventKind::ProviderRetiring, subject)
+                    .reason(LEFT_OUT)
+                    .change("retiring", false, true),
+            ),
             Some(known) if known != provider => context.emit(
                 Event::new(EventKind::ProviderChanged, subject)
+                    .change("retiring", known.retiring, provider.retiring)
                     .change("type", &known.r#type, &provider.r#type)
                     .change("region", &known.region, &provider.region)
                     .change("zone", &known.zone, &provider.zone)
@@ -193,9 +220,15 @@ fn tell_pools(
             ),
             Some(known) if known != pool => {
                 let target = state.pools.get(pool.name.as_str()).map_or(0, |pool| pool.target);
+                if pool.retiring {
+                    let event = Event::new(EventKind::PoolRetiring, subject).reason(LEFT_OUT);
+                    context.emit(event.change("target", target, 0));
+                    continue;
+                }
                 context.emit(
                     Event::new(EventKind::PoolChanged, subject)
                         .change("target", target, target.clamp(pool.min_nodes, pool.max_nodes))
+                        .change("retiring", known.retiring, pool.retiring)
                         .change("min_nodes", known.min_nodes, pool.min_nodes)
                         .change("max_nodes", known.max_nodes, pool.max_nodes)
                         .change("instance_type", &known.instance_type, &pool.instance_type)

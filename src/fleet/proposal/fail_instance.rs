@@ -48,7 +48,7 @@ pub(super) fn apply(
         FailureKind::NodeLost => count_replacement(state, context, &instance),
         FailureKind::NodeUnhealthy => {
             count_replacement(state, context, &instance);
-            given_up_gpus::remember(state, context, &instance);
+            given_up_gpus::remember(state, context, (&instance, &proposal.reason));
         }
         FailureKind::Unspecified
         | FailureKind::LaunchTimeout

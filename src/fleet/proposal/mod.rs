@@ -1,7 +1,7 @@
 //! One verb a file: `apply` checks the proposal against the state and only then changes it.
 //!
 //! `matching` joins nodes to instances, `given_up_gpus` remembers what no machine may have again, `shared` holds the
-//! checks that several verbs make, `standstill` says which verbs a restored fleet refuses.
+//! checks that several verbs make, `retirement` keeps what a file leaves out while it has machines, `standstill` says which verbs a restored fleet refuses.
 
 mod accept_drain;
 mod acknowledge_command;
@@ -18,6 +18,7 @@ mod expire_commands;
 mod fail_instance;
 mod finish_drain;
 mod forget_node;
+mod forgive_gpu;
 mod given_up_gpus;
 mod hand_out_commands;
 mod hold_pool;
@@ -37,7 +38,10 @@ mod record_termination;
 mod record_verdict;
 mod refuse_drain;
 mod register_node;
+mod remove_pool;
+mod remove_provider;
 mod request_instance;
+mod retirement;
 mod scale_pool;
 mod set_pool_target;
 mod shared;
@@ -94,6 +98,9 @@ pub(crate) fn apply(
         Kind::PausePool(proposal) => pause_pool::apply(&proposal, state, context),
         Kind::HoldPool(proposal) => hold_pool::apply(&proposal, state, context),
         Kind::RecordObserved(proposal) => record_observed::apply(&proposal, state),
+        Kind::ForgiveGpu(proposal) => forgive_gpu::apply(&proposal, state, context),
+        Kind::RemovePool(proposal) => remove_pool::apply(&proposal, state, context),
+        Kind::RemoveProvider(proposal) => remove_provider::apply(&proposal, state, context),
         Kind::RecordPoolMetrics(proposal) => record_pool_metrics::apply(&proposal, state, context),
     }
 }

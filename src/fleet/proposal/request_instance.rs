@@ -27,6 +27,7 @@ pub(super) fn apply(
         )));
     }
     let pool = shared::pool(state, &proposal.pool)?;
+    shared::check_stays(state, &pool)?;
     check_order(state, &proposal)?;
     let provider = provider(state, &proposal, context)?;
     let replaces = replaced(state, &proposal, &pool.name)?;

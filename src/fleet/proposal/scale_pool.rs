@@ -18,6 +18,7 @@ pub(super) fn apply(
     context: &mut Context<'_>,
 ) -> Result<Accepted, Refusal> {
     let pool = shared::pool(state, &proposal.pool)?;
+    shared::check_stays(state, &pool)?;
     check_target(state, &pool, proposal.target)?;
     let hold_until = LogTime::optional(proposal.hold_until_ms);
     let after = Pool {

@@ -6,7 +6,7 @@ use super::shared;
 use crate::{
     event::{Context, Event, EventKind, Subject},
     limits::MAX_REASON_BYTES,
-    model::Pool,
+    model::{Cooldown, Pool},
     outcome::Refusal,
     state::FleetState,
     text::{cut, stored},
@@ -22,32 +22,37 @@ pub(super) fn apply(
     let pool = shared::pool(state, &proposal.pool)?;
     let what = format!("pool {}", pool.name);
     shared::check_revision(&what, proposal.pool_revision, pool.revision)?;
+    shared::check_stays(state, &pool)?;
     check_target(state, &pool, proposal.target)?;
-    let cooldown_ms = state.pool_spec(pool.name.as_str()).map_or(0, |spec| spec.cooldown_ms);
-    let cooldown_until = if proposal.start_cooldown {
-        Some(context.now.plus_ms(cooldown_ms))
-    } else {
-        pool.cooldown_until
-    };
+    let spec = state.pool_spec(pool.name.as_str()).filter(|_| proposal.start_cooldown);
+    let cooldown = spec.map_or(pool.cooldown, |spec| Cooldown::begin(spec, context.now));
     let reason = stored(&proposal.reason, MAX_REASON_BYTES);
-    let after = Pool { target: proposal.target, reason, cooldown_until, ..(*pool).clone() };
+    let after = Pool { target: proposal.target, reason, cooldown, ..(*pool).clone() };
     let changes = after != *pool;
     let after = Pool { decision: decision(proposal, &pool, context.now), ..after };
     if changes || cause(&after) != cause(&pool) {
         let event = Event::new(EventKind::PoolDecided, Subject::Pool(pool.name.as_str()))
             .reason(&after.reason)
             .change("target", pool.target, after.target)
-            .change("cause", cause(&pool), cause(&after))
-            .change(
-                "cooldown_until_ms",
-                ms_or_zero(pool.cooldown_until),
-                ms_or_zero(cooldown_until),
-            );
-        context.emit(event);
+            .change("cause", cause(&pool), cause(&after));
+        context.emit(tell_cooldown(event, pool.cooldown, cooldown));
         let after = Pool { revision: pool.revision.next(), ..after };
         state.pools.insert(pool.name.clone(), Arc::new(after));
     }
     Ok(shared::accepted_pool(state, pool.name.as_str()))
+}
+
+/// One deadline, or one each way where they differ.
+fn tell_cooldown(event: Event, before: Cooldown, after: Cooldown) -> Event {
+    if after.is_common() {
+        let (before, after) = (ms_or_zero(before.later()), ms_or_zero(after.later()));
+        return event.change("cooldown_until_ms", before, after);
+    }
+    event.change("scale_up_after_ms", ms_or_zero(before.up), ms_or_zero(after.up)).change(
+        "scale_down_after_ms",
+        ms_or_zero(before.down),
+        ms_or_zero(after.down),
+    )
 }
 
 /// What is kept of the decision, so that anybody can ask for it later.

@@ -41,6 +41,18 @@ pub(super) fn pool(state: &FleetState, name: &str) -> Result<Arc<Pool>, Refusal>
     })
 }
 
+/// That a pool is not on its way out.
+pub(super) fn check_stays(state: &FleetState, pool: &Pool) -> Result<(), Refusal> {
+    if !state.is_retiring(pool.name.as_str()) {
+        return Ok(());
+    }
+    Err(Refusal::precondition(format!(
+        "pool {} is being removed, {} of its machines are left; apply a file that has it to keep it",
+        pool.name,
+        state.instances.counts(pool.name.as_str()).occupancy()
+    )))
+}
+
 /// That a record has not moved since the proposer read it; 0: it does not matter.
 pub(super) fn check_revision(what: &str, seen: u64, is: Revision) -> Result<(), Refusal> {
     if seen == 0 || Revision(seen) == is {

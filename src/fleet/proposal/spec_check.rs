@@ -17,9 +17,7 @@ const STRATEGIES: [&str; 5] = ["", "priority", "cost", "availability", "round-ro
 
 /// Checks a specification whose providers and pools are in order.
 pub(super) fn check(spec: &FleetSpec) -> Result<(), Refusal> {
-    at_most("bytes of the specification", spec.encoded_len(), MAX_SPEC_BYTES)?;
-    at_most("providers", spec.providers.len(), MAX_PROVIDERS)?;
-    at_most("pools", spec.pools.len(), MAX_POOLS)?;
+    check_size(spec)?;
     if let Some(settings) = &spec.settings {
         check_settings(&effective(settings))?;
     }
@@ -31,6 +29,13 @@ pub(super) fn check(spec: &FleetSpec) -> Result<(), Refusal> {
         check_pool(pool, spec)?;
     }
     unique("pool", spec.pools.iter().map(|pool| &pool.name))
+}
+
+/// The bounds alone.
+pub(super) fn check_size(spec: &FleetSpec) -> Result<(), Refusal> {
+    at_most("bytes of the specification", spec.encoded_len(), MAX_SPEC_BYTES)?;
+    at_most("providers", spec.providers.len(), MAX_PROVIDERS)?;
+    at_most("pools", spec.pools.len(), MAX_POOLS)
 }
 
 fn at_most(what: &str, is: usize, limit: usize) -> Result<(), Refusal> {
@@ -65,15 +70,28 @@ fn check_settings(settings: &Settings) -> Result<(), Refusal> {
 
 fn check_provider(provider: &ProviderSpec) -> Result<(), Refusal> {
     ProviderName::new(&provider.name)?;
+    if provider.retiring {
+        return Err(retires_itself("provider", &provider.name));
+    }
     if provider.r#type.is_empty() {
         return Err(Refusal::invalid(format!("provider {} has no type", provider.name)));
     }
     Ok(())
 }
 
+/// Retiring is what becomes of what a file leaves out.
+fn retires_itself(what: &str, name: &str) -> Refusal {
+    Refusal::invalid(format!(
+        "{what} {name} is marked as retiring; leave it out of the file instead"
+    ))
+}
+
 fn check_pool(pool: &PoolSpec, spec: &FleetSpec) -> Result<(), Refusal> {
     PoolName::new(&pool.name)?;
     let invalid = |why: &dyn Display| Err(Refusal::invalid(format!("pool {}: {why}", pool.name)));
+    if pool.retiring {
+        return Err(retires_itself("pool", &pool.name));
+    }
     if pool.instance_type.is_empty() {
         return invalid(&"instance_type is missing");
     }

@@ -35,6 +35,9 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::TerminateInstance(_)
         | Kind::RecordTermination(_)
         | Kind::RecordOrphan(_)
+        // Machines that nobody knows yet may be adopted into a retiring pool.
+        | Kind::RemovePool(_)
+        | Kind::RemoveProvider(_)
         | Kind::SetPoolTarget(_) => Wants::Motion,
         Kind::EndAdoption(_) | Kind::AdoptMachine(_) => Wants::Standstill,
         // A person's doing among them: a target that is set now holds once the mode ends.
@@ -50,6 +53,7 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::AcceptDrain(_)
         | Kind::RefuseDrain(_)
         | Kind::ForgetNode(_)
+        | Kind::ForgiveGpu(_)
         | Kind::RecordDigest(_)
         | Kind::ClearLost(_)
         | Kind::QueueCommand(_)

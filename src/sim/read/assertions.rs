@@ -1,3 +1,5 @@
+use navarch_fleet::EventKind;
+
 use super::{names::Names, timeline::time};
 use crate::{
     config::{DocumentValue, Section, Zero, format_millis},
@@ -149,11 +151,20 @@ fn instances(section: &Section<'_>, names: &Names) -> Option<Claim> {
 
 fn event(section: &Section<'_>) -> Option<Claim> {
     let event = section.section("event", &["kind", "subject", "count"])?;
-    let kind = event.required_text("kind", "node-cordoned");
+    let kind = event_kind(&event);
     let subject = event.text("subject");
     let at_least_one = Range { min: Some(1.0), max: None };
     let count = if event.has("count") { range(&event, "count")? } else { at_least_one };
     Some(Claim::Event { kind: kind?, subject, count })
+}
+
+/// A kind that the journal knows: any other would never be seen, which `count: {max: 0}` would take for success.
+fn event_kind(event: &Section<'_>) -> Option<String> {
+    if !event.has("kind") {
+        event.missing("kind", "node-cordoned");
+    }
+    let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    event.choice("kind", &known)
 }
 
 /// A number, or `{min: A, max: B}` of which one may be missing.

@@ -70,6 +70,14 @@ const MISTAKES: &[(&str, &str)] = &[
     ("assertions:\n  - pool: {name: train, size: 1}\n", "there is no pool `train`"),
     ("assertions:\n  - nothing_bought_twice: false\n", "only `true` can be asserted"),
     ("assertions:\n  - lost_node: 0\n", "did you mean `lost_nodes`?"),
+    (
+        "assertions:\n  - event: {kind: node-cordonned, count: 0}\n",
+        "unknown value `node-cordonned`; did you mean `node-cordoned`?",
+    ),
+    (
+        "assertions:\n  - event: {kind: xyz}\n",
+        "unknown value `xyz`; one of session-opened, fleet-spec-applied,",
+    ),
 ];
 
 /// Without it a mistake in a scenario would be played as something else, or be told of without its place.
@@ -118,6 +126,7 @@ fn pools_of_later_configurations_are_known() {
 timeline:
   - at: 1m
     apply:
+      force: true
       config:
         providers: {other: {type: fake}}
         pools:

@@ -91,11 +91,13 @@ fn step(mark: &Section<'_>, names: &Names, folder: &Path) -> Option<Step> {
         "uncordon" => Some(Step::Uncordon(choice(mark, "uncordon", names)?)),
         "scale" => scale(mark, names),
         _ => {
-            let apply = mark.section("apply", &["config"])?;
+            let apply = mark.section("apply", &["config", "force"])?;
             if !apply.has("config") {
                 apply.missing("config", "changed.yaml");
             }
-            Some(Step::Apply(Box::new(configuration::read(&apply, "config", folder)?)))
+            let force = apply.flag("force").unwrap_or(false);
+            let config = configuration::read(&apply, "config", folder)?;
+            Some(Step::Apply(Box::new(config), force))
         }
     }
 }

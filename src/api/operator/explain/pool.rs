@@ -1,4 +1,4 @@
-use navarch_fleet::{FleetState, LogTime, Pool, PoolCounts};
+use navarch_fleet::{Cooldown, FleetState, LogTime, Pool, PoolCounts};
 use navarch_proto::{
     api::{ExplainResponse, Finding},
     fleet::{DecisionInputs, LastDecision, PoolSpec},
@@ -23,7 +23,7 @@ pub(super) fn explain(
     };
     let counts = fleet.pool_counts(name);
     let mut findings = vec![finding("target", target(pool, now))];
-    findings.extend(gates(pool, now));
+    findings.extend(gates(spec, pool, now));
     findings.extend(size(fleet, spec, pool, counts));
     findings.extend(backoffs(fleet, spec, now));
     if !pool.replacement_held.is_empty() {
@@ -44,7 +44,9 @@ fn summary(fleet: &FleetState, spec: &PoolSpec, pool: &Pool, now: LogTime) -> St
     let counts = fleet.pool_counts(&spec.name);
     let (size, target) = (counts.size(), pool.target);
     let held = pool.hold_until.filter(|until| *until > now);
-    let why = if fleet.adoption().is_some() {
+    let why = if spec.retiring {
+        removal(fleet, pool, counts)
+    } else if fleet.adoption().is_some() {
         "the fleet is in adopt mode: nothing is bought or given back".to_owned()
     } else if pool.paused {
         "an operator paused the pool".to_owned()
@@ -60,6 +62,21 @@ fn summary(fleet: &FleetState, spec: &PoolSpec, pool: &Pool, now: LogTime) -> St
         pool.reason.to_string()
     };
     format!("size {size}, target {target} (within {} to {}): {why}", spec.min_nodes, spec.max_nodes)
+}
+
+/// What a pool that is on its way out waits for.
+fn removal(fleet: &FleetState, pool: &Pool, counts: PoolCounts) -> String {
+    let left = counts.occupancy();
+    let waits = if fleet.adoption().is_some() {
+        "while the fleet is in adopt mode nothing is given back"
+    } else if pool.paused {
+        "an operator paused it"
+    } else if left == 0 {
+        "it goes now"
+    } else {
+        "they are drained and given back first"
+    };
+    format!("it is being removed, {left} machines are left: {waits}")
 }
 
 fn target(pool: &Pool, now: LogTime) -> String {
@@ -83,8 +100,12 @@ fn ago(last: &LastDecision, now: LogTime) -> String {
     when(LogTime::from_ms(last.at_ms), now)
 }
 
-fn gates(pool: &Pool, now: LogTime) -> Vec<Finding> {
+fn gates(spec: &PoolSpec, pool: &Pool, now: LogTime) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if spec.retiring {
+        let text = "no file has it any more; it takes part again if one that has it is applied";
+        findings.push(finding("removal", text));
+    }
     if pool.paused {
         findings.push(finding("paused", "`navarch pool resume` lets it go on"));
     }
@@ -93,12 +114,24 @@ fn gates(pool: &Pool, now: LogTime) -> Vec<Finding> {
             format!("the strategy keeps off until {} ({})", until.to_timestamp(), when(until, now));
         findings.push(finding("set by hand", text));
     }
-    if let Some(until) = pool.cooldown_until.filter(|until| *until > now) {
-        let text =
-            format!("no scaling by load before {} ({})", until.to_timestamp(), when(until, now));
-        findings.push(finding("cooldown", text));
-    }
+    findings.extend(cooldowns(pool.cooldown, now));
     findings
+}
+
+/// What still cools down: one finding, or one each way where they differ.
+fn cooldowns(cooldown: Cooldown, now: LogTime) -> Vec<Finding> {
+    let ways = if cooldown.is_common() {
+        vec![("scaling", cooldown.up)]
+    } else {
+        vec![("scaling up", cooldown.up), ("scaling down", cooldown.down)]
+    };
+    let tell = |(way, until): (&str, Option<LogTime>)| {
+        let until = until.filter(|until| *until > now)?;
+        let at = until.to_timestamp();
+        let text = format!("no {way} by load before {at} ({})", when(until, now));
+        Some(finding("cooldown", text))
+    };
+    ways.into_iter().filter_map(tell).collect()
 }
 
 fn size(fleet: &FleetState, spec: &PoolSpec, pool: &Pool, counts: PoolCounts) -> Vec<Finding> {

@@ -29,7 +29,7 @@ fn fleet() -> Ledger {
     let spec = FleetSpec { providers: vec![provider], pools: vec![pool], ..FleetSpec::default() };
     accept(
         &ledger,
-        Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(spec), only_if_unset: false }),
+        Kind::ApplyFleetSpec(ApplyFleetSpec { spec: Some(spec), ..ApplyFleetSpec::default() }),
     );
     ledger
 }
@@ -124,6 +124,58 @@ async fn each_reason_is_told_with_its_figures() {
         let told: Vec<_> =
             explained.findings.iter().map(|one| format!("{}: {}", one.topic, one.text)).collect();
         assert!(told.iter().any(|one| one.starts_with(expected)), "{what}: {told:#?}");
+    }
+}
+
+/// Without it nobody would see how far a removal is, or what holds it up.
+#[tokio::test(flavor = "current_thread")]
+async fn a_removal_says_what_it_waits_for() {
+    let ledger = fleet();
+    accept(&ledger, order("i1"));
+    let mut spec = (**ledger.view().fleet.spec().unwrap()).clone();
+    spec.pools.clear();
+    let spec = Some(spec);
+    accept(
+        &ledger,
+        Kind::ApplyFleetSpec(ApplyFleetSpec { spec, only_if_unset: false, force: true }),
+    );
+    let explained = || {
+        let now = LogTime::from_ms(ledger.log_time_ms());
+        explain(&ledger.view().fleet, "a", now).unwrap()
+    };
+    let summary = || explained().summary;
+    assert!(explained().findings.iter().any(|one| one.topic == "removal"));
+    let left = "size 1, target 0 (within 0 to 3): it is being removed, 1 machines are left: ";
+    assert_eq!(summary(), format!("{left}they are drained and given back first"));
+    let pool = "a".to_owned();
+    accept(&ledger, Kind::PausePool(PausePool { pool, paused: true, ..Default::default() }));
+    assert_eq!(summary(), format!("{left}an operator paused it"));
+}
+
+/// Without it nobody would see which way a pool may not be scaled yet.
+#[test]
+fn each_cooldown_is_told_until_when_it_holds() {
+    let (now, at) = (LogTime::from_ms(1_000_000), |ms| LogTime::optional(ms));
+    for (up, down, expected) in [
+        (1_060_000, 1_060_000, vec!["no scaling by load before 1970-01-01T00:17:40Z (in 60 s)"]),
+        (
+            1_001_000,
+            1_060_000,
+            vec![
+                "no scaling up by load before 1970-01-01T00:16:41Z (in 1 s)",
+                "no scaling down by load before 1970-01-01T00:17:40Z (in 60 s)",
+            ],
+        ),
+        (
+            1_000_000,
+            1_001_000,
+            vec!["no scaling down by load before 1970-01-01T00:16:41Z (in 1 s)"],
+        ),
+        (0, 0, Vec::new()),
+    ] {
+        let told = cooldowns(Cooldown { up: at(up), down: at(down) }, now);
+        let texts: Vec<_> = told.iter().map(|one| one.text.as_str()).collect();
+        assert_eq!(texts, expected);
     }
 }
 
