@@ -8,7 +8,7 @@
 //! | `stage` | what a control plane under trial must be able to do |
 //! | `scene`, `acts` | one replica's control plane in this process, on a fake clock |
 //! | `cloud`, `bills` | simulated providers, and what they sold |
-//! | `agents`, `load` | simulated agents, and how busy they are |
+//! | `agents` | simulated agents |
 //! | `run`, `snapshot`, `verdicts` | playing a scenario, looking at it, judging it |
 //! | `report/` | a run as a page and as JSON |
 //!
@@ -21,7 +21,6 @@ mod assertion;
 mod bills;
 mod cloud;
 mod error;
-mod load;
 mod read;
 mod report;
 mod run;

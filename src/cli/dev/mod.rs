@@ -3,7 +3,6 @@
 //! | module | what is there |
 //! |---|---|
 //! | `plan` | which processes, ports and files; the configuration of each replica |
-//! | `yaml` | configuration files that are changed and written again |
 //! | `ports` | whether all ports are free |
 //! | `child` | a process that is kept running and stops with us |
 //! | `group` | all processes of the group |
@@ -22,7 +21,6 @@ mod plan;
 mod plan_test;
 mod ports;
 mod view;
-mod yaml;
 
 use std::{
     fs,
@@ -34,9 +32,9 @@ use clap::Args;
 use navarch_host::Moment;
 use tokio_util::sync::CancellationToken;
 
-use self::{group::Group, plan::Plan, view::View, yaml::Yaml};
+use self::{group::Group, plan::Plan, view::View};
 use super::{apply, duration, failure::Failure, invocation::Invocation, signals};
-use crate::config::dev_file;
+use crate::config::{Yaml, dev_file};
 
 /// Where everything lies when nobody says otherwise.
 const DEFAULT_DIRECTORY: &str = "navarch-dev";
@@ -121,7 +119,7 @@ fn write_configurations(plan: &Plan, base: &Yaml, folder: &Path) -> Result<(), F
     for replica in &plan.replicas {
         let path = plan.config_file(replica);
         let text = plan.configuration(replica, base, folder).write();
-        let text = format!("# Written by `navarch dev` at each start.\n{text}");
+        let text = format!("# Written at each start of the group.\n{text}");
         fs::write(&path, text).map_err(|error| {
             Failure::refused(format!("cannot write {}: {error}", path.display()))
         })?;
