@@ -7,6 +7,7 @@
 //! | `child` | a process that is kept running and stops with us |
 //! | `group` | all processes of the group |
 //! | `view` | what a person sees |
+//! | `throwaway` | a group for one purpose, without a fleet and a fake cloud |
 //!
 //! Ports: the replicas' API on PORT, PORT+1, ...; the fake cloud on PORT+50; the replicas among themselves on
 //! PORT+100, PORT+101, ... or, where Linux gives those to outgoing connections, PORT-30000, PORT-29999, ...
@@ -20,6 +21,7 @@ mod plan;
 #[cfg(test)]
 mod plan_test;
 mod ports;
+mod throwaway;
 mod view;
 
 use std::{
@@ -32,6 +34,7 @@ use clap::Args;
 use navarch_host::Moment;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::throwaway::Throwaway;
 use self::{group::Group, plan::Plan, view::View};
 use super::{apply, duration, failure::Failure, invocation::Invocation, signals};
 use crate::config::{Yaml, dev_file};
