@@ -15,6 +15,7 @@
 //! | `queue` | a pool follows the queue that is reported of it, over a change of leader too |
 //! | `pools` | pools come to their minimum and back to it, and the journal says who and why |
 //! | `workloads` | a workload system is told of drains, cordons and health, and may refuse a drain |
+//! | `live` | a scenario holds over a change of leader, leaves nothing, and takes nobody's fleet |
 //! | `restore` | a fleet restored from a snapshot stands still, takes up what it does not know, and goes on |
 //!
 //! `navarch-chaos` has the long forms.
@@ -26,6 +27,7 @@ mod cut_off;
 mod durability;
 mod failover;
 mod formation;
+mod live;
 mod membership;
 mod peers;
 mod pools;

@@ -36,11 +36,10 @@ impl Holdings {
         let instances = operator.call::<ListInstances>("list the instances", request).await?;
         let request = GetFleetStatusRequest::default();
         let status = operator.call::<GetFleetStatus>("read the status", request).await?;
-        let gone = |one: &InstanceInfo| one.state() == InstanceState::Terminated;
         let nodes = operator.nodes(ListNodesRequest::default()).await?;
         Ok(Self {
             pools: status.pools,
-            instances: instances.instances.into_iter().filter(|one| !gone(one)).collect(),
+            instances: instances.instances.into_iter().filter(has_machine).collect(),
             nodes: nodes.into_iter().filter(|one| one.status() != NodeStatus::Terminated).collect(),
             changes: operator.apply(wanted, true).await?,
             adopts: status.adopt_mode.is_some(),
@@ -106,6 +105,20 @@ impl Holdings {
         let mut kept: Vec<_> = kept.collect();
         kept.dedup();
         kept
+    }
+}
+
+/// Whether there is a machine behind the record, or may be. An order that was refused leaves a record without one; of an
+/// order that was not answered the pool tells, which then cannot be removed.
+fn has_machine(instance: &InstanceInfo) -> bool {
+    match instance.state() {
+        InstanceState::Terminated => false,
+        InstanceState::Failed => !instance.provider_ref.is_empty(),
+        InstanceState::Unknown
+        | InstanceState::Provisioning
+        | InstanceState::PendingRegistration
+        | InstanceState::Running
+        | InstanceState::Terminating => true,
     }
 }
 
