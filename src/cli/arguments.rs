@@ -202,6 +202,7 @@ mod tests {
             "navarch bench heartbeats --nodes 130000 --interval 10s --duration 60s",
             "navarch bench reads --clients 64 --consistency stale",
             "navarch sim run FILE FILE --report DIR --seed 7 -o json",
+            "navarch sim run FILE --live --server A,B --longest 1h --force --cloud-host H --data-dir D",
             "navarch sim list",
             "navarch sim validate FILE",
             "navarch tls init DIR --hosts a.example,10.0.0.2",
@@ -234,6 +235,7 @@ mod tests {
             ("navarch pool report training", ErrorKind::MissingRequiredArgument),
             ("navarch pool report training --queue-depth 1 --ttl 0", ErrorKind::ValueValidation),
             ("navarch bench writes --clients 0", ErrorKind::ValueValidation),
+            ("navarch sim run FILE --force", ErrorKind::MissingRequiredArgument),
             ("navarch dev --config FILE --nodes 3", ErrorKind::ArgumentConflict),
             ("navarch command send n-1 reboot", ErrorKind::InvalidValue),
         ];

@@ -33,13 +33,13 @@ pub enum SimError {
     )]
     Ended,
     /// The group has machines that are not simulated.
-    #[error("the group has a fleet already, and nothing was changed: {found}")]
+    #[error("the group has a fleet already, which was left alone: {found}")]
     HasFleet {
         /// What it has.
         found: String,
     },
     /// The group has a configuration, but no machine that is not simulated.
-    #[error("the group is configured already, and nothing was changed: {found}")]
+    #[error("the group is configured already, which was left alone: {found}")]
     HasConfiguration {
         /// What it has.
         found: String,

@@ -44,6 +44,8 @@ timeline:
 assertions:
   - {at: 0s, within: 10s, pool: {name: training, size: 2}}
   - {event: {kind: node-cordoned, count: 1}}
+  # Two nodes became healthy, and one of them degraded.
+  - {event: {kind: node-health-changed, count: {min: 3}}}
   - {nothing_bought_twice: true}
 ";
 

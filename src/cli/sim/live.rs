@@ -89,8 +89,10 @@ impl LiveArguments {
         let mut group = match Throwaway::start(files.path(), stop, invocation).await {
             Ok(group) => group,
             Err(failure) => {
-                // The failure names the logs.
-                files.keep();
+                if !stop.is_cancelled() {
+                    // The failure names the logs.
+                    files.keep();
+                }
                 return Err(failure);
             }
         };

@@ -124,15 +124,17 @@ fn has_machine(instance: &InstanceInfo) -> bool {
 
 /// `pools a, b and 3 more`, if there are any.
 fn listed(what: &str, mut names: Vec<String>) -> Option<String> {
+    if names.is_empty() {
+        return None;
+    }
     let plural = if names.len() == 1 { "" } else { "s" };
     let more = names.len().saturating_sub(SHOWN);
     names.truncate(SHOWN);
     let names = names.join(", ");
-    match (names.is_empty(), more) {
-        (true, _) => None,
-        (false, 0) => Some(format!("{what}{plural} {names}")),
-        (false, more) => Some(format!("{what}{plural} {names} and {more} more")),
-    }
+    Some(match more {
+        0 => format!("{what}{plural} {names}"),
+        more => format!("{what}{plural} {names} and {more} more"),
+    })
 }
 
 #[cfg(test)]
