@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use navarch_proto::api::{
-    ApplyFleetRequest, FleetEvent, IssueCommandRequest, ListEventsRequest, ListPoolsRequest,
-    NodeCommandType, NodeInfo, PoolInfo,
+    ApplyFleetRequest, FleetEvent, IssueCommandRequest, ListEventsRequest, ListNodesRequest,
+    ListPoolsRequest, NodeCommandType, NodeInfo, PoolInfo,
 };
 
 use super::{configuration::Applied, options::LiveOptions};
@@ -52,10 +52,7 @@ impl Operator {
     }
 
     /// The nodes that a request asks for, by id.
-    pub(super) async fn nodes(
-        &self,
-        request: navarch_proto::api::ListNodesRequest,
-    ) -> Result<Vec<NodeInfo>, SimError> {
+    pub(super) async fn nodes(&self, request: ListNodesRequest) -> Result<Vec<NodeInfo>, SimError> {
         Ok(self.call::<ListNodes>("list the nodes", request).await?.nodes)
     }
 
