@@ -119,3 +119,15 @@ fn mistakes_are_usage_errors_that_point_at_their_place() {
     let output = navarch(&["sim", "validate", file.to_str().unwrap()]);
     assert!(output.status.success() && text(&output.stdout).contains("1 assertions in 2m"));
 }
+
+/// Without it somebody could wait a day for a scenario that was meant for a clock that does not wait.
+#[test]
+fn a_scenario_that_takes_long_is_not_played_live_unasked() {
+    let output = navarch(&["sim", "run", "live-smoke", "scheduled-day", "--live"]);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains("scheduled-day takes 24h") && error.contains("--longest 24h"),
+        "{error}"
+    );
+}

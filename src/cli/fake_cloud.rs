@@ -13,7 +13,10 @@ use super::{
     signals::{self, ParentArguments},
 };
 use crate::{
-    fake_cloud::{self, FakeCloudOptions, agents::AgentOptions},
+    fake_cloud::{
+        self, FakeCloudOptions,
+        agents::{AgentOptions, Loads},
+    },
     provider::fake::CloudOptions,
 };
 
@@ -77,7 +80,7 @@ impl FakeCloudArguments {
             ca_file: invocation.settings.ca_file.clone(),
             insecure: invocation.settings.insecure,
             provider: self.provider,
-            gpu_utilization: self.gpu_utilization,
+            loads: Arc::new(Loads::new(self.gpu_utilization)),
             ..AgentOptions::new(split(&replicas))
         });
         let cloud = CloudOptions {

@@ -47,6 +47,8 @@ pub(crate) struct GlobalArguments {
 pub(crate) struct Settings {
     /// Replicas, `host:port` or URLs.
     pub(crate) endpoints: Vec<String>,
+    /// Whether the person named them for this command, by flag or environment.
+    pub(crate) server_given: bool,
     /// The bearer token.
     pub(crate) token: Option<SecretString>,
     /// How data is written.
@@ -88,6 +90,7 @@ impl Settings {
         let timeout = arguments.timeout.or(from_file);
         Ok(Self {
             endpoints: split(&server),
+            server_given: arguments.server.is_some(),
             token: token.map(SecretString::from),
             output: arguments.output.or(file.output).unwrap_or_default(),
             timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
@@ -132,7 +135,7 @@ mod tests {
 
         let variable = |name: &str| (name == "FILE_TOKEN").then(|| "from-file".to_owned());
         let filed = Settings::resolve(&GlobalArguments::default(), file(), variable).unwrap();
-        assert_eq!(filed.endpoints, ["file:1"]);
+        assert_eq!((&*filed.endpoints, filed.server_given), (&["file:1".to_owned()][..], false));
         assert_eq!((filed.timeout, filed.timeout_given), (Duration::from_secs(7), true));
         assert_eq!(filed.output, Format::Yaml);
         assert_eq!(filed.token.unwrap().expose_secret(), "from-file");
@@ -144,6 +147,7 @@ mod tests {
         };
         let flagged = Settings::resolve(&arguments, file(), |name| Some(name.to_owned())).unwrap();
         assert_eq!(flagged.endpoints, ["a:1", "b:2"]);
+        assert!(flagged.server_given);
         assert_eq!(flagged.output, Format::Json);
         assert_eq!(flagged.token.unwrap().expose_secret(), "NAVARCH_AUTH_TOKEN");
     }

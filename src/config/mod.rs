@@ -10,6 +10,7 @@
 //! | `problem`, `error` | what is wrong, and where; [`ConfigError`] |
 //! | `duration`, `address`, `nearest` | Go-style durations, network addresses, the key that was meant |
 //! | `diff` | what an `apply` would change, one line each |
+//! | `yaml` | a file that is changed and written again |
 //! | `dev` | the file that `navarch dev` runs with when it is given none |
 //!
 //! ## The `cluster` block
@@ -99,6 +100,7 @@ mod replica;
 mod section;
 mod settings;
 mod values;
+mod yaml;
 
 #[cfg(test)]
 mod diff_fields_test;
@@ -121,12 +123,10 @@ pub use load::{Config, load, parse, parse_fleet};
 pub use problem::{Problem, Problems};
 pub use replica::{CertificateFiles, InitialReplica, ReplicaConfig, Timings, TlsFiles};
 
-pub(crate) use document::{
-    Entry as DocumentEntry, Kind as DocumentKind, Node as DocumentNode, Value as DocumentValue,
-    parse as parse_document,
-};
+pub(crate) use document::{Node as DocumentNode, Value as DocumentValue, parse as parse_document};
 pub(crate) use load::{read_block, read_policy};
 pub(crate) use nearest::nearest;
 pub(crate) use problem::Report;
 pub(crate) use section::Section;
 pub(crate) use values::Zero;
+pub(crate) use yaml::{FAKE, Yaml};

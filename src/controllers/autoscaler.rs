@@ -43,10 +43,11 @@ impl Autoscaler {
             let needs = Needs::of(pool.autoscaling.as_ref());
             (!needs.is_none()).then_some(Question { fleet, pool, needs, now_ms })
         });
-        let busy = questions.clone().filter(|question| question.needs.utilization);
+        let questions: Vec<_> = questions.collect();
+        let busy = questions.iter().filter(|question| question.needs.utilization);
         let busy: Vec<_> = busy.map(|question| question.pool).collect();
         self.metrics.prepare(Round { fleet, pools: &busy, now_ms });
-        let asked = questions.map(|question| async move {
+        let asked = questions.into_iter().map(|question| async move {
             (question.pool.name.as_str(), self.metrics.ask(question).await)
         });
         join_all(asked).await.into_iter().collect()

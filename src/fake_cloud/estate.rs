@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FakeCloudError, FakeCloudOptions,
+    FakeCloudError, FakeCloudOptions, Watcher,
     faults::{FaultPlan, Hit, Operation},
     inner::{Asked, Inner, Note, agent_note},
     ledger::{Change, Effect, LedgerClosed, LedgerFile, LedgerWriter},
@@ -37,6 +37,7 @@ pub(super) enum Kill {
 pub(super) struct Estate {
     inner: Mutex<Inner>,
     writer: LedgerWriter,
+    watcher: Option<Arc<dyn Watcher>>,
     host: MachineHost,
     pub(super) clock: Clock,
     pub(super) spawner: Arc<dyn Spawner>,
@@ -69,6 +70,7 @@ impl Estate {
             host: MachineHost::new(clock.clone(), Arc::clone(&spawner), booter),
             inner: Mutex::new(inner),
             writer,
+            watcher: options.watcher.clone(),
             clock,
             spawner,
             stop,
@@ -109,6 +111,9 @@ impl Estate {
             let mut inner = self.lock();
             let now_ms = inner.advance(&self.clock);
             let (result, note) = act(&mut inner, now_ms);
+            if let (Some(watcher), Some(change)) = (&self.watcher, &note.change) {
+                watcher.changed(change, now_ms);
+            }
             (result, slot.send(inner.line(asked, note)))
         };
         written.wait().await?;
@@ -276,6 +281,12 @@ impl Estate {
     /// Whether there is a machine of that id to be seen.
     pub(super) fn shows(&self, id: &str) -> bool {
         self.lock().cloud.get(id, self.clock.wall_ms()).is_some()
+    }
+
+    /// Whether the agent of a live machine runs or boots; none: there is no such machine.
+    pub(super) fn is_on(&self, id: &str) -> Option<bool> {
+        let machine = self.lock().cloud.get(id, self.clock.wall_ms())?;
+        machine.state.is_live().then(|| self.host.is_on(id))
     }
 
     /// What hits the next request.

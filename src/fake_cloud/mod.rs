@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`serve`], [`FakeCloud`] (`service.rs`) | the whole of it, started and stopped |
 //! | [`FakeCloudOptions`] (`options.rs`), [`FakeCloudError`] (`error.rs`) | what it takes to start, and why it does not |
+//! | [`Controls`] (`controls.rs`), [`Watcher`] (`watcher.rs`) | for a program that runs a fake cloud in its own process: levers, and news of machines |
 //! | `estate.rs`, `delayed.rs`, `inner.rs` | the machines, the ledger and the faults as one: every effect is on disk before it is told of |
 //! | [`ledger`] | the file: lines, writer, replay |
 //! | [`faults`] | what goes wrong, how often, decided by seed and request number |
@@ -29,6 +30,7 @@ pub mod agents;
 pub mod faults;
 pub mod ledger;
 
+mod controls;
 mod delayed;
 mod error;
 mod estate;
@@ -36,7 +38,10 @@ mod http;
 mod inner;
 mod options;
 mod service;
+mod watcher;
 
+pub use controls::Controls;
 pub use error::FakeCloudError;
 pub use options::FakeCloudOptions;
 pub use service::{FakeCloud, serve};
+pub use watcher::Watcher;

@@ -1,8 +1,8 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use secrecy::SecretString;
 
-use super::agents::AgentOptions;
+use super::{agents::AgentOptions, watcher::Watcher};
 use crate::provider::fake::CloudOptions;
 
 /// What it takes to start a fake cloud.
@@ -18,6 +18,8 @@ pub struct FakeCloudOptions {
     pub cloud: CloudOptions,
     /// What runs on the machines; none: nothing.
     pub agents: Option<AgentOptions>,
+    /// Who is told of changes of the machines.
+    pub watcher: Option<Arc<dyn Watcher>>,
 }
 
 impl FakeCloudOptions {
@@ -29,6 +31,7 @@ impl FakeCloudOptions {
             token: None,
             cloud: CloudOptions::default(),
             agents: None,
+            watcher: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use navarch_host::{Clock, Spawner};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FakeCloudError, FakeCloudOptions,
+    Controls, FakeCloudError, FakeCloudOptions,
     agents::{Receipts, SimulatedAgents},
     estate::Estate,
     http::{Listener, Service, router},
@@ -73,6 +73,11 @@ impl FakeCloud {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.listener.address()
+    }
+
+    /// Its levers.
+    pub fn controls(&self) -> Controls {
+        Controls::new(&self.service.estate)
     }
 
     /// Serves until `stop`. Its machines stay rented, and boot again when the ledger is opened next.

@@ -23,7 +23,8 @@ impl Scene {
         let now_ms = self.ledger.log_time_ms();
         match step {
             Step::Load(load) => {
-                self.agents.loads.begin(load, self.ledger.clock().wall_ms());
+                let now_ms = self.ledger.clock().wall_ms();
+                self.agents.loads.begin(&load.pool, (load.to, load.over_ms), now_ms);
                 Ok(String::new())
             }
             Step::Queue(queue) => {
@@ -54,8 +55,8 @@ impl Scene {
                 scaled.map(|_| String::new()).map_err(in_words)
             }
             Step::Apply(config, force) => {
-                Policy::compile(&config.policy_yaml, 0).map_err(|error| error.to_string())?;
-                self.apply(config, *force).await.map_err(|error| error.to_string())?;
+                Policy::compile(&config.fleet.policy_yaml, 0).map_err(|error| error.to_string())?;
+                self.apply(&config.fleet, *force).await.map_err(|error| error.to_string())?;
                 Ok(String::new())
             }
         }

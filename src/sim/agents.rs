@@ -6,18 +6,20 @@ use std::{
 use navarch_host::Chance;
 use navarch_proto::{
     api::{
-        GpuInfo, GpuMetrics, HealthCheckResult, HealthEvent, HealthEventType, HealthStatus,
-        NodeMetadata, NodeMetrics, RegisterNodeRequest, ReportHealthRequest,
+        GpuInfo, GpuMetrics, NodeMetadata, NodeMetrics, RegisterNodeRequest, ReportHealthRequest,
     },
     fleet::Settings,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{load::Loads, step::Failure};
-use crate::provider::{
-    Machine,
-    fake::{AgentBooter, AgentHandle},
-    labels,
+use super::step::Failure;
+use crate::{
+    fake_cloud::agents::{Ailment, Loads, health_report},
+    provider::{
+        Machine,
+        fake::{AgentBooter, AgentHandle},
+        labels,
+    },
 };
 
 /// Between two attempts to register.
@@ -44,10 +46,7 @@ struct Agent {
     next_beat_ms: u64,
     next_report_ms: u64,
     silent: bool,
-    /// The check that is unhealthy.
-    failing_check: Option<String>,
-    /// The XID that the next report tells of.
-    xid: Option<u32>,
+    ailment: Ailment,
 }
 
 /// What an agent tells the control plane.
@@ -104,7 +103,7 @@ impl Agents {
     pub(super) fn is_well(&self, id: &str) -> Option<bool> {
         let agents = self.lock();
         let agent = agents.get(id).filter(|agent| !agent.stop.is_cancelled())?;
-        Some(!agent.silent && agent.failing_check.is_none() && agent.xid.is_none())
+        Some(!agent.silent && agent.ailment.is_none())
     }
 
     /// Makes an agent fail; a machine that vanishes takes its agent along by itself.
@@ -114,8 +113,8 @@ impl Agents {
         match failure {
             Failure::Silent => agent.silent = true,
             Failure::Vanish => {}
-            Failure::Xid(code) => agent.xid = Some(*code),
-            Failure::Check(name) => agent.failing_check = Some(name.clone()),
+            Failure::Xid(code) => agent.ailment.xid = Some(*code),
+            Failure::Check(name) => agent.ailment.failing_check = Some(name.clone()),
         }
         agent.next_report_ms = now_ms;
     }
@@ -124,8 +123,7 @@ impl Agents {
     pub(super) fn revive(&self, id: &str, now_ms: u64) {
         if let Some(agent) = self.lock().get_mut(id) {
             agent.silent = false;
-            agent.failing_check = None;
-            agent.xid = None;
+            agent.ailment = Ailment::default();
             (agent.next_beat_ms, agent.next_report_ms) = (now_ms, now_ms);
         }
     }
@@ -170,32 +168,9 @@ impl Agent {
         if checks.is_empty() {
             checks.push(DEFAULT_CHECK.to_owned());
         }
-        if let Some(failing) = self.failing_check.as_ref().filter(|name| !checks.contains(name)) {
-            checks.push(failing.clone());
-        }
-        let result = |name: String| {
-            let failed = self.failing_check.as_ref() == Some(&name);
-            let status = if failed { HealthStatus::Unhealthy } else { HealthStatus::Healthy };
-            HealthCheckResult {
-                check_name: name,
-                status: status.into(),
-                message: "simulated".to_owned(),
-                ..HealthCheckResult::default()
-            }
-        };
-        let results = checks.into_iter().map(result).collect();
-        let events = self.xid.take().map(xid_event).into_iter().collect();
-        ReportHealthRequest { node_id: self.machine.id.clone(), results, events }
-    }
-}
-
-/// As the agents of real machines tell of an XID.
-pub(super) fn xid_event(code: u32) -> HealthEvent {
-    HealthEvent {
-        event_type: HealthEventType::Xid.into(),
-        metrics: [("xid_code".to_owned(), code.to_string())].into(),
-        message: format!("simulated XID {code}"),
-        ..HealthEvent::default()
+        let report = health_report(&self.machine.id, &checks, &self.ailment);
+        self.ailment.xid = None;
+        report
     }
 }
 
@@ -217,8 +192,7 @@ impl AgentBooter for Booter {
             next_beat_ms: 0,
             next_report_ms: 0,
             silent: false,
-            failing_check: None,
-            xid: None,
+            ailment: Ailment::default(),
         };
         self.0.lock().insert(machine.id.clone(), agent);
         AgentHandle::new(stop)

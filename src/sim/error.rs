@@ -1,6 +1,11 @@
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
-use crate::{health::Unjudged, ledger::ProposeError};
+use crate::{
+    client::{CallError, ClientError},
+    fake_cloud::{FakeCloudError, ledger::LedgerClosed},
+    health::Unjudged,
+    ledger::ProposeError,
+};
 
 /// Why a scenario could not be played to its end.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +32,49 @@ pub enum SimError {
         "the simulation ended without a result; this is a defect, run it again with --log-level debug"
     )]
     Ended,
+    /// The group has machines that are not simulated.
+    #[error("the group has a fleet already, which was left alone: {found}")]
+    HasFleet {
+        /// What it has.
+        found: String,
+    },
+    /// The group has a configuration, but no machine that is not simulated.
+    #[error("the group is configured already, which was left alone: {found}")]
+    HasConfiguration {
+        /// What it has.
+        found: String,
+    },
+    /// The group's replicas make no sense.
+    #[error("the group cannot be called: {0}")]
+    Client(#[from] ClientError),
+    /// The group refused a call, or did not answer it.
+    #[error("cannot {what}: {source}")]
+    Call {
+        /// What for, like `list the nodes`.
+        what: String,
+        /// Why not.
+        source: Box<CallError>,
+    },
+    /// A fake cloud could not be started.
+    #[error("a fake cloud cannot be started: {0}")]
+    Cloud(#[from] FakeCloudError),
+    /// A fake cloud has ended before the scenario.
+    #[error("a fake cloud has ended: {0}")]
+    CloudEnded(String),
+    /// A fake cloud does not take a lever any more.
+    #[error("a fake cloud has ended: {0}")]
+    CloudClosed(#[from] LedgerClosed),
+    /// The machines of a live run are not gone.
+    #[error("{left} machines are not known to be gone after {waited:?}")]
+    NotCleared {
+        /// How many.
+        left: u32,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// A person ended it.
+    #[error("stopped before the end of the scenario")]
+    Stopped,
     /// A report could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {

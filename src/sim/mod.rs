@@ -8,8 +8,9 @@
 //! | `stage` | what a control plane under trial must be able to do |
 //! | `scene`, `acts` | one replica's control plane in this process, on a fake clock |
 //! | `cloud`, `bills` | simulated providers, and what they sold |
-//! | `agents`, `load` | simulated agents, and how busy they are |
+//! | `agents` | simulated agents |
 //! | `run`, `snapshot`, `verdicts` | playing a scenario, looking at it, judging it |
+//! | `live/` | the same against a real group, in real time |
 //! | `report/` | a run as a page and as JSON |
 //!
 //! In fast mode nothing waits: time moves when everybody has done what was due, everything that is random is drawn
@@ -21,7 +22,7 @@ mod assertion;
 mod bills;
 mod cloud;
 mod error;
-mod load;
+mod live;
 mod read;
 mod report;
 mod run;
@@ -39,9 +40,10 @@ use tokio::{runtime, sync::oneshot};
 use self::scene::Scene;
 pub use self::{
     error::SimError,
+    live::{LiveOptions, run_live},
     read::{load, parse},
     report::write as write_report,
-    run::{Done, Line, PoolSample, Run, Sample},
+    run::{Done, Line, Mode, PoolSample, Run, Sample},
     scenario::Scenario,
     shipped::{Shipped, shipped},
     verdicts::Verdict,
@@ -67,6 +69,6 @@ fn play_fast(scenario: &Scenario) -> Result<Run, SimError> {
     let runtime = runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
         let mut scene = Scene::start(scenario).await?;
-        run::play(scenario, "fast", &mut scene).await
+        run::play(scenario, Mode::Fast, &mut scene).await
     })
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use navarch_proto::api::FleetEvent;
 use serde::Serialize;
@@ -18,6 +18,25 @@ const SAMPLES: u64 = 600;
 /// Events that a report shows at most; the first half of them and the last half.
 const EXCERPT: usize = 300;
 
+/// How a scenario was played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// In this process, on a clock that does not wait.
+    Fast,
+    /// Against a real group, in real time.
+    Live,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Fast => "fast",
+            Self::Live => "live",
+        })
+    }
+}
+
 /// A scenario that was played.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
@@ -25,8 +44,8 @@ pub struct Run {
     pub scenario: String,
     /// What it shows.
     pub description: String,
-    /// `fast` or `live`.
-    pub mode: &'static str,
+    /// In which way.
+    pub mode: Mode,
     /// What everything random was drawn from.
     pub seed: u64,
     /// How long it lasted, in milliseconds of its own time.
@@ -41,8 +60,8 @@ pub struct Run {
     pub dollars_spent: f64,
     /// Events in the journal.
     pub events: usize,
-    /// BLAKE3 of the journal: the same file and seed give the same in fast mode.
-    pub journal_hash: String,
+    /// BLAKE3 of the journal in fast mode, where the same file and seed give the same.
+    pub journal_hash: Option<String>,
     /// What happened.
     pub timeline: Vec<Done>,
     /// The fleet over time.
@@ -108,7 +127,7 @@ pub struct Line {
 /// Plays a scenario to its end. An assertion that fails ends nothing.
 pub(super) async fn play(
     scenario: &Scenario,
-    mode: &'static str,
+    mode: Mode,
     stage: &mut dyn Stage,
 ) -> Result<Run, SimError> {
     let mut watched: Vec<_> = scenario.assertions.iter().cloned().map(Watched::new).collect();
@@ -148,7 +167,7 @@ pub(super) async fn play(
         machines_bought: last.bought,
         dollars_spent: last.spending,
         events: journal.events.len(),
-        journal_hash: journal.hash(),
+        journal_hash: (mode == Mode::Fast).then(|| journal.hash()),
         timeline,
         samples,
         journal: excerpt,

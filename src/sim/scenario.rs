@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use navarch_proto::fleet::FleetSpec;
 
 use super::{assertion::Assertion, step::Step};
+use crate::{config::Yaml, provider::fake::CloudOptions};
 
 /// What is tried out: a fleet, what happens to it, and what must hold.
 #[derive(Clone, Debug)]
@@ -17,14 +18,23 @@ pub struct Scenario {
     pub seed: u64,
     /// When it begins, in milliseconds since the Unix epoch.
     pub start_ms: u64,
-    /// The fleet's configuration at the start, the text of its health policy included.
-    pub(super) config: FleetSpec,
+    /// The fleet's configuration at the start.
+    pub(super) config: Configuration,
     /// How each provider behaves, by its name; the default for one that is not named.
     pub(super) clouds: BTreeMap<String, CloudPlan>,
     /// What happens, the earliest first.
     pub(super) timeline: Vec<Mark>,
     /// What must hold, in the file's order.
     pub(super) assertions: Vec<Assertion>,
+}
+
+/// A fleet's configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Configuration {
+    /// What it says, the text of its health policy included.
+    pub(super) fleet: FleetSpec,
+    /// As it is written.
+    pub(super) yaml: Yaml,
 }
 
 /// How a simulated provider behaves.
@@ -42,6 +52,20 @@ impl Default for CloudPlan {
     fn default() -> Self {
         let (boot_delay, shutdown_delay) = (Duration::from_secs(30), Duration::from_secs(5));
         Self { boot_delay, shutdown_delay, capacity: BTreeMap::new() }
+    }
+}
+
+impl CloudPlan {
+    /// A cloud that behaves so, of which a machine without a known type has `gpu_count` GPUs; 0: the default.
+    pub(super) fn options(&self, gpu_count: u32) -> CloudOptions {
+        let default = CloudOptions::default();
+        CloudOptions {
+            boot_delay: self.boot_delay,
+            shutdown_delay: self.shutdown_delay,
+            capacity: self.capacity.clone(),
+            default_gpu_count: if gpu_count > 0 { gpu_count } else { default.default_gpu_count },
+            ..default
+        }
     }
 }
 
@@ -66,7 +90,7 @@ impl Scenario {
     }
 
     /// Every configuration that is ever applied, the first first.
-    pub(super) fn configurations(&self) -> Vec<&FleetSpec> {
+    pub(super) fn configurations(&self) -> Vec<&Configuration> {
         let applied = self.timeline.iter().filter_map(|mark| match &mark.step {
             Step::Apply(config, _) => Some(&**config),
             Step::Load(_)

@@ -90,7 +90,7 @@ impl Scene {
         scene.lead(&around, chance(2));
         group.elect(Some(ReplicaId(1)));
         scene.time.advance(Duration::ZERO).await;
-        scene.apply(&scenario.config, false).await?;
+        scene.apply(&scenario.config.fleet, false).await?;
         Ok(scene)
     }
 
@@ -231,7 +231,7 @@ impl Drop for Scene {
 /// A cloud for each provider of any configuration.
 fn clouds(scenario: &Scenario, around: &Surroundings) -> BTreeMap<String, Arc<Cloud>> {
     let configurations = scenario.configurations();
-    let specs = configurations.iter().flat_map(|config| &config.providers);
+    let specs = configurations.iter().flat_map(|config| &config.fleet.providers);
     let cloud = |spec: &navarch_proto::fleet::ProviderSpec| {
         let plan = scenario.clouds.get(&spec.name).cloned().unwrap_or_default();
         let cloud = Cloud::new(&spec.name, &plan, spec.gpu_count, around);

@@ -18,8 +18,9 @@ macro_rules! scenarios {
 
 /// The scenarios of `deploy/scenarios`, the simplest first.
 pub fn shipped() -> &'static [Shipped] {
-    const SCENARIOS: [Shipped; 7] = scenarios![
+    const SCENARIOS: [Shipped; 8] = scenarios![
         "basic-fleet",
+        "live-smoke",
         "gpu-failure",
         "cordon-and-drain",
         "queue-burst",

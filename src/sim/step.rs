@@ -1,7 +1,6 @@
 use std::fmt;
 
-use navarch_proto::fleet::FleetSpec;
-
+use super::scenario::Configuration;
 use crate::config::format_millis;
 
 /// What happens at one time.
@@ -35,7 +34,7 @@ pub(super) enum Step {
         hold_ms: u64,
     },
     /// Another configuration is applied; with force, what it leaves out is removed although it has machines.
-    Apply(Box<FleetSpec>, bool),
+    Apply(Box<Configuration>, bool),
 }
 
 /// How busy a pool's GPUs become.

@@ -11,6 +11,7 @@ mod canned;
 mod control;
 mod faults;
 mod garbage;
+mod levers;
 mod protocol;
 mod provider;
 mod restart;

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use navarch::{
-    fake_cloud::{FakeCloud, FakeCloudError, FakeCloudOptions},
+    fake_cloud::{Controls, FakeCloud, FakeCloudError, FakeCloudOptions},
     provider::{
         Order, OrderSpec,
         fake::CloudOptions,
@@ -26,6 +26,7 @@ pub(crate) struct Cloud {
     pub(crate) clock: Clock,
     pub(crate) folder: Arc<TempDir>,
     pub(crate) client: Client,
+    pub(crate) controls: Controls,
     stop: CancellationToken,
     task: TaskHandle,
     ended: oneshot::Receiver<Result<(), FakeCloudError>>,
@@ -71,13 +72,13 @@ impl Cloud {
         let cloud =
             FakeCloud::start(options, clock.clone(), SystemSpawner::current()).await.unwrap();
         let url = format!("http://{}", cloud.address());
-        let stop = CancellationToken::new();
+        let (controls, stop) = (cloud.controls(), CancellationToken::new());
         let (sender, ended) = oneshot::channel();
         let stopped = stop.clone();
         let task = SystemSpawner::current().spawn("fake-cloud", async move {
             let _ = sender.send(cloud.run(stopped).await);
         });
-        Self { url, time, clock, folder, client: http_client(), stop, task, ended }
+        Self { url, time, clock, folder, client: http_client(), controls, stop, task, ended }
     }
 
     /// Stops it in good order, and gives back what the next one starts with.

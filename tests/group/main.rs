@@ -16,6 +16,7 @@
 //! | `gpus` | GPUs that were given up on are listed, and let back for good |
 //! | `pools` | pools come to their minimum and back to it, and go with their machines; the journal says who and why |
 //! | `workloads` | a workload system is told of drains, cordons and health, and may refuse a drain |
+//! | `live` | a scenario holds over a change of leader, leaves nothing, and takes nobody's fleet |
 //! | `restore` | a fleet restored from a snapshot stands still, takes up what it does not know, and goes on |
 //!
 //! `navarch-chaos` has the long forms.
@@ -28,6 +29,7 @@ mod durability;
 mod failover;
 mod formation;
 mod gpus;
+mod live;
 mod membership;
 mod peers;
 mod pools;

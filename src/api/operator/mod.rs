@@ -19,27 +19,20 @@ mod scale_pool;
 mod watch_events;
 
 pub(super) use self::{
-<<<<<<< HEAD
     apply_fleet::apply_fleet,
     end_adoption::end_adoption,
     explain::explain,
     forget_node::forget_node,
+    forgive_gpu::forgive_gpu,
     get_command::get_command,
     get_fleet_status::get_fleet_status,
     get_pool::get_pool,
     list_commands::list_commands,
     list_events::list_events,
+    list_given_up_gpus::list_given_up_gpus,
     list_pools::list_pools,
     pause_pool::pause_pool,
     report_pool_metrics::report_pool_metrics,
     scale_pool::scale_pool,
     watch_events::{watch_event_frames, watch_events},
-=======
-    apply_fleet::apply_fleet, end_adoption::end_adoption, explain::explain,
-    forget_node::forget_node, forgive_gpu::forgive_gpu, get_command::get_command,
-    get_fleet_status::get_fleet_status, get_pool::get_pool, list_commands::list_commands,
-    list_events::list_events, list_given_up_gpus::list_given_up_gpus, list_pools::list_pools,
-    pause_pool::pause_pool, report_pool_metrics::report_pool_metrics, scale_pool::scale_pool,
-    watch_events::watch_events,
->>>>>>> pools
 };

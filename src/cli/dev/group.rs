@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, env, fs, path::Path, time::Duration};
 
-use navarch_host::{Moment, TaskHandle};
+use navarch_host::{Clock, Moment, TaskHandle};
 use navarch_proto::api;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cli::{failure::Failure, invocation::Invocation, status},
-    client::{CallOptions, Client, rpc::ListNodes},
+    client::{CallOptions, Client, ClientOptions, rpc::ListNodes},
 };
 
 /// The fake cloud's name among the processes.
@@ -32,6 +32,7 @@ const LOOK_LIMIT: Duration = Duration::from_secs(1);
 pub(super) struct Group {
     plan: Plan,
     keepers: Vec<TaskHandle>,
+    cloud: Option<TaskHandle>,
     notices: mpsc::Receiver<Notice>,
     stop: CancellationToken,
     cloud_stop: CancellationToken,
@@ -52,8 +53,10 @@ impl Group {
             .map_err(|error| Failure::refused(format!("cannot find this program: {error}")))?;
         let (sender, notices) = mpsc::channel(NOTICES);
         let cloud_stop = CancellationToken::new();
+        // Its replicas speak plain HTTP, whatever other groups do.
+        let options = ClientOptions { ca_file: None, ..invocation.client_options() };
         let client = |endpoints: &[String]| {
-            Client::new(endpoints, invocation.client_options())
+            Client::new(endpoints, options.clone())
                 .map_err(|error| Failure::refused(error.to_string()))
         };
         let mut keepers = Vec::new();
@@ -67,10 +70,12 @@ impl Group {
             restart_after,
             clock: invocation.clock.clone(),
         };
-        let cloud = keeper(CLOUD, cloud_arguments(plan), None);
-        truncate_log(&cloud.log);
-        let task = cloud.keep(cloud_stop.clone(), sender.clone());
-        keepers.push(invocation.spawner.spawn("fake cloud", task));
+        let cloud = plan.has_cloud.then(|| {
+            let cloud = keeper(CLOUD, cloud_arguments(plan), None);
+            truncate_log(&cloud.log);
+            let task = cloud.keep(cloud_stop.clone(), sender.clone());
+            invocation.spawner.spawn("fake cloud", task)
+        });
         for replica in &plan.replicas {
             let pid_file = Some(replica.data_dir.join("pid"));
             let keeper = keeper(&replica.name, replica_arguments(plan, replica), pid_file);
@@ -83,6 +88,7 @@ impl Group {
         Ok(Self {
             plan: plan.clone(),
             keepers,
+            cloud,
             notices,
             stop: stop.clone(),
             cloud_stop,
@@ -98,7 +104,9 @@ impl Group {
         started: Moment,
         invocation: &mut Invocation,
     ) -> Result<(), Failure> {
-        let mut result = self.until_serving(&mut view, invocation).await;
+        let (clock, printer) = (invocation.clock.clone(), &mut invocation.printer);
+        let mut tell = |line| printer.text(&view.news(line));
+        let mut result = self.until_serving(&clock, &mut tell).await;
         if result.is_ok() && !self.stop.is_cancelled() {
             let took = invocation.clock.now().since(started).as_secs_f64();
             let line = format!("every replica serves after {took:.1} s; Ctrl-C stops all");
@@ -116,26 +124,26 @@ impl Group {
     }
 
     /// Waits until each replica answers a list that is up to date. A process that fails before fails all.
-    async fn until_serving(
+    pub(super) async fn until_serving(
         &mut self,
-        view: &mut View,
-        invocation: &mut Invocation,
+        clock: &Clock,
+        tell: &mut (dyn FnMut(String) -> Result<(), Failure> + Send),
     ) -> Result<(), Failure> {
         let mut waited_for: BTreeSet<_> = self.each.iter().map(|(name, _)| name.clone()).collect();
         while !waited_for.is_empty() {
             tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
                 Some(notice) = self.notices.recv() => {
-                    show(&view.news(notice_line(&notice)), invocation)?;
+                    tell(notice_line(&notice))?;
                     self.fail_early(&notice, &waited_for)?;
                 }
                 serving = serving(&self.each, &waited_for) => {
                     for name in serving {
-                        show(&view.news(format!("{name} serves")), invocation)?;
+                        tell(format!("{name} serves"))?;
                         waited_for.remove(&name);
                     }
                     if !waited_for.is_empty() {
-                        invocation.clock.sleep(LOOK_WHILE_STARTING).await;
+                        clock.sleep(LOOK_WHILE_STARTING).await;
                     }
                 }
             }
@@ -186,20 +194,23 @@ impl Group {
         }
     }
 
+    /// What happens to a process next.
+    pub(super) async fn notice(&mut self) -> Option<Notice> {
+        self.notices.recv().await
+    }
+
     /// Stops the replicas, then the fake cloud, and waits for all.
-    async fn stop_all(self, invocation: &Invocation) {
+    pub(super) async fn stop_all(self, invocation: &Invocation) {
         self.stop.cancel();
         let mut notices = self.notices;
         let drain = invocation
             .spawner
             .spawn("notices", async move { while notices.recv().await.is_some() {} });
-        let mut keepers = self.keepers.into_iter();
-        let cloud = keepers.next();
-        for keeper in keepers {
+        for keeper in self.keepers {
             keeper.join().await;
         }
         self.cloud_stop.cancel();
-        if let Some(cloud) = cloud {
+        if let Some(cloud) = self.cloud {
             cloud.join().await;
         }
         drain.abort();

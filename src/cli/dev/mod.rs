@@ -3,11 +3,11 @@
 //! | module | what is there |
 //! |---|---|
 //! | `plan` | which processes, ports and files; the configuration of each replica |
-//! | `yaml` | configuration files that are changed and written again |
 //! | `ports` | whether all ports are free |
 //! | `child` | a process that is kept running and stops with us |
 //! | `group` | all processes of the group |
 //! | `view` | what a person sees |
+//! | `throwaway` | a group for one purpose, without a fleet and a fake cloud |
 //!
 //! Ports: the replicas' API on PORT, PORT+1, ...; the fake cloud on PORT+50; the replicas among themselves on
 //! PORT+100, PORT+101, ... or, where Linux gives those to outgoing connections, PORT-30000, PORT-29999, ...
@@ -21,8 +21,8 @@ mod plan;
 #[cfg(test)]
 mod plan_test;
 mod ports;
+mod throwaway;
 mod view;
-mod yaml;
 
 use std::{
     fs,
@@ -34,9 +34,10 @@ use clap::Args;
 use navarch_host::Moment;
 use tokio_util::sync::CancellationToken;
 
-use self::{group::Group, plan::Plan, view::View, yaml::Yaml};
+pub(super) use self::throwaway::Throwaway;
+use self::{group::Group, plan::Plan, view::View};
 use super::{apply, duration, failure::Failure, invocation::Invocation, signals};
-use crate::config::dev_file;
+use crate::config::{Yaml, dev_file};
 
 /// Where everything lies when nobody says otherwise.
 const DEFAULT_DIRECTORY: &str = "navarch-dev";
@@ -121,7 +122,7 @@ fn write_configurations(plan: &Plan, base: &Yaml, folder: &Path) -> Result<(), F
     for replica in &plan.replicas {
         let path = plan.config_file(replica);
         let text = plan.configuration(replica, base, folder).write();
-        let text = format!("# Written by `navarch dev` at each start.\n{text}");
+        let text = format!("# Written at each start of the group.\n{text}");
         fs::write(&path, text).map_err(|error| {
             Failure::refused(format!("cannot write {}: {error}", path.display()))
         })?;

@@ -6,8 +6,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::yaml::Yaml;
-use crate::cli::failure::Failure;
+use crate::{
+    cli::failure::Failure,
+    config::{FAKE, Yaml},
+};
 
 /// Replicas that one group on one machine may have; an even number survives no more failures than one less.
 const REPLICAS: RangeInclusive<u16> = 1..=9;
@@ -41,6 +43,8 @@ pub(super) struct Plan {
     pub(super) directory: PathBuf,
     /// The replicas.
     pub(super) replicas: Vec<ReplicaPlan>,
+    /// Whether it has a fake cloud of its own.
+    pub(super) has_cloud: bool,
     /// The fake cloud's port.
     pub(super) cloud_port: u16,
     /// The fake cloud's arguments beside those that every group has.
@@ -99,6 +103,7 @@ impl Plan {
         });
         Ok(Self {
             replicas: replicas.collect(),
+            has_cloud: true,
             cloud_port: port + CLOUD_OFFSET,
             cloud_arguments: Vec::new(),
             directory,
@@ -115,7 +120,9 @@ impl Plan {
                 [(replica.port, format!("replica {}", replica.name)), (replica.peer_port, peers)]
             })
             .collect();
-        ports.push((self.cloud_port, "the fake cloud".to_owned()));
+        if self.has_cloud {
+            ports.push((self.cloud_port, "the fake cloud".to_owned()));
+        }
         ports
     }
 
@@ -161,16 +168,9 @@ impl Plan {
             yaml.map_mut("cluster").set("timings", timings);
         }
         let url = format!("http://{}", self.cloud_address());
+        yaml.serve_fake_providers(|_| Some(url.clone()));
         for (_, provider) in yaml.map_mut("providers").entries_mut() {
-            if provider.get("type") == Some(&Yaml::text("fake")) {
-                provider.set("type", Yaml::text("http"));
-                provider.set("url", Yaml::text(&url));
-                for key in ["gpu_count", "token_env", "ca_file"] {
-                    provider.remove(key);
-                }
-            } else {
-                anchor(provider, "ca_file", folder);
-            }
+            anchor(provider, "ca_file", folder);
         }
         yaml
     }
@@ -180,7 +180,7 @@ impl Plan {
         let Some(Yaml::Map(providers)) = base.get("providers") else {
             return Vec::new();
         };
-        let fake = Yaml::text("fake");
+        let fake = Yaml::text(FAKE);
         let Some((name, provider)) =
             providers.iter().find(|(_, provider)| provider.get("type") == Some(&fake))
         else {

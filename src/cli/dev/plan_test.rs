@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use super::{plan::Plan, yaml::Yaml};
-use crate::config;
+use super::plan::Plan;
+use crate::config::{self, Yaml};
 
 const ORIGINAL: &str = "\
 server:

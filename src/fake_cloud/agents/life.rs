@@ -6,7 +6,7 @@ use tonic::Code;
 use super::{fleet::Shared, obedience::Obedience, readings};
 use crate::{
     client::{Answer, CallError, CallOptions, Rpc, rpc},
-    provider::Machine,
+    provider::{Machine, labels},
 };
 
 /// Limit of a call that should be answered at once.
@@ -60,8 +60,10 @@ async fn register(shared: &Shared, machine: &Machine) -> api::NodeConfig {
 /// Beats at the interval that it was last told. A failed beat is not made up for: the next one comes in its
 /// turn.
 async fn beat(shared: &Shared, machine: &Machine, mut interval: Duration) -> Forgotten {
+    let pool = machine.labels.get(labels::POOL).map_or("", String::as_str);
     for number in 0_u64.. {
-        let request = readings::heartbeat(machine, number, shared.options.gpu_utilization);
+        let busy = shared.options.loads.of(pool, shared.clock.wall_ms());
+        let request = readings::heartbeat(machine, number, busy);
         match call::<rpc::Heartbeat>(shared, request).await {
             Ok(answer) => {
                 let told = answer.message.next_interval_ms;
@@ -77,17 +79,27 @@ async fn beat(shared: &Shared, machine: &Machine, mut interval: Duration) -> For
     Forgotten
 }
 
+/// Reports at the interval that it was told, and at once what is newly wrong.
 async fn report(shared: &Shared, machine: &Machine, config: &api::NodeConfig) -> Forgotten {
     let period = interval(config.health_check_interval_seconds);
+    let ailments = &shared.options.ailments;
     for number in 0_u64.. {
-        let request = readings::all_is_well(&machine.id, &config.enabled_health_checks);
-        if let Err(error) = call::<rpc::ReportHealth>(shared, request).await {
-            if error.code() == Code::NotFound {
-                return Forgotten;
+        let mut ailment = ailments.of(&machine.id);
+        let checks = &config.enabled_health_checks;
+        let request = readings::health_report(&machine.id, checks, &ailment);
+        match call::<rpc::ReportHealth>(shared, request).await {
+            Ok(_) => {
+                if let Some(xid) = ailment.xid.take() {
+                    ailments.told(&machine.id, xid);
+                }
             }
-            tracing::debug!(node = machine.id, %error, "a report failed");
+            Err(error) if error.code() == Code::NotFound => return Forgotten,
+            Err(error) => tracing::debug!(node = machine.id, %error, "a report failed"),
         }
-        shared.clock.sleep(spread(period, number)).await;
+        tokio::select! {
+            () = shared.clock.sleep(spread(period, number)) => {}
+            () = ailments.news(&machine.id, &ailment) => {}
+        }
     }
     Forgotten
 }

@@ -4,19 +4,26 @@
 //! | file | what is there |
 //! |---|---|
 //! | [`SimulatedAgents`] (`fleet.rs`) | the task, and the `AgentBooter` that hands machines to it |
-//! | [`AgentOptions`] (`options.rs`) | whom they call and how busy they say they are |
+//! | [`AgentOptions`] (`options.rs`) | whom they call, and whose figures they tell |
+//! | [`Loads`] (`loads.rs`) | how busy the GPUs of pools are, over time |
+//! | [`Ailments`], [`Ailment`] (`ailments.rs`) | what is wrong with nodes |
 //! | `life.rs` | one agent: register, beat, report health, obey; register again when it is not known |
 //! | `obedience.rs` | executing each command once, whatever is delivered again |
 //! | [`Receipts`], [`Receipt`] (`receipts.rs`) | what commands were got, for a checker |
 //! | `readings.rs` | what a simulated node says of itself |
 
+mod ailments;
 mod fleet;
 mod life;
+mod loads;
 mod obedience;
 mod options;
 mod readings;
 mod receipts;
 
+pub use ailments::{Ailment, Ailments};
 pub use fleet::SimulatedAgents;
+pub use loads::Loads;
 pub use options::AgentOptions;
+pub(crate) use readings::health_report;
 pub use receipts::{Receipt, Receipts};

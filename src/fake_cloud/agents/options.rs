@@ -1,8 +1,10 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use secrecy::SecretString;
 
-/// Whom simulated agents call, and how busy they say they are.
+use super::{Ailments, Loads};
+
+/// Whom simulated agents call, and what they say of their nodes.
 #[derive(Clone, Debug)]
 pub struct AgentOptions {
     /// The replicas: `host:port`, or with a scheme.
@@ -15,8 +17,10 @@ pub struct AgentOptions {
     pub insecure: bool,
     /// The provider's name that nodes register under, for machines without the label `navarch.provider`.
     pub provider: String,
-    /// Mean utilisation of their GPUs, in percent.
-    pub gpu_utilization: f64,
+    /// How busy they say that their GPUs are, by the clock's wall time.
+    pub loads: Arc<Loads>,
+    /// What they say is wrong with their nodes.
+    pub ailments: Arc<Ailments>,
 }
 
 impl AgentOptions {
@@ -28,7 +32,8 @@ impl AgentOptions {
             ca_file: None,
             insecure: false,
             provider: "fake".to_owned(),
-            gpu_utilization: 50.0,
+            loads: Arc::default(),
+            ailments: Arc::default(),
         }
     }
 }

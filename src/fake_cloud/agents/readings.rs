@@ -1,5 +1,6 @@
 use navarch_proto::api;
 
+use super::ailments::Ailment;
 use crate::provider::{Machine, labels};
 
 /// Memory of a simulated GPU: 80 GiB.
@@ -76,17 +77,36 @@ fn sway(step: u64) -> f64 {
     [0.0, 2.0, 4.0, 2.0, 0.0, -2.0, -4.0, -2.0][usize::try_from(step % 8).unwrap_or(0)]
 }
 
-/// A report in which every check that was asked for is well.
-pub(super) fn all_is_well(node_id: &str, checks: &[String]) -> api::ReportHealthRequest {
-    let results = checks
-        .iter()
-        .map(|check| api::HealthCheckResult {
-            check_name: check.clone(),
-            status: api::HealthStatus::Healthy.into(),
+/// A report of the checks that were asked for, in which all is well but the ailment.
+pub(crate) fn health_report(
+    node_id: &str,
+    checks: &[String],
+    ailment: &Ailment,
+) -> api::ReportHealthRequest {
+    let failing = ailment.failing_check.as_ref();
+    let unasked = failing.filter(|name| !checks.contains(name));
+    let result = |name: &String| {
+        let healthy = failing != Some(name);
+        let status =
+            if healthy { api::HealthStatus::Healthy } else { api::HealthStatus::Unhealthy };
+        api::HealthCheckResult {
+            check_name: name.clone(),
+            status: status.into(),
             message: "simulated".to_owned(),
-            timestamp: None,
-            details: Default::default(),
-        })
-        .collect();
-    api::ReportHealthRequest { node_id: node_id.to_owned(), results, events: Vec::new() }
+            ..api::HealthCheckResult::default()
+        }
+    };
+    let results = checks.iter().chain(unasked).map(result).collect();
+    let events = ailment.xid.map(xid_event).into_iter().collect();
+    api::ReportHealthRequest { node_id: node_id.to_owned(), results, events }
+}
+
+/// As the agents of real machines tell of an XID.
+fn xid_event(code: u32) -> api::HealthEvent {
+    api::HealthEvent {
+        event_type: api::HealthEventType::Xid.into(),
+        metrics: [("xid_code".to_owned(), code.to_string())].into(),
+        message: format!("simulated XID {code}"),
+        ..api::HealthEvent::default()
+    }
 }

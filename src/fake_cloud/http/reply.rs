@@ -49,7 +49,7 @@ pub(super) fn refused(refusal: &Refusal) -> Response {
     match refusal {
         Refusal::Invalid(_) => invalid(message),
         Refusal::Mismatch(_) => error(StatusCode::CONFLICT, "idempotency_mismatch", message),
-        Refusal::NoCapacity { .. } => no_capacity(message),
+        Refusal::NoCapacity { .. } | Refusal::SoldOut(_) => no_capacity(message),
         Refusal::Quota(_) => error(StatusCode::FORBIDDEN, "quota_exceeded", message),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     answers::{Filter, Ordered, Page, Terminated},
+    droughts::Droughts,
     options::CloudOptions,
     refusal::Refusal,
     rented::Rented,
@@ -24,6 +25,7 @@ const KEY_LIMIT: usize = 256;
 #[derive(Debug)]
 pub struct SimulatedCloud {
     options: CloudOptions,
+    droughts: Droughts,
     /// By machine id.
     rented: BTreeMap<String, Rented>,
     /// Idempotency key to machine id.
@@ -38,6 +40,7 @@ impl SimulatedCloud {
     pub fn new(options: CloudOptions) -> Self {
         Self {
             options,
+            droughts: Droughts::default(),
             rented: BTreeMap::new(),
             by_key: HashMap::new(),
             live_by_pool: BTreeMap::new(),
@@ -49,6 +52,12 @@ impl SimulatedCloud {
     /// How it behaves.
     pub fn options(&self) -> &CloudOptions {
         &self.options
+    }
+
+    /// Begins or ends a drought, of one type or of all: nothing new of it is sold. The end of one of all ends every
+    /// other.
+    pub fn set_drought(&mut self, instance_type: Option<&str>, dry: bool) {
+        self.droughts.set(instance_type, dry);
     }
 
     /// Buys a machine under `key`, or answers the one that was bought under it.
@@ -115,6 +124,9 @@ impl SimulatedCloud {
                 spec.region
             )));
         }
+        if self.droughts.cover(instance_type) {
+            return Err(Refusal::SoldOut(instance_type.clone()));
+        }
         let live = self.live_by_type.get(instance_type).copied().unwrap_or(0);
         if let Some(&capacity) = self.options.capacity.get(instance_type)
             && live >= capacity
@@ -176,7 +188,7 @@ impl SimulatedCloud {
         self.by_key.contains_key(key)
     }
 
-    /// What can be rented; a type of which every machine is rented out is not available.
+    /// What can be rented; a type of which every machine is rented out, or that is sold out, is not available.
     pub fn types(&self) -> Vec<InstanceType> {
         let rented_out = |name: &str| {
             let live = self.live_by_type.get(name).copied().unwrap_or(0);
@@ -184,7 +196,10 @@ impl SimulatedCloud {
         };
         let types = self.options.types.iter().cloned();
         types
-            .map(|one| InstanceType { available: one.available && !rented_out(&one.name), ..one })
+            .map(|one| {
+                let sold_out = rented_out(&one.name) || self.droughts.cover(&one.name);
+                InstanceType { available: one.available && !sold_out, ..one }
+            })
             .collect()
     }
 

@@ -84,6 +84,11 @@ impl MachineHost {
         slot.is_some()
     }
 
+    /// Whether a machine is on or boots.
+    pub fn is_on(&self, id: &str) -> bool {
+        self.lock().machines.contains_key(id)
+    }
+
     /// How many machines are on, booting ones included.
     pub fn powered(&self) -> usize {
         self.lock().machines.len()

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`SimulatedCloud`] (`cloud.rs`) | which machines exist: a pure table of orders, shared with the fake cloud |
 //! | [`Ordered`], [`Terminated`], [`Filter`], [`Page`] (`answers.rs`) | what it is asked and answers |
+//! | `droughts.rs` | what it does not sell at present |
 //! | `rented.rs` | one machine for all of its life |
 //! | [`CloudOptions`] (`options.rs`) | delays, capacities, what a type is |
 //! | [`Refusal`] (`refusal.rs`) | why an order is not carried out |
@@ -16,6 +17,7 @@ mod booter;
 mod cloud;
 #[cfg(test)]
 mod cloud_test;
+mod droughts;
 mod host;
 mod options;
 mod provider;

@@ -54,6 +54,11 @@ impl FakeProvider {
         self.host.power_off(provider_ref);
     }
 
+    /// Begins or ends a drought, as [`SimulatedCloud::set_drought`].
+    pub fn set_drought(&self, instance_type: Option<&str>, dry: bool) {
+        self.cloud().set_drought(instance_type, dry);
+    }
+
     fn cloud(&self) -> MutexGuard<'_, SimulatedCloud> {
         self.cloud.lock().unwrap_or_else(PoisonError::into_inner)
     }

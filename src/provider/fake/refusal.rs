@@ -17,6 +17,9 @@ pub enum Refusal {
         /// How many there are.
         capacity: u32,
     },
+    /// Nothing of that type is sold at present.
+    #[error("type {0:?} is sold out")]
+    SoldOut(String),
     /// The account has as many machines as it may.
     #[error("the account may have {0} machines, and has")]
     Quota(usize),
@@ -28,7 +31,7 @@ impl From<Refusal> for ProviderError {
         match refusal {
             Refusal::Invalid(_) => Self::Invalid(message),
             Refusal::Mismatch(_) => Self::Ambiguous(message),
-            Refusal::NoCapacity { .. } => Self::Capacity(message),
+            Refusal::NoCapacity { .. } | Refusal::SoldOut(_) => Self::Capacity(message),
             Refusal::Quota(_) => Self::Quota(message),
         }
     }

@@ -1,31 +1,36 @@
-use std::path::Path;
+use std::{fs, path::Path};
 
 use navarch_proto::fleet::FleetSpec;
 
 use crate::{
-    config::{self, DocumentValue, Section},
+    config::{self, ConfigError, DocumentValue, FAKE, Section, Yaml},
     health::Policy,
+    sim::scenario::Configuration,
 };
 
-/// The only type of provider that a simulation has.
-const FAKE: &str = "fake";
-
 /// The configuration under a key: a map that is one, or a path to one.
-pub(super) fn read(section: &Section<'_>, key: &str, folder: &Path) -> Option<FleetSpec> {
+pub(super) fn read(section: &Section<'_>, key: &str, folder: &Path) -> Option<Configuration> {
     let entry = section.entry(key)?;
     let read = match &entry.node.value {
         DocumentValue::Map(_) => {
             let place = (section.key(key), entry.key_span.clone());
             let (fleet, policy) = config::read_block(section.report, place, &entry.node, folder)?;
-            with_policy(section, key, (fleet, policy.as_deref()))
+            let fleet = with_policy(section, key, (fleet, policy.as_deref()))?;
+            Some(Configuration { fleet, yaml: Yaml::from(&entry.node) })
         }
         DocumentValue::Null | DocumentValue::Scalar { .. } | DocumentValue::List(_) => {
-            let loaded = config::load(folder.join(section.text(key)?));
-            let loaded = loaded.map_err(|error| section.problem(key, error.to_string()));
-            loaded.ok().map(|config| config.fleet)
+            let loaded = load(&folder.join(section.text(key)?));
+            loaded.map_err(|error| section.problem(key, error.to_string())).ok()
         }
     };
-    read.filter(|fleet| check(section, key, fleet))
+    read.filter(|config| check(section, key, &config.fleet))
+}
+
+fn load(path: &Path) -> Result<Configuration, ConfigError> {
+    let fleet = config::load(path)?.fleet;
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    Ok(Configuration { fleet, yaml: Yaml::read(&text, &path.display().to_string())? })
 }
 
 fn with_policy(

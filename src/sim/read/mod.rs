@@ -87,7 +87,7 @@ fn read_scenario(report: &Report, document: &DocumentNode, folder: &Path) -> Opt
     let config = configuration::read(&file, "config", folder);
     // Without these nothing else can be checked.
     let (duration_ms, config) = (duration_ms?, config?);
-    let names = Names::of(report, document, &config, folder);
+    let names = Names::of(report, document, &config.fleet, folder);
     let clouds = clouds::read(&file, &names);
     let timeline = timeline::read(&file, &names, (duration_ms, folder));
     let assertions = assertions::read(&file, &names, duration_ms);

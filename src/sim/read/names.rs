@@ -34,7 +34,7 @@ impl Names {
                 if let Some(config) =
                     apply.and_then(|apply| configuration::read(&apply, "config", folder))
                 {
-                    names.add(&config);
+                    names.add(&config.fleet);
                 }
             }
         }

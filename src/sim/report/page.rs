@@ -48,7 +48,7 @@ fn summary(run: &Run, page: &mut String) {
     let _ = write!(
         page,
         "<p><span class=\"{class}\">{word}</span>: {} of {} assertions held. {} mode, seed {}, {} long; {} machines \
-         bought for {:.2} dollars; {} events. Journal <code>{}</code></p>",
+         bought for {:.2} dollars; {} events.",
         run.assertions.len() - failed,
         run.assertions.len(),
         run.mode,
@@ -56,9 +56,12 @@ fn summary(run: &Run, page: &mut String) {
         format_millis(run.duration_ms),
         run.machines_bought,
         run.dollars_spent,
-        run.events,
-        run.journal_hash
+        run.events
     );
+    if let Some(hash) = &run.journal_hash {
+        let _ = write!(page, " Journal <code>{hash}</code>");
+    }
+    page.push_str("</p>");
 }
 
 fn assertions(run: &Run, page: &mut String) {

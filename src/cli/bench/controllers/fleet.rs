@@ -85,6 +85,7 @@ impl BenchFleet {
         self.propose(Kind::ApplyFleetSpec(ApplyFleetSpec {
             spec: Some(spec),
             only_if_unset: false,
+            force: false,
         }))?;
         for (pool, &target) in counts.iter().enumerate() {
             let pool = pool_name(pool);

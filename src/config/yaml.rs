@@ -1,13 +1,18 @@
 use std::fmt::Write as _;
 
-use crate::config::{
-    ConfigError, DocumentEntry, DocumentKind, DocumentNode, DocumentValue, Report, parse_document,
+use super::{
+    document::{Entry, Kind, Node, Value, parse as parse_document},
+    error::ConfigError,
+    problem::Report,
 };
+
+/// The type of a provider that is simulated.
+pub(crate) const FAKE: &str = "fake";
 
 /// A YAML value that can be changed and written again. Scalars keep the text they were written as, so that
 /// `1.10` stays `1.10`.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Yaml {
+pub(crate) enum Yaml {
     /// No value.
     Null,
     /// A scalar as it is written, quoted where it must be.
@@ -20,7 +25,7 @@ pub(super) enum Yaml {
 
 impl Yaml {
     /// Reads a file's text; `name` is for messages.
-    pub(super) fn read(text: &str, name: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn read(text: &str, name: &str) -> Result<Self, ConfigError> {
         let report = Report::new(name, text);
         let document = parse_document(&report, text);
         report.finish()?;
@@ -28,17 +33,17 @@ impl Yaml {
     }
 
     /// A text.
-    pub(super) fn text(text: impl AsRef<str>) -> Self {
+    pub(crate) fn text(text: impl AsRef<str>) -> Self {
         Self::Scalar(quoted(text.as_ref()))
     }
 
     /// A map.
-    pub(super) fn map<const N: usize>(entries: [(&str, Self); N]) -> Self {
+    pub(crate) fn map<const N: usize>(entries: [(&str, Self); N]) -> Self {
         Self::Map(entries.map(|(key, value)| (key.to_owned(), value)).into())
     }
 
     /// The value of a key; `None` where this is no map or has no such key.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Map(entries) => {
                 entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
@@ -48,7 +53,7 @@ impl Yaml {
     }
 
     /// The map under a key, made where there is none.
-    pub(super) fn map_mut(&mut self, key: &str) -> &mut Self {
+    pub(crate) fn map_mut(&mut self, key: &str) -> &mut Self {
         if !matches!(self.get(key), Some(Self::Map(_))) {
             self.set(key, Self::Map(Vec::new()));
         }
@@ -58,7 +63,7 @@ impl Yaml {
     }
 
     /// Sets a key; what is no map becomes one.
-    pub(super) fn set(&mut self, key: &str, value: Self) {
+    pub(crate) fn set(&mut self, key: &str, value: Self) {
         let entries = self.entries_mut();
         match entries.iter_mut().find(|(name, _)| name == key) {
             Some((_, old)) => *old = value,
@@ -67,12 +72,12 @@ impl Yaml {
     }
 
     /// Removes a key.
-    pub(super) fn remove(&mut self, key: &str) {
+    pub(crate) fn remove(&mut self, key: &str) {
         self.entries_mut().retain(|(name, _)| name != key);
     }
 
     /// The entries; what is no map becomes an empty one.
-    pub(super) fn entries_mut(&mut self) -> &mut Vec<(String, Self)> {
+    pub(crate) fn entries_mut(&mut self) -> &mut Vec<(String, Self)> {
         if !matches!(self, Self::Map(_)) {
             *self = Self::Map(Vec::new());
         }
@@ -82,8 +87,24 @@ impl Yaml {
         }
     }
 
+    /// Puts the fake cloud at `url(name)` in the place of each provider of type `fake`, where there is one of that
+    /// name.
+    pub(crate) fn serve_fake_providers(&mut self, url: impl Fn(&str) -> Option<String>) {
+        let fake = Self::text(FAKE);
+        for (name, provider) in self.map_mut("providers").entries_mut() {
+            let Some(url) = url(name).filter(|_| provider.get("type") == Some(&fake)) else {
+                continue;
+            };
+            provider.set("type", Self::text("http"));
+            provider.set("url", Self::text(url));
+            for key in ["gpu_count", "token_env", "ca_file"] {
+                provider.remove(key);
+            }
+        }
+    }
+
     /// The text of a file.
-    pub(super) fn write(&self) -> String {
+    pub(crate) fn write(&self) -> String {
         let mut text = String::new();
         self.write_block(0, &mut text);
         text
@@ -137,15 +158,15 @@ impl From<u16> for Yaml {
     }
 }
 
-impl From<&DocumentNode> for Yaml {
-    fn from(node: &DocumentNode) -> Self {
+impl From<&Node> for Yaml {
+    fn from(node: &Node) -> Self {
         match &node.value {
-            DocumentValue::Null => Self::Null,
-            DocumentValue::Scalar { kind: DocumentKind::Text, text } => Self::text(text),
-            DocumentValue::Scalar { text, .. } => Self::Scalar(text.clone()),
-            DocumentValue::List(items) => Self::List(items.iter().map(Self::from).collect()),
-            DocumentValue::Map(entries) => {
-                let entry = |entry: &DocumentEntry| (entry.key.clone(), Self::from(&entry.node));
+            Value::Null => Self::Null,
+            Value::Scalar { kind: Kind::Text, text } => Self::text(text),
+            Value::Scalar { text, .. } => Self::Scalar(text.clone()),
+            Value::List(items) => Self::List(items.iter().map(Self::from).collect()),
+            Value::Map(entries) => {
+                let entry = |entry: &Entry| (entry.key.clone(), Self::from(&entry.node));
                 Self::Map(entries.iter().map(entry).collect())
             }
         }

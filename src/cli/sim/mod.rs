@@ -1,14 +1,19 @@
+mod live;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use super::{
-    failure::Failure,
-    invocation::Invocation,
-    output::{Cell, Column, Format, message, render},
-};
+use self::live::LiveArguments;
 use crate::{
+    cli::{
+        failure::Failure,
+        invocation::Invocation,
+        output::{Cell, Column, Format, message, render},
+        signals,
+    },
     config::{ConfigError, format_millis, nearest},
     sim::{self, Run, Scenario, shipped},
 };
@@ -36,6 +41,8 @@ pub(crate) struct RunArguments {
     /// Write report.json and report.html into this folder; of several scenarios each into one of its own there
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    live: LiveArguments,
 }
 
 /// `navarch sim validate`
@@ -50,7 +57,8 @@ impl SimCommand {
     /// Whether it asks no replica anything.
     pub(crate) fn offline(&self) -> bool {
         match self {
-            Self::Run(_) | Self::List | Self::Validate(_) => true,
+            Self::Run(arguments) => !arguments.live.live,
+            Self::List | Self::Validate(_) => true,
         }
     }
 
@@ -68,19 +76,28 @@ impl RunArguments {
         // All of them first: a mistake in the last must not cost the time of the others.
         let scenarios = self.files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
         let alone = scenarios.len() == 1;
+        let stop = if self.live.live {
+            scenarios.iter().try_for_each(|scenario| self.live.check(scenario))?;
+            Some(signals::stop_on_signal(&invocation.spawner)?)
+        } else {
+            None
+        };
         let mut runs = Vec::new();
         for mut scenario in scenarios {
             if let Some(seed) = self.seed {
                 scenario.seed = seed.into();
             }
+            let folder = |folder: &PathBuf| match alone {
+                true => folder.clone(),
+                false => folder.join(&scenario.name),
+            };
+            let (report, data) =
+                (self.report.as_ref().map(folder), self.live.data_dir.as_ref().map(folder));
             let begun = invocation.clock.now();
-            let name = scenario.name.clone();
-            let run = sim::run_fast(scenario, &*invocation.spawner).await;
-            let run = run.map_err(|error| Failure::refused(format!("{name}: {error}")))?;
+            let run = self.play(scenario, data, stop.as_ref(), invocation).await?;
             let took = invocation.clock.now().since(begun).as_secs_f64();
             show(&run, took, invocation)?;
-            if let Some(folder) = &self.report {
-                let folder = if alone { folder.clone() } else { folder.join(&run.scenario) };
+            if let Some(folder) = report {
                 let page = sim::write_report(&run, &folder)
                     .map_err(|error| Failure::refused(error.to_string()))?;
                 message(&format!("report: {}", page.display()));
@@ -94,6 +111,22 @@ impl RunArguments {
             }
         }
         verdict(&runs)
+    }
+
+    /// Live where there is something that stops it.
+    async fn play(
+        &self,
+        scenario: Scenario,
+        data: Option<PathBuf>,
+        stop: Option<&CancellationToken>,
+        invocation: &Invocation,
+    ) -> Result<Run, Failure> {
+        if let Some(stop) = stop {
+            return self.live.play(&scenario, data, (stop, invocation)).await;
+        }
+        let name = scenario.name.clone();
+        let run = sim::run_fast(scenario, &*invocation.spawner).await;
+        run.map_err(|error| Failure::refused(format!("{name}: {error}")))
     }
 }
 
@@ -123,14 +156,18 @@ fn show(run: &Run, took: f64, invocation: &mut Invocation) -> Result<(), Failure
         }
         Format::Table | Format::Wide => {}
     }
+    let journal = run.journal_hash.as_deref().map(|hash| {
+        let start = &hash[..hash.len().min(16)];
+        format!(", journal {start}")
+    });
     let head = format!(
-        "{}: {} in {took:.1} s; {} machines bought, {:.2} dollars, {} events, journal {}",
+        "{}: {} in {took:.1} s; {} machines bought, {:.2} dollars, {} events{}",
         run.scenario,
         format_millis(run.duration_ms),
         run.machines_bought,
         run.dollars_spent,
         run.events,
-        &run.journal_hash[..run.journal_hash.len().min(16)]
+        journal.unwrap_or_default()
     );
     let rows: Vec<Vec<Cell>> = run
         .assertions
