@@ -105,6 +105,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Server
         state_machine: Box::new(machine),
         relay_handler: Arc::clone(&relayed) as _,
         clock: host.clock.clone(),
+        timers: host.clock.clone(),
         spawner: Arc::clone(&host.spawner),
         fatal: FatalHook::exit(),
     };
