@@ -7,7 +7,7 @@ use navarch_proto::api::HealthStatus;
 use super::{Figure, Figures, MetricsSource, Question, Reading, histories::Histories};
 use crate::{
     liveness::{self, Liveness, UTILIZATION_UNKNOWN},
-    scaling::{Needs, Sample},
+    scaling::{Autoscalers, Sample},
 };
 
 /// The mean GPU utilisation of a pool's nodes that are in service, one sample a moment for the whole pool.
@@ -37,10 +37,10 @@ impl Heartbeats {
     }
 
     /// Takes a sample of each pool whose strategy looks back, as a replica that does not lead: by the digests.
-    pub fn follow(&self, fleet: &FleetState) {
+    pub fn follow(&self, fleet: &FleetState, autoscalers: &Autoscalers) {
         let now_ms = fleet.log_time_ms();
         for pool in fleet.spec().map_or(&[][..], |spec| &spec.pools) {
-            let needs = Needs::of(pool.autoscaling.as_ref());
+            let needs = autoscalers.needs(pool);
             if needs.history {
                 // What it heard in a session of its own is older than what the log holds.
                 let _ = self.look(Question { fleet, pool, needs, now_ms }, None);

@@ -100,8 +100,8 @@ proptest! {
         let gates = Gates { cooldown_until_ms, hold_until_ms };
         for decision in [
             decide(&autoscaling, &view),
-            plan_target(Some(&autoscaling), &view, gates),
-            plan_target(None, &view, gates),
+            plan_target(&Some(autoscaling.clone()), &view, gates),
+            plan_target(&None, &view, gates),
         ] {
             let Limits { min, max } = decision.limits;
             prop_assert!(min <= decision.target && decision.target <= max, "{decision:?}");
