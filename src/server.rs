@@ -4,31 +4,40 @@
 
 mod booter;
 mod controller_set;
+mod host;
 mod metrics;
+mod options;
+mod plugins;
 mod seed;
 
-use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 
 use navarch_cluster::{FatalHook, Replica, ReplicaParts, StartError, StopReason};
-use navarch_host::{Clock, Spawner, SystemSpawner, TaskHandle};
+use navarch_host::{Spawner, TaskHandle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::host::Host;
 use crate::{
     api::{
         self, Api, ApiParts, Forward, RelayedCalls, TokenGate, Tokens,
         connect::{Bridge, BridgeParts, Limits, MethodTable, MethodTableError},
         listener::{ListenError, Listener, ListenerConfig, ListenerCounts, TlsError, load_tls},
     },
-    config::{Config, ReplicaConfig},
+    config::ReplicaConfig,
     health::{Policy, PolicyError},
     leader::{Leader, LeaderParts, Reports},
     ledger::{FleetMachine, Ledger},
     liveness::Liveness,
     metrics_source::Heartbeats,
-    notify::Observers,
+    scaling::Autoscalers,
+};
+
+pub use self::{
+    options::Options,
+    plugins::{PluginError, Plugins},
 };
 
 /// How long a stopping leader tries to hand over.
@@ -36,19 +45,6 @@ const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Threads for clients' connections at most: Raft's own thread is what limits writes long before that.
 const MOST_CLIENT_RUNTIMES: usize = 8;
-
-/// What one replica is started with.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The configuration file.
-    pub config: Config,
-    /// Takes the place of the file's `cluster.data_dir`.
-    pub data_dir: Option<PathBuf>,
-    /// Form a new group.
-    pub bootstrap: bool,
-    /// Told of nodes' health and of failed instances while this replica leads.
-    pub observers: Observers,
-}
 
 /// Why a replica stopped.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +66,9 @@ pub enum ServerError {
         "NAVARCH_AGENT_TOKEN is set and NAVARCH_AUTH_TOKEN is not: everybody would be an operator; set both"
     )]
     AgentTokenAlone,
+    /// What the embedding program brought along cannot be used.
+    #[error(transparent)]
+    Plugins(#[from] PluginError),
     /// The replica stopped by itself.
     #[error("{0}")]
     Stopped(StopReason),
@@ -90,29 +89,67 @@ pub enum ServerError {
 ///
 /// If it cannot start, or cannot go on.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<(), ServerError> {
-    Policy::compile(&options.config.fleet.policy_yaml, 0)?;
-    let tokens = tokens();
-    if tokens.agent.is_some() && tokens.operator.is_none() {
-        return Err(ServerError::AgentTokenAlone);
+    Server::start(options).await?.serve(stop).await
+}
+
+/// One replica that has been started and waits to be served.
+pub struct Server {
+    assembly: Assembly,
+    listener: Listener,
+    name: String,
+}
+
+impl Server {
+    /// Opens the port and the data directory, and joins or forms a group. Clients are answered once the replica is
+    /// served, and no sooner; it has to be, for that also ends it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot start.
+    pub async fn start(mut options: Options) -> Result<Self, ServerError> {
+        Policy::compile(&options.config.fleet.policy_yaml, 0)?;
+        let tokens = tokens();
+        if tokens.agent.is_some() && tokens.operator.is_none() {
+            return Err(ServerError::AgentTokenAlone);
+        }
+        let autoscalers = options.plugins.autoscalers()?;
+        options.plugins.metrics()?;
+        raise_open_files();
+        let host = Host::new(options.plugins.clock.clone());
+        // The port first: when it is taken, nothing else must have happened.
+        let listener = Listener::bind(listener_config(&options.config.replica)?).await?;
+        options::settle_port(&mut options.config.replica, listener.address().port());
+        let (machine, views) = FleetMachine::new();
+        let relayed = Arc::new(RelayedCalls::default());
+        let parts = ReplicaParts {
+            state_machine: Box::new(machine),
+            relay_handler: Arc::clone(&relayed) as _,
+            clock: host.clock.clone(),
+            timers: host.timers.clone(),
+            spawner: Arc::clone(&host.spawner),
+            fatal: FatalHook::exit(),
+        };
+        let replica = Replica::start(cluster_config(&options), parts).await?;
+        let ledger = Ledger::new(Arc::new(replica.clone()), views, host.clock.clone());
+        let around = Around { relayed: &relayed, connections: listener.counts(), autoscalers };
+        let assembly = Assembly::new(&options, host, (replica, ledger), around)?;
+        Ok(Self { assembly, listener, name: options.config.replica.name })
     }
-    raise_open_files();
-    let host = Host { clock: Clock::system(), spawner: SystemSpawner::current() };
-    // The port first: when it is taken, nothing else must have happened.
-    let listener = Listener::bind(listener_config(&options.config.replica)?).await?;
-    let (machine, views) = FleetMachine::new();
-    let relayed = Arc::new(RelayedCalls::default());
-    let parts = ReplicaParts {
-        state_machine: Box::new(machine),
-        relay_handler: Arc::clone(&relayed) as _,
-        clock: host.clock.clone(),
-        spawner: Arc::clone(&host.spawner),
-        fatal: FatalHook::exit(),
-    };
-    let replica = Replica::start(cluster_config(&options), parts).await?;
-    let ledger = Ledger::new(Arc::new(replica.clone()), views, host.clock.clone());
-    let connections = listener.counts();
-    let assembly = Assembly::new(&options, &host, (replica, ledger), (&relayed, connections))?;
-    assembly.serve(listener, &options.config, stop).await
+
+    /// Where it listens for clients; the port that the system chose, if the configuration has port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+
+    /// Answers clients until `stop` is cancelled, then hands over and stops.
+    ///
+    /// # Errors
+    ///
+    /// If the replica cannot go on.
+    pub async fn serve(self, stop: CancellationToken) -> Result<(), ServerError> {
+        tracing::info!(replica = self.name, address = %self.address(), "serving");
+        self.assembly.serve(self.listener, stop).await
+    }
 }
 
 /// The public port as the file has it.
@@ -139,15 +176,16 @@ fn raise_open_files() {
     }
 }
 
-/// Time and tasks.
-struct Host {
-    clock: Clock,
-    spawner: Arc<dyn Spawner>,
+/// What else a replica is put together from.
+struct Around<'a> {
+    relayed: &'a RelayedCalls,
+    connections: Arc<ListenerCounts>,
+    autoscalers: Autoscalers,
 }
 
 /// A replica, put together.
-struct Assembly<'a> {
-    host: &'a Host,
+struct Assembly {
+    host: Host,
     replica: Replica,
     bridge: Bridge,
     /// Ends waits, streams and the listener.
@@ -157,13 +195,14 @@ struct Assembly<'a> {
     tasks: Vec<TaskHandle>,
 }
 
-impl<'a> Assembly<'a> {
+impl Assembly {
     fn new(
         options: &Options,
-        host: &'a Host,
+        host: Host,
         (replica, ledger): (Replica, Ledger),
-        (relayed, connections): (&RelayedCalls, Arc<ListenerCounts>),
+        around: Around<'_>,
     ) -> Result<Self, ServerError> {
+        let Around { relayed, connections, autoscalers } = around;
         let config = &options.config;
         let closing = CancellationToken::new();
         let stopping = CancellationToken::new();
@@ -177,6 +216,7 @@ impl<'a> Assembly<'a> {
             reports: Arc::new(move || last_reports.all()),
             closing: closing.clone(),
             connections,
+            autoscalers: autoscalers.clone(),
         });
         let (services, keep_health) = api::services(&api, stopping.clone())?;
         relayed.connect(Arc::clone(&api));
@@ -193,16 +233,17 @@ impl<'a> Assembly<'a> {
             stopping: closing.clone(),
         });
         let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
-        let sampling = metrics::follow(ledger.clone(), Arc::clone(&heartbeats), stopping.clone());
-        let metrics = metrics::sources(host, heartbeats);
+        let sampled = (Arc::clone(&heartbeats), autoscalers.clone());
+        let sampling = metrics::follow(ledger.clone(), sampled, stopping.clone());
+        let metrics = metrics::sources(&host, heartbeats, options.plugins.metrics()?);
         let parts = LeaderParts {
             ledger: ledger.clone(),
             liveness: Arc::clone(&liveness),
             controllers: controller_set::make(
                 options,
-                host,
+                &host,
                 (&replica, &ledger),
-                (liveness, metrics),
+                (liveness, metrics, autoscalers),
                 &stopping,
             ),
             reports,
@@ -211,11 +252,8 @@ impl<'a> Assembly<'a> {
             half_lease: replica.lease() / 2,
         };
         let leader = Leader::new(parts, Uuid::new_v4().to_string());
-        let seed = seed::seed(ledger, config.fleet.clone(), config.replica.name.clone());
-        let ended = stopping.clone();
-        let seed = async move {
-            ended.run_until_cancelled(seed).await;
-        };
+        let author = config.replica.name.clone();
+        let seed = seed::seed(ledger, config.fleet.clone(), author, stopping.clone());
         let tasks = vec![
             host.spawner.spawn("leader", leader.run(stopping.clone())),
             host.spawner.spawn("command-wake-ups", api.run(stopping.clone())),
@@ -226,16 +264,9 @@ impl<'a> Assembly<'a> {
         Ok(Self { host, replica, bridge, closing, stopping, tasks })
     }
 
-    async fn serve(
-        self,
-        listener: Listener,
-        config: &Config,
-        stop: CancellationToken,
-    ) -> Result<(), ServerError> {
-        let address = listener.address();
-        tracing::info!(replica = config.replica.name, %address, "serving");
+    async fn serve(self, listener: Listener, stop: CancellationToken) -> Result<(), ServerError> {
         let runtimes = client_runtimes(&*self.host.spawner)?;
-        let serving = listener.serve(self.bridge.clone(), self.host.clock.clone(), runtimes);
+        let serving = listener.serve(self.bridge.clone(), self.host.timers.clone(), runtimes);
         let serving = self.host.spawner.spawn("listener", serving);
         let reason = tokio::select! {
             () = stop.cancelled() => StopReason::Shutdown,

@@ -38,7 +38,10 @@ pub(crate) struct Running {
 pub(crate) struct Context {
     pub(crate) config: ReplicaConfig,
     pub(crate) store_id: String,
+    /// What waits here are measured by.
     pub(crate) clock: Clock,
+    /// What callers' deadlines count on, and whose wall clock the group is told.
+    pub(crate) callers_clock: Clock,
     /// Tasks of Raft, its transport and its timers.
     pub(crate) raft_tasks: Arc<dyn Spawner>,
     /// Tasks that may be slow: relayed calls.
@@ -85,6 +88,7 @@ pub(crate) struct ContextParts {
     pub(crate) config: ReplicaConfig,
     pub(crate) store_id: String,
     pub(crate) clock: Clock,
+    pub(crate) callers_clock: Clock,
     pub(crate) raft_tasks: Arc<dyn Spawner>,
     pub(crate) outer_tasks: Arc<dyn Spawner>,
     pub(crate) channels: Channels,
@@ -98,6 +102,7 @@ impl Context {
             config: parts.config,
             store_id: parts.store_id,
             clock: parts.clock,
+            callers_clock: parts.callers_clock,
             raft_tasks: parts.raft_tasks,
             outer_tasks: parts.outer_tasks,
             channels: parts.channels,
@@ -110,6 +115,11 @@ impl Context {
             formed: watch::Sender::new(false),
             leader_heard: watch::Sender::new(None),
         }
+    }
+
+    /// A caller's deadline by the clock that waits here are measured by.
+    pub(crate) fn own_deadline(&self, deadline: Moment) -> Moment {
+        self.clock.now() + deadline.since(self.callers_clock.now())
     }
 
     /// A leader was heard just now.

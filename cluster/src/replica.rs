@@ -31,8 +31,11 @@ pub struct ReplicaParts {
     pub state_machine: Box<dyn StateMachine>,
     /// Answers calls that other replicas relay to this one.
     pub relay_handler: Arc<dyn RelayHandler>,
-    /// Time.
+    /// The callers' time: deadlines count on it, and its wall clock is what the group is told.
     pub clock: Clock,
+    /// The group's own time, by which it waits for peers and disks. Raft's elections follow the system's time
+    /// whatever is given here, so only a `clock` that somebody moves by hand is a reason for another one.
+    pub timers: Clock,
     /// Where relayed calls are carried out; Raft gets a runtime of its own from it.
     pub spawner: Arc<dyn Spawner>,
     /// What happens at a fault that this replica must not survive.
@@ -76,12 +79,14 @@ impl Replica {
 
     /// Has the group agree on `payload`, on the leader only: its log index, and what apply answered here.
     pub async fn propose(&self, payload: Bytes, deadline: Moment) -> Result<Applied, ProposeError> {
+        let deadline = self.inner.context.own_deadline(deadline);
         self.inner.proposer.propose(payload, deadline).await
     }
 
     /// Returns once this replica, whichever it is, has applied all that was agreed on when the call came: the
     /// index up to which. Many calls share one round to a quorum.
     pub async fn read_index(&self, deadline: Moment) -> Result<u64, ReadError> {
+        let deadline = self.inner.context.own_deadline(deadline);
         self.inner.reads.read(deadline).await
     }
 
@@ -91,11 +96,13 @@ impl Replica {
         &self,
         deadline: Moment,
     ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, ExportError> {
+        let deadline = self.inner.context.own_deadline(deadline);
         self.inner.exporter.export(deadline).await
     }
 
     /// Carries `body` to the leader's relay handler, one hop, and returns its answer.
     pub async fn relay(&self, body: Bytes, deadline: Moment) -> Result<Bytes, RelayError> {
+        let deadline = self.inner.context.own_deadline(deadline);
         self.inner.relay.relay(body, deadline).await
     }
 
@@ -132,6 +139,7 @@ impl Replica {
 
     /// The lower median of the wall clocks of a majority of the voters, milliseconds since the Unix epoch.
     pub async fn majority_wall_clock(&self, deadline: Moment) -> Result<u64, ReadError> {
+        let deadline = self.inner.context.own_deadline(deadline);
         majority_wall_clock(&self.inner.context, deadline).await
     }
 
@@ -142,17 +150,20 @@ impl Replica {
         address: &str,
         deadline: Moment,
     ) -> Result<ReplicaId, MembershipError> {
+        let deadline = self.inner.context.own_deadline(deadline);
         self.inner.membership.add_learner(name, address, deadline).await
     }
 
     /// Makes a learner a voter once it has caught up; leader only, safe to repeat.
     pub async fn promote(&self, id: ReplicaId, deadline: Moment) -> Result<(), MembershipError> {
+        let deadline = self.inner.context.own_deadline(deadline);
         self.inner.membership.promote(id, deadline).await
     }
 
     /// Removes a replica from the group; leader only. A leader asked to remove itself hands over and answers
     /// [`MembershipError::NotLeader`]; ask the new one.
     pub async fn remove(&self, id: ReplicaId, deadline: Moment) -> Result<(), MembershipError> {
+        let deadline = self.inner.context.own_deadline(deadline);
         self.inner.membership.remove(id, deadline).await
     }
 
@@ -162,6 +173,7 @@ impl Replica {
         to: Option<ReplicaId>,
         deadline: Moment,
     ) -> Result<ReplicaId, MembershipError> {
+        let deadline = self.inner.context.own_deadline(deadline);
         self.inner.membership.transfer_leader(to, deadline).await
     }
 

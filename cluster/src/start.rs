@@ -107,7 +107,7 @@ async fn start_here(
     // The port first: a second process on it must not touch the data.
     let port = PeerPort::bind(&config.listen, tls.clone()).await?;
     let store_host = StoreHost {
-        clock: parts.clock.clone(),
+        clock: parts.timers.clone(),
         spawner: Arc::clone(&raft_tasks),
         fatal: parts.fatal.clone(),
         syncs: Arc::default(),
@@ -124,7 +124,8 @@ async fn start_here(
     let context = Arc::new(Context::new(ContextParts {
         config,
         store_id: identity.store_id.clone(),
-        clock: parts.clock.clone(),
+        clock: parts.timers.clone(),
+        callers_clock: parts.clock.clone(),
         raft_tasks,
         outer_tasks: Arc::clone(&parts.spawner),
         channels: Channels::new(tls),

@@ -19,7 +19,7 @@ pub(crate) async fn majority_wall_clock(
     let mut asked = FuturesUnordered::new();
     for id in voters {
         match stored.get_node(&id) {
-            Some(_) if id == own_id => clocks.push(context.clock.wall_ms()),
+            Some(_) if id == own_id => clocks.push(context.callers_clock.wall_ms()),
             Some(info) => asked.push(say_hello(context, &info.address)),
             None => {}
         }

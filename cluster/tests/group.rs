@@ -2,11 +2,12 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use common::{homes, leader, start_all, within};
+use common::{Home, homes, leader, start_all, within};
 use navarch_cluster::{ProposeError, RelayError, ReplicaId};
+use navarch_host::{Clock, FakeClock};
 
 /// Without it nothing else here would mean anything: three fresh replicas become one group that agrees.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -210,4 +211,26 @@ async fn a_follower_that_hears_nobody_knows_no_leader() {
     let deadline = alone.clock.now() + Duration::from_millis(100);
     let waited = alone.replica.relay(Bytes::from("x"), deadline).await;
     assert_eq!(waited, Err(RelayError::NoLeader));
+}
+
+/// Without it a group whose callers live by a clock that is moved by hand would stand still with it, or lose its
+/// leader when it leaps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_goes_on_while_its_callers_clock_stands_or_leaps() {
+    let time = FakeClock::new(1_000_000_000);
+    let home = Home::new("a");
+    let mut config = home.config();
+    config.bootstrap = true;
+    let live = home.start_by(config, Clock::fake(Arc::clone(&time))).await.unwrap();
+    let live = [live];
+    leader(&live).await;
+    let [live] = live;
+    live.write("while it stands").await;
+    let told = live.replica.majority_wall_clock(live.soon()).await.unwrap();
+    assert_eq!(told, 1_000_000_000, "LogTime is the callers'");
+    let term = live.replica.status().term;
+    time.advance(Duration::from_secs(86_400)).await;
+    live.write("after a day").await;
+    assert_eq!(live.read().await, ["while it stands", "after a day"]);
+    assert_eq!(live.replica.status().term, term, "no election");
 }

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     ledger::{Author, Committed, Ledger, View},
     liveness::Liveness,
+    scaling::Autoscalers,
 };
 
 /// Answers the last reports of the leader's controllers.
@@ -36,6 +37,7 @@ pub struct Api {
     pub(super) reports: ControllerReports,
     pub(super) calls: CallSeries,
     pub(super) connections: Arc<ListenerCounts>,
+    pub(super) autoscalers: Autoscalers,
 }
 
 /// What an [`Api`] is made of.
@@ -52,12 +54,15 @@ pub struct ApiParts {
     pub closing: CancellationToken,
     /// The public port's connections.
     pub connections: Arc<ListenerCounts>,
+    /// Which autoscaler each pool goes by, to make its last decision again.
+    pub autoscalers: Autoscalers,
 }
 
 impl Api {
     /// Handlers over `parts`.
     pub fn new(parts: ApiParts) -> Arc<Self> {
-        let ApiParts { ledger, replica, liveness, reports, closing, connections } = parts;
+        let ApiParts { ledger, replica, liveness, reports, closing, connections, autoscalers } =
+            parts;
         Arc::new(Self {
             ledger,
             replica,
@@ -69,6 +74,7 @@ impl Api {
             reports,
             calls: CallSeries::default(),
             connections,
+            autoscalers,
         })
     }
 

@@ -61,7 +61,7 @@ fn text(explained: &api::ExplainResponse) -> String {
         let again = match explained.reproduced {
             Some(true) => "the strategy decides the same from them again",
             Some(false) => "the strategy, changed since, would decide otherwise",
-            None => "",
+            None => "not made again by this replica",
         };
         lines.push(String::new());
         lines.push(format!("last decision's inputs ({again}):"));

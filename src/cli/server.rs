@@ -8,10 +8,7 @@ use super::{
     invocation::Invocation,
     signals::{self, ParentArguments},
 };
-use crate::{
-    notify::Observers,
-    server::{self, Options},
-};
+use crate::server::{self, Options};
 
 /// `navarch server --config FILE`
 #[derive(Clone, Debug, Args)]
@@ -35,12 +32,8 @@ impl ServerArguments {
         apply::warn(&config);
         let stop = signals::stop_on_signal(&invocation.spawner)?;
         self.parent.watch(&stop, invocation)?;
-        let options = Options {
-            config,
-            data_dir: self.data_dir,
-            bootstrap: self.bootstrap,
-            observers: Observers::default(),
-        };
+        let (data_dir, bootstrap) = (self.data_dir, self.bootstrap);
+        let options = Options { data_dir, bootstrap, ..Options::new(config) };
         server::run(options, stop)
             .await
             .map_err(|error| Failure::refused(format!("this replica cannot go on: {error}")))

@@ -9,7 +9,7 @@ const PROMETHEUS_KEYS: [&str; 4] = ["url", "queries", "timeout", "token_env"];
 const QUERY_KEYS: [&str; 3] = ["utilization", "pending_jobs", "queue_depth"];
 /// The sources that every build has.
 const SOURCES: [&str; 3] = ["pushed", "prometheus", "heartbeats"];
-/// How the names of sources begin that a composition root added.
+/// How the names of sources begin that belong to the program which embeds the control plane.
 const OWN_PREFIX: &str = "x-";
 
 const DEFAULT_TIMEOUT_MS: u64 = 5_000;

@@ -88,7 +88,7 @@ pub(super) const BASE: &str = "provider: f\ninstance_type: t\nmax_nodes: 8\n";
 )]
 #[case::provider_type(
     "providers: {f: {type: azure}}",
-    "unknown value `azure`; one of fake, http, lambda, gcp, aws"
+    "unknown value `azure`; one of fake, http, lambda, gcp, aws, custom"
 )]
 #[case::provider_no_type(
     "providers:\n  f: {gpu_count: 8}",

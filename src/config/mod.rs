@@ -34,7 +34,8 @@
 //! ## The `server.notifier` block
 //!
 //! Who is told of nodes that are cordoned, uncordoned and drained: with `type: noop`, the default, nobody, and
-//! a drain is over at once; with `type: webhook` the workload system behind these keys of `webhook`:
+//! a drain is over at once; with `type: custom` the notifier of the program that embeds the control plane, see
+//! `server::Plugins`; with `type: webhook` the workload system behind these keys of `webhook`:
 //!
 //! | key | meaning and default |
 //! |---|---|
@@ -57,7 +58,8 @@
 //! `instance_manager.orphan_sweep_interval` (`2m`) and `orphan_min_age` (`5m`): how often providers are searched
 //! for machines that bear the cluster's tag and that no record explains, and how old these must be before they
 //! are given back, or only reported with `instance_manager.orphans: report` (`terminate`); provider
-//! type `http` with `url`, `token_env` and `ca_file` (also taken by type `fake`),
+//! type `http` with `url`, `token_env` and `ca_file` (also taken by type `fake`), type `custom`, a provider of the
+//! program that embeds the control plane, with whatever keys of the other types that one reads,
 //! `max_calls_per_second` (50, and as many at once after a rest) and `max_concurrent_calls` (32, each of ordering
 //! and giving back) of any provider,
 //! `health.{replace_at_once_percent,replace_per_hour_percent}` (20 and 10 of the target, at least one machine) of a
@@ -72,7 +74,7 @@
 //!
 //! | key | meaning and default |
 //! |---|---|
-//! | `metrics.order` | which sources are asked, the first that has a figure first: `[pushed, prometheus, heartbeats]`; names that begin with `x-` are sources that a composition root added |
+//! | `metrics.order` | which sources are asked, the first that has a figure first: `[pushed, prometheus, heartbeats]`; names that begin with `x-` are sources of the program that embeds the control plane |
 //! | `metrics.prometheus.url` | address of a Prometheus server; `/api/v1/query` follows it |
 //! | `metrics.prometheus.queries.{utilization,pending_jobs,queue_depth}` | one expression a figure, each answered by one series or a scalar; utilisation in percent from 0 to 100, queue depth = jobs that wait or run; an absent one is not asked |
 //! | `metrics.prometheus.timeout` | `5s`, at most `1m`: how long one query may take |

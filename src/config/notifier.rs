@@ -26,14 +26,14 @@ pub(crate) fn read(server: Option<&Section<'_>>) -> NotifierSpec {
     else {
         return spec;
     };
-    spec.r#type = block.choice("type", &["noop", "webhook"]).unwrap_or(spec.r#type);
+    spec.r#type = block.choice("type", &["noop", "webhook", "custom"]).unwrap_or(spec.r#type);
     let webhook = block.section("webhook", &WEBHOOK_KEYS);
     match (spec.r#type.as_str(), webhook) {
         ("webhook", Some(webhook)) => read_webhook(&webhook, &mut spec),
         ("webhook", None) => block.missing("webhook", "{drain_url: \"http://HOST/drain\"}"),
         (_, Some(webhook)) => {
             read_webhook(&webhook, &mut spec);
-            block.warning("webhook", "not used, because `type` is `noop`");
+            block.warning("webhook", format!("not used, because `type` is `{}`", spec.r#type));
         }
         (_, None) => {}
     }

@@ -20,12 +20,16 @@ const KEYS: [&str; 11] = [
 const COMMON: [&str; 3] = ["type", "max_calls_per_second", "max_concurrent_calls"];
 
 /// The further keys that a provider type reads.
-const BY_TYPE: [(&str, &[&str]); 5] = [
+const BY_TYPE: [(&str, &[&str]); 6] = [
     ("fake", &["gpu_count", "url", "token_env", "ca_file", "region", "zone"]),
     ("http", &["url", "token_env", "ca_file", "region", "zone"]),
     ("lambda", &["api_key_env", "region"]),
     ("gcp", &["project", "zone", "region"]),
     ("aws", &["region", "zone"]),
+    (
+        "custom",
+        &["gpu_count", "url", "api_key_env", "token_env", "ca_file", "project", "region", "zone"],
+    ),
 ];
 
 /// GPUs of one machine.

@@ -120,6 +120,7 @@ fn only_these_work_while_a_restored_fleet_stands_still() {
         notifiers: Arc::clone(&world.notifiers),
         observers: crate::notify::Observers::default(),
         metrics: Arc::clone(&world.metrics),
+        autoscalers: crate::scaling::Autoscalers::default(),
     };
     let working: Vec<_> = super::super::all(&parts)
         .iter()

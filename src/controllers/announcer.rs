@@ -9,7 +9,7 @@ use super::{
     BUSY_PERIOD, IDLE_PERIOD, Notifiers,
     changes::{after, node_of, time_ms},
     deliveries::{Deliveries, Lanes},
-    notifiers::is_webhook,
+    notifiers::has_workloads,
     retries::Retries,
 };
 use crate::{
@@ -77,7 +77,7 @@ impl Announcer {
     /// Takes up what the journal has that was not there the last time.
     fn read(&mut self, fleet: &FleetState) {
         let newest = fleet.last_event_index();
-        if !is_webhook(fleet) {
+        if !has_workloads(fleet) {
             self.waiting.clear();
             self.read_to = Some(newest);
             return;

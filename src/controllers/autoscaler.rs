@@ -9,14 +9,15 @@ use super::{provisioning_delay::provisioning_delay_ms, replacer};
 use crate::{
     leader::{Controller, Report, Tenure},
     metrics_source::{Found, Question, Round, Sources, in_service},
-    scaling::{Cause, Decision, Gates, Limits, Needs, PoolView, plan_target, to_inputs},
+    scaling::{Autoscalers, Cause, Decision, Gates, Limits, PoolView, to_inputs},
 };
 
 const NAME: &str = "autoscaler";
 
-/// Sets each pool's target to what its strategy asks for, within the pool's limits.
+/// Sets each pool's target to what its autoscaler asks for, within the pool's limits.
 pub(super) struct Autoscaler {
     metrics: Arc<Sources>,
+    autoscalers: Autoscalers,
 }
 
 /// The figures of the pools that need any, by name.
@@ -32,15 +33,15 @@ struct Ailing {
 }
 
 impl Autoscaler {
-    pub(super) fn new(metrics: Arc<Sources>) -> Self {
-        Self { metrics }
+    pub(super) fn new(metrics: Arc<Sources>, autoscalers: Autoscalers) -> Self {
+        Self { metrics, autoscalers }
     }
 
     /// Asks for what the strategies go by, for all pools at once, so that a source that is slow for one holds up
     /// the others but once.
     async fn gather<'a>(&self, fleet: &'a FleetState, now_ms: u64) -> Gathered<'a> {
         let questions = pools(fleet).filter_map(|pool| {
-            let needs = Needs::of(pool.autoscaling.as_ref());
+            let needs = self.autoscalers.needs(pool);
             (!needs.is_none()).then_some(Question { fleet, pool, needs, now_ms })
         });
         let questions: Vec<_> = questions.collect();
@@ -60,20 +61,28 @@ fn pools(fleet: &FleetState) -> impl Iterator<Item = &PoolSpec> {
     all.iter().filter(|pool| !pool.retiring)
 }
 
-fn plan(fleet: &FleetState, gathered: &Gathered<'_>, now_ms: u64) -> Vec<Kind> {
+fn plan(
+    fleet: &FleetState,
+    gathered: &Gathered<'_>,
+    autoscalers: &Autoscalers,
+    now_ms: u64,
+) -> Vec<Kind> {
     let ailing = ailing(fleet, now_ms);
     let decide = |spec: &PoolSpec| {
         let name = spec.name.as_str();
         let found = gathered.get(name).cloned().unwrap_or_default();
         let ailing = ailing.get(name).copied().unwrap_or_default();
         let pool = fleet.pool(name)?;
-        let view = PoolView { now_ms, ..view(fleet, (spec, pool), found, ailing) };
+        let mut view = PoolView { now_ms, ..view(fleet, (spec, pool), found, ailing) };
+        if autoscalers.needs(spec).history {
+            view.provisioning_delay_ms = provisioning_delay_ms(fleet, name);
+        }
         let gates = Gates {
             scale_up_after_ms: pool.cooldown.up.map_or(0, LogTime::as_ms),
             scale_down_after_ms: pool.cooldown.down.map_or(0, LogTime::as_ms),
             hold_until_ms: pool.hold_until.map_or(0, LogTime::as_ms),
         };
-        let decision = plan_target(spec.autoscaling.as_ref(), &view, gates);
+        let decision = autoscalers.plan(spec, &view, gates);
         let decided = proposal(pool, view.limits, decision).filter(|_| !pool.paused)?;
         let inputs = Some(to_inputs(&view, gates));
         Some(Kind::SetPoolTarget(SetPoolTarget { inputs, ..decided }))
@@ -104,7 +113,6 @@ fn view(
     ailing: Ailing,
 ) -> PoolView {
     let counts = fleet.pool_counts(&spec.name);
-    let looks_ahead = Needs::of(spec.autoscaling.as_ref()).history;
     PoolView {
         target: pool.target,
         size: counts.size(),
@@ -117,10 +125,6 @@ fn view(
         pending_jobs: found.pending_jobs,
         queue_depth: found.queue_depth,
         origins: found.origins,
-        provisioning_delay_ms: match looks_ahead {
-            true => provisioning_delay_ms(fleet, &spec.name),
-            false => 0,
-        },
         ..PoolView::default()
     }
 }
@@ -165,7 +169,7 @@ impl Controller for Autoscaler {
         let fleet = tenure.view().fleet;
         let now_ms = tenure.now_ms();
         let gathered = self.gather(&fleet, now_ms).await;
-        let steps = plan(&fleet, &gathered, now_ms);
+        let steps = plan(&fleet, &gathered, &self.autoscalers, now_ms);
         let _ = tenure.carry_out(steps, &mut report).await;
         report
     }

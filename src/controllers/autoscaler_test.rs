@@ -27,7 +27,7 @@ fn scale(world: &World, target: u32, hold_until_ms: u64) {
 }
 
 fn autoscaler(world: &World) -> Autoscaler {
-    Autoscaler::new(Arc::clone(&world.metrics))
+    Autoscaler::new(Arc::clone(&world.metrics), Autoscalers::default())
 }
 
 /// What a pass would propose. The figures are at hand, so it does not wait.
@@ -35,7 +35,7 @@ fn steps(world: &World) -> Vec<Kind> {
     let (fleet, now_ms) = (world.fleet(), world.now_ms());
     let autoscaler = autoscaler(world);
     let gathered = autoscaler.gather(&fleet, now_ms).now_or_never().expect("a source waits");
-    plan(&fleet, &gathered, now_ms)
+    plan(&fleet, &gathered, &Autoscalers::default(), now_ms)
 }
 
 /// The changes of targets among them.
@@ -297,4 +297,50 @@ async fn a_decision_on_an_older_pool_is_no_failure_and_changes_nothing() {
     assert!(carried.is_continue());
     assert_eq!((report.steps, report.failed, report.overtaken), (0, 0, 1));
     assert_eq!(world.fleet().pool("a").unwrap().target, 5);
+}
+
+/// Without it one pool's own autoscaler that panics would leave all others as they are, or nobody would see which
+/// it was.
+#[tokio::test(flavor = "current_thread")]
+async fn an_own_autoscaler_that_panics_holds_its_pool_alone() {
+    use crate::scaling::{self, Needs};
+
+    struct Own(&'static str);
+
+    impl scaling::Autoscaler for Own {
+        fn name(&self) -> &str {
+            self.0
+        }
+
+        fn needs(&self) -> Needs {
+            Needs { utilization: true, history: true, ..Needs::default() }
+        }
+
+        fn decide(&self, view: &PoolView) -> Decision {
+            assert!(self.0 != "x-breaks", "no luck");
+            Decision::demand(view, 3, &format!("{} samples", view.history.len()))
+        }
+    }
+
+    let world = World::new(vec![scaled(1, 4), pool("b", 1, 4)]);
+    world.running("i1", "b");
+    world.beat("m-i1", 50.0);
+    let own = |name| Arc::new(Own(name)) as Arc<dyn scaling::Autoscaler>;
+    let own = [("a".to_owned(), own("x-breaks")), ("b".to_owned(), own("x-three"))];
+    let autoscalers = Autoscalers::new(own.into()).unwrap();
+    let mut autoscaler = Autoscaler::new(Arc::clone(&world.metrics), autoscalers);
+    let report = world.reconcile(&mut autoscaler);
+    assert_eq!((report.steps, report.failed), (2, 0));
+    let fleet = world.fleet();
+    let told = |name| {
+        let pool = fleet.pool(name).unwrap();
+        (pool.target, pool.reason.to_string())
+    };
+    assert_eq!(told("a"), (1, "x-breaks: it panicked, no luck: holding 1".to_owned()));
+    assert_eq!(
+        told("b"),
+        (3, "x-three: 1 samples: 1 to 3".to_owned()),
+        "what it needs is gathered"
+    );
+    assert_eq!(world.reconcile(&mut autoscaler).steps, 1, "a panic is told once");
 }

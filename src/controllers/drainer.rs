@@ -8,7 +8,7 @@ use navarch_proto::fleet::{AcceptDrain, FinishDrain, RefuseDrain, proposal::Kind
 use super::{
     BUSY_PERIOD, IDLE_PERIOD, Notifiers,
     deliveries::{Deliveries, Lanes},
-    notifiers::is_webhook,
+    notifiers::has_workloads,
     retries::Retries,
 };
 use crate::{
@@ -49,7 +49,7 @@ impl Drainer {
 
     /// The drains that the workload system should be told of, or asked about.
     fn due(&self, fleet: &FleetState, now: Moment) -> VecDeque<Arc<Node>> {
-        if !is_webhook(fleet) {
+        if !has_workloads(fleet) {
             return VecDeque::new();
         }
         let nodes = fleet.nodes_wanting_attention().filter(|node| {
@@ -126,17 +126,18 @@ fn is_told(node: &Node) -> bool {
 
 /// The drains that end whatever the workload system says.
 fn plan(fleet: &FleetState, now_ms: u64) -> Vec<Kind> {
-    let is_webhook = is_webhook(fleet);
-    let ended = |node: &Arc<Node>| finished(node, is_webhook, now_ms).map(|why| finish(node, why));
+    let has_workloads = has_workloads(fleet);
+    let ended =
+        |node: &Arc<Node>| finished(node, has_workloads, now_ms).map(|why| finish(node, why));
     fleet.nodes_wanting_attention().filter_map(ended).collect()
 }
 
-fn finished(node: &Node, is_webhook: bool, now_ms: u64) -> Option<&'static str> {
+fn finished(node: &Node, has_workloads: bool, now_ms: u64) -> Option<&'static str> {
     let drain = under_way(node)?;
     if node.is_lost() {
         return Some("the node is lost: nothing to wait for");
     }
-    if !is_webhook {
+    if !has_workloads {
         return Some("no workload system is configured: nothing to wait for");
     }
     let passed = drain.deadline.map(LogTime::as_ms).is_some_and(|deadline| deadline <= now_ms);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     metrics_source::{Heartbeats, MetricsSource, Question},
-    scaling::{Needs, Sample},
+    scaling::{Autoscalers, Needs, Sample},
 };
 
 fn scaled(strategy: Strategy, min: u32, max: u32) -> PoolSpec {
@@ -44,7 +44,7 @@ fn report(world: &World, queue_depth: u32, ttl_ms: u64) {
 
 /// One pass; the pool's target and its reason afterwards.
 fn pass(world: &World) -> (u32, String) {
-    world.reconcile(&mut Autoscaler::new(Arc::clone(&world.metrics)));
+    world.reconcile(&mut Autoscaler::new(Arc::clone(&world.metrics), Autoscalers::default()));
     let fleet = world.fleet();
     let pool = fleet.pool("a").unwrap();
     (pool.target, pool.reason.to_string())
@@ -142,7 +142,7 @@ async fn a_follower_takes_the_samples_by_the_digests() {
     for percent in [50.0, 60.0, 70.0] {
         world.beat("m-i1", percent);
         world.reconcile(&mut Digest::new(Arc::clone(&world.liveness)));
-        follower.follow(&world.fleet());
+        follower.follow(&world.fleet(), &Autoscalers::default());
         world.advance(30).await;
     }
     let (utilization, history) = look(&follower, &world.fleet(), world.now_ms());

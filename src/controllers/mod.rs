@@ -79,7 +79,10 @@ pub use self::{
     notifiers::{BuildChannels, Notifiers},
     providers::{Build, Providers},
 };
-use crate::{leader::Controller, liveness::Liveness, metrics_source::Sources, notify::Observers};
+use crate::{
+    leader::Controller, liveness::Liveness, metrics_source::Sources, notify::Observers,
+    scaling::Autoscalers,
+};
 
 /// How long a drain of ours may take, in milliseconds: one hour.
 const DRAIN_DEADLINE_MS: u64 = 3_600_000;
@@ -98,6 +101,8 @@ pub struct ControllerParts {
     /// Where the autoscaler's figures come from: `metrics_source::built_in`, and whatever sources a composition
     /// root adds to it with [`Sources::with`].
     pub metrics: Arc<Sources>,
+    /// Which autoscaler each pool goes by.
+    pub autoscalers: Autoscalers,
     /// Whom the configuration has told of nodes.
     pub notifiers: Arc<Notifiers>,
     /// Who else is told.
@@ -106,10 +111,10 @@ pub struct ControllerParts {
 
 /// Fresh controllers for a session.
 pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
-    let ControllerParts { liveness, providers, metrics, notifiers, observers } = parts;
+    let ControllerParts { liveness, providers, metrics, autoscalers, notifiers, observers } = parts;
     let lanes = Lanes::default();
     vec![
-        Box::new(autoscaler::Autoscaler::new(Arc::clone(metrics))),
+        Box::new(autoscaler::Autoscaler::new(Arc::clone(metrics), autoscalers.clone())),
         Box::new(provisioner::Provisioner::new(Arc::clone(providers))),
         Box::new(scale_down::ScaleDown::new(Arc::clone(liveness))),
         Box::new(terminator::Terminator::new(Arc::clone(providers))),

@@ -4,7 +4,9 @@ use navarch_fleet::FleetState;
 use navarch_host::Clock;
 use navarch_proto::fleet::NotifierSpec;
 
-use crate::notify::{Channels, Environment, NodeHealthObserver, Notifier, NotifyError};
+use crate::notify::{
+    Channels, Environment, NodeHealthObserver, Notifier, NotifyError, tells_workloads,
+};
 
 /// Makes those whom a configuration has told, or says why that cannot be.
 pub type BuildChannels = Box<dyn Fn(&NotifierSpec) -> Result<Channels, NotifyError> + Send + Sync>;
@@ -17,9 +19,12 @@ pub struct Notifiers {
 }
 
 impl Notifiers {
-    /// Built as the configuration says; headers are filled in from `environment`.
-    pub fn new(clock: Clock, environment: Environment) -> Self {
-        Self::built_by(Box::new(move |spec| Channels::build(spec, &clock, &environment)))
+    /// Built as the configuration says; headers are filled in from `environment`, and `own` is the notifier of the
+    /// program that this replica is part of.
+    pub fn new(clock: Clock, environment: Environment, own: Option<Arc<dyn Notifier>>) -> Self {
+        let build: BuildChannels =
+            Box::new(move |spec| Channels::build(spec, &clock, &environment, own.as_ref()));
+        Self::built_by(build)
     }
 
     /// Built by `build`.
@@ -41,7 +46,7 @@ impl Notifiers {
     }
 
     fn channels(&self, fleet: &FleetState) -> Result<Channels, NotifyError> {
-        let Some(spec) = fleet.settings().notifier.as_ref().filter(|_| is_webhook(fleet)) else {
+        let Some(spec) = fleet.settings().notifier.as_ref().filter(|_| has_workloads(fleet)) else {
             return Ok(Channels::noop());
         };
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,6 +62,6 @@ impl Notifiers {
 }
 
 /// Whether there is a workload system to tell.
-pub(super) fn is_webhook(fleet: &FleetState) -> bool {
-    fleet.settings().notifier.as_ref().is_some_and(|one| one.r#type == "webhook")
+pub(super) fn has_workloads(fleet: &FleetState) -> bool {
+    tells_workloads(fleet.settings().notifier.as_ref())
 }

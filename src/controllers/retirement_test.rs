@@ -14,6 +14,7 @@ use crate::{
         testing::{World, pool, spec},
     },
     leader::Controller,
+    scaling::Autoscalers,
 };
 
 /// Pool `a` with two machines that run and one that boots, pool `b` with none.
@@ -43,7 +44,7 @@ struct Loops {
 impl Loops {
     fn new(world: &World) -> Self {
         Self {
-            autoscaler: Autoscaler::new(Arc::clone(&world.metrics)),
+            autoscaler: Autoscaler::new(Arc::clone(&world.metrics), Autoscalers::default()),
             provisioner: Provisioner::new(Arc::clone(&world.providers)),
             scale_down: ScaleDown::new(Arc::clone(&world.liveness)),
             replacer: Replacer::new(Arc::clone(&world.providers)),

@@ -15,10 +15,12 @@ mod chance;
 mod clock;
 mod deep_stack;
 mod fake_clock;
+mod panic_message;
 mod spawner;
 
 pub use chance::Chance;
 pub use clock::{Clock, Elapsed, Moment};
 pub use deep_stack::with_deep_stack;
 pub use fake_clock::FakeClock;
+pub use panic_message::panic_message;
 pub use spawner::{Spawner, SystemSpawner, TaskHandle};

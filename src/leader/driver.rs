@@ -1,7 +1,7 @@
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
-use navarch_host::{Spawner, TaskHandle};
+use navarch_host::{Spawner, TaskHandle, panic_message};
 use tokio::sync::Notify;
 
 use super::{Controller, Report, Reports, Tenure, wake_ups::WakeUps};
@@ -122,11 +122,6 @@ async fn pass(controller: &mut dyn Controller, tenure: &Tenure) -> Report {
         report.fail(format!("panicked: {}", panic_message(&*panic)));
         report
     })
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 #[cfg(test)]

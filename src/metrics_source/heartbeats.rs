@@ -2,14 +2,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use navarch_fleet::FleetState;
-use navarch_proto::fleet::PoolSpec;
 
 use super::{
     Figure, Figures, MetricsSource, Question, Reading, Round, histories::Histories, means::Means,
 };
 use crate::{
     liveness::Liveness,
-    scaling::{Needs, Sample},
+    scaling::{Autoscalers, Sample},
 };
 
 /// The mean GPU utilisation of a pool's nodes that are in service, one sample a moment for the whole pool.
@@ -33,15 +32,14 @@ impl Heartbeats {
 
     /// Takes a sample of each pool whose strategy looks back, as a replica that does not lead: by the digests. What it
     /// heard in a session of its own is older than what the log holds.
-    pub fn follow(&self, fleet: &FleetState) {
+    pub fn follow(&self, fleet: &FleetState, autoscalers: &Autoscalers) {
         let now_ms = fleet.log_time_ms();
         let specs = fleet.spec().map_or(&[][..], |spec| &spec.pools);
-        let needs = |pool: &&PoolSpec| Needs::of(pool.autoscaling.as_ref());
-        let pools: Vec<_> = specs.iter().filter(|pool| needs(pool).history).collect();
+        let pools: Vec<_> = specs.iter().filter(|pool| autoscalers.needs(pool).history).collect();
         let means = Means::of(Round { fleet, pools: &pools, now_ms }, None);
         for pool in &pools {
             if let Some(reading) = means.get(pool) {
-                let question = Question { fleet, pool, needs: needs(pool), now_ms };
+                let question = Question { fleet, pool, needs: autoscalers.needs(pool), now_ms };
                 self.history(question, reading);
             }
         }

@@ -14,14 +14,8 @@
 //! No data is not zero: a source without data says so, and why, in words that stay the same as long as nothing
 //! changes. The reason of a pool that holds is told once, not at each look.
 //!
-//! A composition root adds sources of its own:
-//!
-//! ```ignore
-//! let metrics = metrics_source::built_in(heartbeats, clock, spawner, environment).with(Arc::new(Slurm::new()));
-//! controllers::all(&ControllerParts { liveness, providers, metrics: Arc::new(metrics) })
-//! ```
-//!
-//! Give it a name that begins with `x-`, so that a pool's `metrics.order` can name it.
+//! A program that embeds the control plane adds sources of its own with `server::Plugins::metrics_source`. Their
+//! names begin with `x-`, so that a pool's `metrics.order` can name them.
 
 mod figure;
 mod heartbeats;

@@ -1,6 +1,11 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
-use navarch_host::Clock;
+use futures::FutureExt as _;
+use navarch_host::{Clock, panic_message};
 use navarch_proto::fleet::PoolSpec;
 
 use super::{Figure, Figures, MetricsSource, Question, Round};
@@ -14,7 +19,8 @@ const MAX_REASON_BYTES: usize = 200;
 /// The sources that there are. Each figure comes from the first source in a pool's order that has it.
 pub struct Sources {
     clock: Clock,
-    sources: Vec<Arc<dyn MetricsSource>>,
+    /// By their names.
+    sources: Vec<(String, Arc<dyn MetricsSource>)>,
 }
 
 /// The figures of a pool, as far as any source has them.
@@ -41,13 +47,19 @@ impl Sources {
     /// One more, asked after the others unless a pool's `metrics.order` says otherwise.
     #[must_use]
     pub fn with(mut self, source: Arc<dyn MetricsSource>) -> Self {
-        self.sources.push(source);
+        self.sources.push((source.name().to_owned(), source));
         self
     }
 
     /// Tells all of them what a pass is going to ask.
     pub fn prepare(&self, round: Round<'_>) {
-        self.sources.iter().for_each(|source| source.prepare(round));
+        for (name, source) in &self.sources {
+            // One that fails here is asked all the same, and says then what it lacks.
+            let prepared = catch_unwind(AssertUnwindSafe(|| source.prepare(round)));
+            if let Err(panic) = prepared {
+                tracing::warn!(source = name, panic = panic_message(&*panic), "a source panicked");
+            }
+        }
     }
 
     /// Asks for a pool's figures. A source is asked only for what those before it do not have.
@@ -58,22 +70,29 @@ impl Sources {
             if needs.is_none() {
                 break;
             }
-            let Some(source) = self.sources.iter().find(|source| source.name() == name) else {
-                search.take(name, lacking("this build has no such source"));
+            let Some((_, source)) = self.sources.iter().find(|(known, _)| known == name) else {
+                search.take(name, lacking("the leader's program has no such source"));
                 continue;
             };
-            let asked = source.figures(Question { needs, ..question });
-            let answer = self.clock.timeout(SOURCE_LIMIT, asked).await;
-            let late = || lacking("no answer within 2 s");
-            search.take(name, answer.unwrap_or_else(|_| late()));
+            search.take(name, self.ask_one(&**source, Question { needs, ..question }).await);
         }
         search.found()
+    }
+
+    /// A source may be anybody's: one that hangs or panics has no data, and the others are asked all the same.
+    async fn ask_one(&self, source: &dyn MetricsSource, question: Question<'_>) -> Figures {
+        let asked = AssertUnwindSafe(async { source.figures(question).await }).catch_unwind();
+        match self.clock.timeout(SOURCE_LIMIT, asked).await {
+            Ok(Ok(figures)) => figures,
+            Ok(Err(panic)) => lacking(&format!("it panicked, {}", panic_message(&*panic))),
+            Err(_) => lacking("no answer within 2 s"),
+        }
     }
 
     fn order<'a>(&'a self, pool: &'a PoolSpec) -> Vec<&'a str> {
         match pool.metrics.as_ref().map(|metrics| &metrics.order) {
             Some(order) if !order.is_empty() => order.iter().map(String::as_str).collect(),
-            Some(_) | None => self.sources.iter().map(|source| source.name()).collect(),
+            Some(_) | None => self.sources.iter().map(|(name, _)| name.as_str()).collect(),
         }
     }
 }

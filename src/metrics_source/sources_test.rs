@@ -115,7 +115,7 @@ fn each_figure_comes_from_the_first_that_has_it() {
     assert_eq!(typo.queue_depth, Some(1));
     assert_eq!(
         typo.origins.pending_jobs,
-        "x-frist: this build has no such source; x-second: no such job"
+        "x-frist: the leader's program has no such source; x-second: no such job"
     );
 }
 
@@ -166,4 +166,30 @@ async fn a_source_that_misbehaves_is_no_data() {
     });
     bench.time.advance(SOURCE_LIMIT).await;
     assert_eq!(task.await.unwrap().origins.queue_depth, "x-hung: no answer within 2 s");
+}
+
+/// Without it one program's source that panics would end the figures of all pools, or a person could not see why its
+/// own are missing.
+#[test]
+fn a_source_that_panics_has_no_data() {
+    struct Breaks;
+
+    #[async_trait]
+    impl MetricsSource for Breaks {
+        fn name(&self) -> &str {
+            "x-breaks"
+        }
+
+        async fn figures(&self, _: Question<'_>) -> Figures {
+            panic!("no luck")
+        }
+    }
+
+    let bench = Bench::new();
+    let told = Figures { queue_depth: Figure::known(7, NOW_MS), ..Figures::default() };
+    let other = bench.own("x-other", told);
+    let sources = Sources::new(bench.clock.clone()).with(Arc::new(Breaks)).with(other);
+    let found = ask(&sources, &pool(&[]), ALL);
+    assert_eq!(found.queue_depth, Some(7));
+    assert_eq!(found.origins.pending_jobs, "x-breaks: it panicked, no luck");
 }

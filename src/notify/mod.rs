@@ -9,6 +9,7 @@
 //! | `headers` | headers whose `${VARIABLE}` is read when they are sent |
 //! | `observer` | [`NodeHealthObserver`], [`InstanceObserver`]: callbacks of whoever embeds the control plane |
 //! | `error` | [`NotifyError`]: refused, or not heard |
+//! | `guarded` | a notifier of an embedding program, which may panic or hang |
 //! | `channels` | [`Channels`]: from the configuration to those who can be told |
 //!
 //! Nothing here retries: whoever calls decides from [`NotifyError`], and asks again later.
@@ -16,6 +17,7 @@
 mod channels;
 mod error;
 mod exchange;
+mod guarded;
 mod headers;
 mod noop;
 mod notifier;
@@ -26,7 +28,7 @@ mod webhook;
 mod webhook_test;
 
 pub use self::{
-    channels::{Channels, Environment},
+    channels::{Channels, Environment, tells_workloads},
     error::NotifyError,
     noop::Noop,
     notifier::{DrainStatus, Notice, Notifier},

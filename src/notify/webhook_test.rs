@@ -97,7 +97,7 @@ fn endless() -> Body {
 
 fn channels(spec: &NotifierSpec, clock: &Clock) -> Channels {
     let environment = |name: &str| (name == "TOKEN").then(|| "s3cret".to_owned());
-    Channels::build(spec, clock, &(Arc::new(environment) as _)).unwrap()
+    Channels::build(spec, clock, &(Arc::new(environment) as _), None).unwrap()
 }
 
 /// A workload system whose every url is `path`.

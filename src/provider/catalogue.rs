@@ -15,11 +15,14 @@ pub enum ProviderKind {
     Gcp,
     /// Amazon Web Services.
     Aws,
+    /// A provider of the program that embeds the control plane.
+    Custom,
 }
 
 impl ProviderKind {
     /// Every kind, in the order they are named in messages.
-    pub const ALL: [Self; 5] = [Self::Fake, Self::Http, Self::Lambda, Self::Gcp, Self::Aws];
+    pub const ALL: [Self; 6] =
+        [Self::Fake, Self::Http, Self::Lambda, Self::Gcp, Self::Aws, Self::Custom];
 
     /// The value of a provider's `type` key.
     pub fn name(self) -> &'static str {
@@ -29,6 +32,7 @@ impl ProviderKind {
             Self::Lambda => "lambda",
             Self::Gcp => "gcp",
             Self::Aws => "aws",
+            Self::Custom => "custom",
         }
     }
 }
@@ -52,7 +56,7 @@ impl FromStr for ProviderKind {
 
 /// A provider's `type` that there is none of.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no provider type {0:?}; use fake, http, lambda, gcp or aws")]
+#[error("there is no provider type {0:?}; use fake, http, lambda, gcp, aws or custom")]
 pub struct UnknownKind(String);
 
 /// A cloud does not rent out that abstract type.
@@ -99,7 +103,8 @@ pub const ABSTRACT_TYPES: [AbstractType; 7] = [
 ];
 
 /// What `instance_type` is called at a provider of `kind`. A name that is not abstract is taken to be the
-/// provider's own; `http` and `fake` providers know the abstract names themselves.
+/// provider's own; `http`, `fake` and `custom`
+/// providers know the abstract names themselves.
 ///
 /// # Errors
 ///
@@ -109,7 +114,7 @@ pub fn provider_type(kind: ProviderKind, instance_type: &str) -> Result<&str, No
         return Ok(instance_type);
     };
     let name = match kind {
-        ProviderKind::Fake | ProviderKind::Http => Some(known.name),
+        ProviderKind::Fake | ProviderKind::Http | ProviderKind::Custom => Some(known.name),
         ProviderKind::Lambda => known.lambda,
         ProviderKind::Gcp => known.gcp,
         ProviderKind::Aws => known.aws,

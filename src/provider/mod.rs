@@ -12,6 +12,7 @@
 //! | [`registry`] | from a configured provider to one that can be called |
 //! | [`http`] | any cloud that speaks the HTTP provider protocol |
 //! | [`fake`] | simulated machines in this process |
+//! | [`OwnProviders`] (`own.rs`) | those of a program that embeds the control plane, called under guard (`guarded.rs`) |
 //!
 //! One `InstanceId` is one order, for ever: it is minted and logged before the provider is called, and it is
 //! the idempotency key of the call. A provider never retries by itself; whoever called decides by
@@ -26,9 +27,11 @@ pub mod selection;
 
 mod contract;
 mod error;
+mod guarded;
 mod instance_type;
 mod machine;
 mod order;
+mod own;
 pub(crate) mod timestamp;
 
 pub use contract::{Provider, Termination};
@@ -36,3 +39,4 @@ pub use error::{Conclusion, ProviderError};
 pub use instance_type::InstanceType;
 pub use machine::{Machine, MachineState};
 pub use order::{Order, OrderSpec};
+pub use own::{BuildOwn, OwnProviders};

@@ -7,9 +7,10 @@ use navarch_proto::fleet::ProviderSpec;
 use secrecy::SecretString;
 
 use super::{
-    Provider,
+    OwnProviders, Provider,
     catalogue::{ProviderKind, UnknownKind},
     fake::{AgentBooter, CloudOptions, FakeProvider},
+    guarded::Guarded,
     http::{HttpOptions, HttpOptionsError, HttpProvider},
 };
 
@@ -30,6 +31,8 @@ pub struct BuildContext {
     pub replica: String,
     /// Reads a variable of this replica's environment: secrets are never part of the fleet state.
     pub environment: Environment,
+    /// Those of the program that this replica is part of.
+    pub own: OwnProviders,
 }
 
 /// Why a provider cannot be called. Its pools are held and say so; the rest of the fleet goes on.
@@ -74,6 +77,25 @@ pub enum BuildError {
         /// The variable.
         variable: String,
     },
+    /// The program that this replica is part of has no such provider.
+    #[error(
+        "provider {provider:?} is of type custom, and the program of the leading replica {replica:?} has none by \
+         that name; run a program that does on every replica, or give the provider another type"
+    )]
+    NoOwn {
+        /// The configured name.
+        provider: String,
+        /// Which replica.
+        replica: String,
+    },
+    /// The program refuses to make it.
+    #[error("provider {provider:?}: {reason}")]
+    Own {
+        /// The configured name.
+        provider: String,
+        /// What it said.
+        reason: String,
+    },
     /// The options cannot work.
     #[error("provider {provider:?}: {source}")]
     Http {
@@ -99,6 +121,7 @@ pub fn build(spec: &ProviderSpec, context: &BuildContext) -> Result<Arc<dyn Prov
         ProviderKind::Http => build_http(spec, context),
         ProviderKind::Fake if !spec.url.is_empty() => build_http(spec, context),
         ProviderKind::Fake => build_fake(spec, context),
+        ProviderKind::Custom => build_own(spec, context),
         ProviderKind::Lambda | ProviderKind::Gcp | ProviderKind::Aws => {
             Err(BuildError::NotBuilt { provider: spec.name.clone(), kind })
         }
@@ -147,6 +170,15 @@ fn build_fake(
     )))
 }
 
+fn build_own(spec: &ProviderSpec, context: &BuildContext) -> Result<Arc<dyn Provider>, BuildError> {
+    let provider = spec.name.clone();
+    let Some(build) = context.own.get(&provider) else {
+        return Err(BuildError::NoOwn { provider, replica: context.replica.clone() });
+    };
+    let built = build(spec).map_err(|reason| BuildError::Own { provider, reason })?;
+    Ok(Arc::new(Guarded { provider: built, clock: context.clock.clone() }))
+}
+
 /// A replica's name is free text; a header is not.
 fn header_safe(name: &str) -> String {
     name.chars().map(|one| if one.is_ascii_graphic() { one } else { '_' }).collect()
@@ -154,10 +186,14 @@ fn header_safe(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use navarch_host::{FakeClock, SystemSpawner};
 
     use super::*;
-    use crate::provider::fake::NoAgents;
+    use crate::provider::{
+        InstanceType, Machine, Order, ProviderError, Termination, fake::NoAgents,
+    };
 
     fn context(voters: usize) -> BuildContext {
         BuildContext {
@@ -167,6 +203,7 @@ mod tests {
             voters,
             replica: "r1".into(),
             environment: Arc::new(|name| (name == "TOKEN").then(|| "secret".to_owned())),
+            own: OwnProviders::default(),
         }
     }
 
@@ -193,6 +230,11 @@ mod tests {
             (spec("aws", "", ""), 1, "type aws is not built yet"),
             (spec("gcp", "", ""), 1, "type gcp is not built yet"),
             (spec("lambda", "", ""), 1, "type lambda is not built yet"),
+            (
+                spec("custom", "", ""),
+                1,
+                "program of the leading replica \"r1\" has none by that name",
+            ),
             (spec("azure", "", ""), 1, r#"no provider type "azure""#),
             (spec("http", "", ""), 1, "cannot be used"),
             (spec("http", "ftp://x", ""), 1, "must start with http"),
@@ -210,5 +252,59 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Without it a provider of one's own would not be called at all, or its panic would end the purchases of all
+    /// pools and leave a machine behind that nobody looks for.
+    #[tokio::test]
+    async fn an_own_provider_is_called_under_guard() {
+        struct Breaks;
+
+        #[async_trait::async_trait]
+        impl Provider for Breaks {
+            async fn order(&self, _: &Order, _: u64) -> Result<Machine, ProviderError> {
+                panic!("no luck")
+            }
+
+            async fn get(&self, _: &str) -> Result<Option<Machine>, ProviderError> {
+                Ok(None)
+            }
+
+            async fn list(&self, _: (&str, &str)) -> Result<Vec<Machine>, ProviderError> {
+                std::future::pending().await
+            }
+
+            async fn terminate(&self, _: &str, _: u64) -> Result<Termination, ProviderError> {
+                panic!("no luck")
+            }
+
+            async fn instance_types(&self) -> Result<Vec<InstanceType>, ProviderError> {
+                panic!("no luck")
+            }
+        }
+
+        let time = FakeClock::new(0);
+        let mut context = context(3);
+        context.clock = Clock::fake(Arc::clone(&time));
+        context.own.add(
+            "p",
+            Arc::new(|spec| match spec.region.as_str() {
+                "" => Ok(Arc::new(Breaks)),
+                region => Err(format!("there are no racks in {region}")),
+            }),
+        );
+        let own = build(&spec("custom", "", ""), &context).ok().unwrap();
+        assert_eq!(own.get("m").await, Ok(None));
+        let panicked = || "the provider panicked, no luck".to_owned();
+        let order = Order { instance_id: "i".to_owned(), request_body: Vec::new().into() };
+        assert_eq!(own.order(&order, 1).await, Err(ProviderError::Ambiguous(panicked())));
+        assert_eq!(own.terminate("m", 1).await, Err(ProviderError::Ambiguous(panicked())));
+        assert_eq!(own.instance_types().await, Err(ProviderError::Unanswered(panicked())));
+        let (late, ()) = tokio::join!(own.list(("a", "b")), time.advance(Duration::from_secs(60)));
+        assert_eq!(late, Err(ProviderError::Unanswered("no answer within 60 s".to_owned())));
+
+        let elsewhere = ProviderSpec { region: "us".to_owned(), ..spec("custom", "", "") };
+        let refused = build(&elsewhere, &context).err().unwrap().to_string();
+        assert_eq!(refused, r#"provider "p": there are no racks in us"#);
     }
 }

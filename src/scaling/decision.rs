@@ -55,7 +55,7 @@ impl Cause {
 
 impl Decision {
     /// Keeps the target, moved into the limits if it lies outside.
-    pub(super) fn within_limits(view: &PoolView) -> Self {
+    pub fn within_limits(view: &PoolView) -> Self {
         let Limits { min, max } = view.limits;
         let (target, reason) = match view.target {
             target if target < min => (min, format!("target {target} is below the minimum {min}")),
@@ -72,7 +72,7 @@ impl Decision {
     }
 
     /// Keeps the target because figures are missing; the limits still hold.
-    pub(super) fn no_data(view: &PoolView, missing: &str) -> Self {
+    pub fn no_data(view: &PoolView, missing: &str) -> Self {
         let held = Self::within_limits(view);
         match held.cause {
             Cause::Limits => held,
@@ -95,8 +95,8 @@ impl Decision {
         self.reason.split_once(HOLDING).map_or(&*self.reason, |(missing, _)| missing)
     }
 
-    /// A number that the load asks for, brought within the limits.
-    pub(super) fn demand(view: &PoolView, wanted: u32, figures: &str) -> Self {
+    /// A number that the load asks for, brought within the limits; `figures` says what the load is.
+    pub fn demand(view: &PoolView, wanted: u32, figures: &str) -> Self {
         let target = view.limits.clamp(wanted);
         let Limits { min, max } = view.limits;
         let bound = match wanted {
@@ -110,6 +110,38 @@ impl Decision {
             false => (Cause::Demand, format!("{} to {target}", view.target)),
         };
         Self { target, limits: view.limits, cause, reason: format!("{figures}: {change}{bound}") }
+    }
+
+    /// The decision as it may stand whoever made it: within the pool's limits, and of the kind that it is. No
+    /// claim of its maker takes it past a cooldown or a hold.
+    pub(super) fn bounded(self, view: &PoolView) -> Self {
+        let target = view.limits.clamp(self.target);
+        let still = target == view.target;
+        let outside = view.limits.clamp(view.target) != view.target;
+        let ailing = view.healthy.saturating_add(view.booting) < view.limits.min;
+        let one_more = target == view.target.saturating_add(1);
+        let cause = if still {
+            match self.cause {
+                cause @ (Cause::NoData | Cause::AtLimit) => cause,
+                Cause::Steady
+                | Cause::Limits
+                | Cause::Repair
+                | Cause::Demand
+                | Cause::Cooldown
+                | Cause::ByHand => Cause::Steady,
+            }
+        } else if self.cause == Cause::Repair && ailing && one_more {
+            Cause::Repair
+        } else if outside && target == view.limits.clamp(view.target) {
+            Cause::Limits
+        } else {
+            Cause::Demand
+        };
+        let reason = match self.reason.is_empty() {
+            true => format!("it gave no reason: {target}"),
+            false => self.reason,
+        };
+        Self { target, limits: view.limits, cause, reason }
     }
 
     /// Whether the change should be followed by a cooldown.

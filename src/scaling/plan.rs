@@ -1,7 +1,5 @@
-use navarch_proto::fleet::Autoscaling;
-
 use super::{
-    decide,
+    Autoscaler,
     decision::{Cause, Decision},
     view::PoolView,
 };
@@ -17,14 +15,10 @@ pub struct Gates {
     pub hold_until_ms: u64,
 }
 
-/// The target that a pool should have now. Without a strategy the target stays within the limits. A
-/// cooldown holds scaling its way, but neither repair nor the way back into the limits; a hold leaves the
-/// limits alone to act.
-pub fn plan_target(strategy: Option<&Autoscaling>, view: &PoolView, gates: Gates) -> Decision {
-    let decision = match strategy {
-        Some(strategy) => decide(strategy, view),
-        None => Decision::within_limits(view),
-    };
+/// The target that a pool should have now. A cooldown holds scaling its way, but neither repair nor the way
+/// back into the limits; a hold leaves the limits alone to act.
+pub fn plan_target(autoscaler: &dyn Autoscaler, view: &PoolView, gates: Gates) -> Decision {
+    let decision = autoscaler.decide(view);
     if view.now_ms < gates.hold_until_ms {
         let left = (gates.hold_until_ms - view.now_ms).div_ceil(1_000);
         let why = format!("set by hand, held for {left} s more");
@@ -67,7 +61,7 @@ fn held(decision: Decision, view: &PoolView, (cause, why): (Cause, &str)) -> Dec
 mod tests {
     use super::*;
     use crate::scaling::Limits;
-    use navarch_proto::fleet::{Reactive, autoscaling::Strategy};
+    use navarch_proto::fleet::{Autoscaling, Reactive, autoscaling::Strategy};
 
     fn reactive() -> Autoscaling {
         Autoscaling {
@@ -109,7 +103,7 @@ mod tests {
         ];
         for (what, view, expected) in cases {
             let seen = [FREE, COOLING, HELD]
-                .map(|gates| plan_target(Some(&reactive()), &view, gates).target);
+                .map(|gates| plan_target(&Some(reactive()), &view, gates).target);
             assert_eq!(seen, expected, "{what}");
         }
     }
@@ -126,7 +120,7 @@ mod tests {
             ("down is free", 10.0, up, 3, Cause::Demand),
             ("nothing to do", 50.0, up, 4, Cause::Steady),
         ] {
-            let plan = plan_target(Some(&reactive()), &view(4, 4, utilization), gates);
+            let plan = plan_target(&Some(reactive()), &view(4, 4, utilization), gates);
             assert_eq!((plan.target, plan.cause), (target, cause), "{what}: {}", plan.reason);
         }
     }
@@ -135,20 +129,20 @@ mod tests {
     #[test]
     fn without_a_strategy_only_the_limits_hold() {
         for (target, expected) in [(0, 2), (5, 5), (9, 8)] {
-            assert_eq!(plan_target(None, &view(target, 0, 99.0), FREE).target, expected);
+            assert_eq!(plan_target(&None, &view(target, 0, 99.0), FREE).target, expected);
         }
     }
 
     /// Without it a person could not see that the autoscaler wants something it may not do yet.
     #[test]
     fn the_reason_says_what_holds_and_what_was_wanted() {
-        let plan = plan_target(Some(&reactive()), &view(4, 4, 90.0), COOLING);
+        let plan = plan_target(&Some(reactive()), &view(4, 4, 90.0), COOLING);
         assert_eq!(
             plan.reason,
             "cooling down for 1 s more (utilisation 90.0 % is above 80 %: 4 to 5)"
         );
         assert_eq!(plan.cause, Cause::Cooldown);
-        let plan = plan_target(Some(&reactive()), &view(4, 4, 90.0), HELD);
+        let plan = plan_target(&Some(reactive()), &view(4, 4, 90.0), HELD);
         assert_eq!(
             plan.reason,
             "set by hand, held for 1 s more (utilisation 90.0 % is above 80 %: 4 to 5)"

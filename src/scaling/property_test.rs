@@ -105,7 +105,7 @@ proptest! {
     ) {
         let gates = Gates { hold_until_ms: 0, ..gates };
         let wanted = decide(&autoscaling, &view);
-        let planned = plan_target(Some(&autoscaling), &view, gates);
+        let planned = plan_target(&Some(autoscaling.clone()), &view, gates);
         let up = wanted.target > view.target;
         let until_ms = if up { gates.scale_up_after_ms } else { gates.scale_down_after_ms };
         if wanted.cause == Cause::Demand && view.now_ms < until_ms {
@@ -133,7 +133,7 @@ proptest! {
             let (size, healthy, utilization) = (target, target, Some(utilization));
             let view =
                 PoolView { target, size, healthy, limits, utilization, now_ms, ..Default::default() };
-            let decision = plan_target(Some(&autoscaling), &view, gates);
+            let decision = plan_target(&Some(autoscaling.clone()), &view, gates);
             if decision.starts_cooldown() {
                 let apart_ms = last.map_or(u64::MAX, |last| now_ms - last);
                 let least_ms = if decision.target > target { up_ms } else { down_ms };
@@ -156,8 +156,8 @@ proptest! {
     ) {
         for decision in [
             decide(&autoscaling, &view),
-            plan_target(Some(&autoscaling), &view, gates),
-            plan_target(None, &view, gates),
+            plan_target(&Some(autoscaling.clone()), &view, gates),
+            plan_target(&None, &view, gates),
         ] {
             let Limits { min, max } = decision.limits;
             prop_assert!(min <= decision.target && decision.target <= max, "{decision:?}");

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use navarch_cluster::Replica;
 use tokio_util::sync::CancellationToken;
 
-use super::{Host, Options, booter::booter, voters};
+use super::{Options, booter::booter, host::Host, voters};
 use crate::{
     controllers::{self, ControllerParts, Notifiers, Providers},
     leader::ControllerSet,
@@ -12,6 +12,7 @@ use crate::{
     metrics_source::Sources,
     notify::Environment,
     provider::registry::BuildContext,
+    scaling::Autoscalers,
 };
 
 /// Makes the controllers of each session. The clouds are built with the first one, since machines bear the
@@ -20,7 +21,7 @@ pub(super) fn make(
     options: &Options,
     host: &Host,
     (replica, ledger): (&Replica, &Ledger),
-    (liveness, metrics): (Arc<Liveness>, Arc<Sources>),
+    (liveness, metrics, autoscalers): (Arc<Liveness>, Arc<Sources>, Autoscalers),
     stopping: &CancellationToken,
 ) -> ControllerSet {
     let providers = OnceLock::new();
@@ -28,9 +29,11 @@ pub(super) fn make(
     let (clock, spawner) = (host.clock.clone(), Arc::clone(&host.spawner));
     let stopping = stopping.clone();
     let own = options.config.replica.clone();
-    let observers = options.observers.clone();
+    let plugins = options.plugins.clone();
     let environment: Environment = Arc::new(|name| std::env::var(name).ok());
-    let notifiers = Arc::new(Notifiers::new(clock.clone(), Arc::clone(&environment)));
+    let notifier = plugins.notifier.clone();
+    let notifiers = Notifiers::new(clock.clone(), Arc::clone(&environment), notifier);
+    let notifiers = Arc::new(notifiers);
     Arc::new(move || {
         let providers = providers.get_or_init(|| {
             let context = BuildContext {
@@ -40,6 +43,7 @@ pub(super) fn make(
                 voters: voters(&replica),
                 replica: own.name.clone(),
                 environment: Arc::clone(&environment),
+                own: plugins.providers.clone(),
             };
             // A session is open, so the group is formed.
             let group_id = replica.status().cluster_id.unwrap_or_default();
@@ -50,8 +54,9 @@ pub(super) fn make(
             liveness: Arc::clone(&liveness),
             providers: Arc::clone(providers),
             metrics: Arc::clone(&metrics),
+            autoscalers: autoscalers.clone(),
             notifiers: Arc::clone(&notifiers),
-            observers: observers.clone(),
+            observers: plugins.observers.clone(),
         })
     })
 }

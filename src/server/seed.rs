@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use navarch_proto::fleet::{ApplyFleetSpec, FleetSpec, proposal::Kind};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config,
@@ -12,9 +13,19 @@ const SEED_RETRY: Duration = Duration::from_millis(500);
 /// How long one attempt to propose it may take.
 const SEED_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Gives a new group its first configuration, until `stop`.
+pub(super) async fn seed(
+    ledger: Ledger,
+    spec: FleetSpec,
+    replica: String,
+    stop: CancellationToken,
+) {
+    stop.run_until_cancelled(propose(ledger, spec, replica)).await;
+}
+
 /// Gives a new group the configuration of the file that its first leader was started with. Later files
 /// change nothing by themselves; this replica says so when its own differs.
-pub(super) async fn seed(ledger: Ledger, spec: FleetSpec, replica: String) {
+async fn propose(ledger: Ledger, spec: FleetSpec, replica: String) {
     let author = Author::caller(format!("replica:{replica}"));
     loop {
         let mut views = ledger.views();

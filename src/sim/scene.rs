@@ -29,6 +29,7 @@ use crate::{
     metrics_source::{Heartbeats, Pushed, Sources},
     notify::{Channels, Observers},
     provider::Provider,
+    scaling::Autoscalers,
 };
 
 /// How often agents get to speak, in milliseconds.
@@ -113,6 +114,7 @@ impl Scene {
             liveness: Arc::clone(&liveness),
             providers,
             metrics,
+            autoscalers: Autoscalers::default(),
             // A real workload system must not hear of simulated nodes: whatever is configured, drains end at once.
             notifiers: Arc::new(Notifiers::built_by(Box::new(|_| Ok(Channels::noop())))),
             observers: Observers::default(),

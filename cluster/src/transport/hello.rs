@@ -45,7 +45,7 @@ pub(crate) fn answer_hello(
         name: config.name.clone(),
         address: config.advertised.clone(),
         public_address: config.public_address.clone(),
-        wall_clock_ms: context.clock.wall_ms(),
+        wall_clock_ms: context.callers_clock.wall_ms(),
         leader_id: context.leadership.borrow().leader.map_or(0, |leader| leader.0),
         bootstrap: config.bootstrap,
         initial_replicas: config

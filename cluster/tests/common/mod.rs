@@ -175,19 +175,25 @@ impl Home {
     }
 
     pub async fn start_with(&self, config: ReplicaConfig) -> Result<Live, StartError> {
+        self.start_by(config, Clock::system()).await
+    }
+
+    /// Starts it with callers that live by `clock`.
+    pub async fn start_by(&self, config: ReplicaConfig, clock: Clock) -> Result<Live, StartError> {
         let machine = Machine::new();
         let journal = Journal::default();
         let entries = Arc::clone(&journal.entries);
         let parts = ReplicaParts {
             state_machine: Box::new(journal),
             relay_handler: Arc::new(Echo),
-            clock: Clock::system(),
+            clock: clock.clone(),
+            timers: Clock::system(),
             spawner: Arc::new(OnMachine(Arc::clone(&machine))),
             fatal: FatalHook::new(|fault| eprintln!("fatal: {fault}")),
         };
         let replica = Replica::start(config, parts).await;
         match replica {
-            Ok(replica) => Ok(Live { replica, entries, machine, clock: Clock::system() }),
+            Ok(replica) => Ok(Live { replica, entries, machine, clock }),
             Err(error) => {
                 machine.kill();
                 Err(error)

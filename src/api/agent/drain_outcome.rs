@@ -4,7 +4,7 @@ use navarch_fleet::{Administrative, Drain, EventKind, FleetState};
 use navarch_proto::api::FleetEvent;
 use tonic::Status;
 
-use crate::{api::call::Call, ledger::PacedViews};
+use crate::{api::call::Call, ledger::PacedViews, notify::tells_workloads};
 
 /// Between two looks at the journal.
 const LOOK_REST: Duration = Duration::from_millis(5);
@@ -59,7 +59,7 @@ impl DrainOutcome {
 
 /// What became of a node's drain that was ordered after the event `since`; none: that is still open.
 fn outcome(fleet: &FleetState, node_id: &str, since: u64) -> Option<Result<(), Status>> {
-    if fleet.settings().notifier.as_ref().is_none_or(|notifier| notifier.r#type != "webhook") {
+    if !tells_workloads(fleet.settings().notifier.as_ref()) {
         return Some(Ok(()));
     }
     let subject = format!("node/{node_id}");

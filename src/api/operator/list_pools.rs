@@ -1,6 +1,7 @@
 use navarch_proto::api::{ListPoolsRequest, ListPoolsResponse};
 use tonic::Status;
 
+use super::get_pool::shown;
 use crate::api::call::{Answer, Call};
 
 /// Lists pools, ordered by name.
@@ -9,6 +10,6 @@ pub(in crate::api) async fn list_pools(
     _: ListPoolsRequest,
 ) -> Result<Answer<ListPoolsResponse>, Status> {
     let view = call.view().await?;
-    let pools = view.fleet.pools().map(|pool| view.fleet.pool_info(pool)).collect();
+    let pools = view.fleet.pools().map(|pool| shown(&view.fleet, pool)).collect();
     Ok(Answer { message: ListPoolsResponse { pools }, index: view.index })
 }

@@ -8,7 +8,6 @@ use super::{blocking, confirm::confirm, summary::Summary, unusable};
 use crate::{
     cli::{apply, failure::Failure, invocation::Invocation, output::message},
     ledger::{Adopting, read_saved},
-    notify::Observers,
     server::{Options, cluster_config},
 };
 
@@ -39,12 +38,7 @@ impl RestoreArguments {
         let loaded = apply::load(&self.config)?;
         apply::warn(&loaded);
         let data_dir = self.data_dir.clone();
-        let config = cluster_config(&Options {
-            config: loaded,
-            data_dir,
-            bootstrap: false,
-            observers: Observers::default(),
-        });
+        let config = cluster_config(&Options { data_dir, ..Options::new(loaded) });
         let file = self.file.clone();
         let read = blocking(move || read_saved(&file).map_err(|error| unusable(&error)));
         let (saved, fleet) = read.await?;

@@ -30,6 +30,7 @@ use crate::{
         fake::{AgentBooter, AgentHandle, CloudOptions, FakeProvider},
         labels,
     },
+    scaling::Autoscalers,
 };
 
 /// How often agents beat.
@@ -102,6 +103,7 @@ impl Scene {
                 liveness: Arc::clone(&liveness),
                 providers,
                 metrics,
+                autoscalers: Autoscalers::default(),
                 notifiers: Arc::new(workloads.notifiers()),
                 observers: Observers::default(),
             };

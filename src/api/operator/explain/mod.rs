@@ -24,7 +24,7 @@ pub(in crate::api) async fn explain(
     let now = LogTime::from_ms(call.api.ledger.log_time_ms());
     let fleet = &view.fleet;
     let explained = match kind {
-        "pool" => pool::explain(fleet, id, now),
+        "pool" => pool::explain(fleet, id, &call.api.autoscalers, now),
         "node" => node::explain(fleet, id, now),
         "instance" => instance::explain(fleet, id, now),
         _ => Err(Status::invalid_argument(format!(

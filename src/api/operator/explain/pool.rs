@@ -8,13 +8,14 @@ use tonic::Status;
 use super::{finding, when};
 use crate::{
     api::operator::get_pool::pool_info,
-    scaling::{from_inputs, plan_target},
+    scaling::{Autoscalers, from_inputs},
 };
 
 /// Why a pool has the size and the target that it has.
 pub(super) fn explain(
     fleet: &FleetState,
     name: &str,
+    autoscalers: &Autoscalers,
     now: LogTime,
 ) -> Result<ExplainResponse, Status> {
     let Some((pool, spec)) = fleet.pool(name).zip(fleet.pool_spec(name)) else {
@@ -23,6 +24,7 @@ pub(super) fn explain(
     };
     let counts = fleet.pool_counts(name);
     let mut findings = vec![finding("target", target(pool, now))];
+    findings.extend(autoscaler(pool, autoscalers));
     findings.extend(gates(spec, pool, now));
     findings.extend(size(fleet, spec, pool, counts));
     findings.extend(backoffs(fleet, spec, now));
@@ -34,7 +36,7 @@ pub(super) fn explain(
         summary: summary(fleet, spec, pool, now),
         findings,
         inputs: decision.and_then(|one| one.inputs.as_ref()).map(inputs).unwrap_or_default(),
-        reproduced: decision.and_then(|one| reproduced(spec, one)),
+        reproduced: decision.and_then(|one| reproduced(spec, one, autoscalers)),
         ..ExplainResponse::default()
     })
 }
@@ -187,10 +189,37 @@ fn backoffs(fleet: &FleetState, spec: &PoolSpec, now: LogTime) -> Vec<Finding> {
     .collect()
 }
 
-/// Whether the configured strategy decides the same from the same figures.
-fn reproduced(spec: &PoolSpec, last: &LastDecision) -> Option<bool> {
+/// Who decides, where that is not the configured strategy alone: an own autoscaler of some replica's program.
+fn autoscaler(pool: &Pool, autoscalers: &Autoscalers) -> Option<Finding> {
+    let here = autoscalers.own_name(pool.name.as_str());
+    let last = pool.decision.as_ref().map(|last| Autoscalers::author(&last.reason));
+    let text = match (here, last) {
+        (None, None | Some(None)) => return None,
+        (Some(here), Some(Some(last))) if here == last => format!("{here}, of this program"),
+        (Some(here), None) => format!("{here}, of this program, which has decided nothing yet"),
+        (Some(here), Some(None)) => {
+            format!("{here} of this program; the last decision was the configured strategy's")
+        }
+        (here, Some(Some(last))) => format!(
+            "{last} made the last decision, of the program that led then; this replica's program has {} for \
+             the pool, so it is not made again here",
+            here.unwrap_or("no autoscaler of its own")
+        ),
+    };
+    Some(finding("autoscaler", text))
+}
+
+/// Whether whoever made the decision makes the same from the same figures; none: that was an autoscaler of
+/// another program than this replica's.
+fn reproduced(spec: &PoolSpec, last: &LastDecision, autoscalers: &Autoscalers) -> Option<bool> {
     let (view, gates) = from_inputs(last.inputs.as_ref()?);
-    let again = plan_target(spec.autoscaling.as_ref(), &view, gates);
+    let again = match Autoscalers::author(&last.reason) {
+        None => Autoscalers::default().plan(spec, &view, gates),
+        author if author == autoscalers.own_name(&spec.name) => {
+            autoscalers.plan(spec, &view, gates)
+        }
+        Some(_) => return None,
+    };
     let target = view.limits.clamp(again.target);
     Some((target, again.cause.as_str()) == (last.target, last.cause.as_str()))
 }

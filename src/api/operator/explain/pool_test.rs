@@ -120,7 +120,7 @@ async fn each_reason_is_told_with_its_figures() {
             accept(&ledger, kind);
         }
         let now = LogTime::from_ms(ledger.log_time_ms());
-        let explained = explain(&ledger.view().fleet, "a", now).unwrap();
+        let explained = explain(&ledger.view().fleet, "a", &Autoscalers::default(), now).unwrap();
         let told: Vec<_> =
             explained.findings.iter().map(|one| format!("{}: {}", one.topic, one.text)).collect();
         assert!(told.iter().any(|one| one.starts_with(expected)), "{what}: {told:#?}");
@@ -141,7 +141,7 @@ async fn a_removal_says_what_it_waits_for() {
     );
     let explained = || {
         let now = LogTime::from_ms(ledger.log_time_ms());
-        explain(&ledger.view().fleet, "a", now).unwrap()
+        explain(&ledger.view().fleet, "a", &Autoscalers::default(), now).unwrap()
     };
     let summary = || explained().summary;
     assert!(explained().findings.iter().any(|one| one.topic == "removal"));
@@ -186,10 +186,64 @@ async fn a_decision_is_made_again_from_its_inputs() {
         let ledger = fleet();
         accept(&ledger, decision(cause, "because", false));
         let now = LogTime::from_ms(ledger.log_time_ms());
-        let explained = explain(&ledger.view().fleet, "a", now).unwrap();
+        let explained = explain(&ledger.view().fleet, "a", &Autoscalers::default(), now).unwrap();
         assert_eq!(explained.reproduced, Some(expected), "{cause}");
         assert!(explained.inputs.iter().any(|one| one.topic == "max_nodes" && one.text == "3"));
     }
-    let unknown = explain(&fleet().view().fleet, "b", LogTime::from_ms(0)).unwrap_err();
+    let unknown = explain(&fleet().view().fleet, "b", &Autoscalers::default(), LogTime::from_ms(0))
+        .unwrap_err();
     assert!(unknown.message().contains("no pool \"b\""), "{unknown:?}");
+}
+
+/// Without it a replica whose program lacks the autoscaler that decided would blame the configured strategy for
+/// what it never said.
+#[tokio::test(flavor = "current_thread")]
+async fn a_decision_of_an_own_autoscaler_is_made_again_where_there_is_one() {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use crate::scaling::{Autoscaler, Decision, Needs, PoolView};
+
+    struct Own(&'static str);
+
+    impl Autoscaler for Own {
+        fn name(&self) -> &str {
+            self.0
+        }
+
+        fn needs(&self) -> Needs {
+            Needs::default()
+        }
+
+        fn decide(&self, view: &PoolView) -> Decision {
+            Decision::demand(view, view.target, "as it is")
+        }
+    }
+
+    let own = |name: &'static str| {
+        let autoscaler: Arc<dyn Autoscaler> = Arc::new(Own(name));
+        Autoscalers::new(BTreeMap::from([("a".to_owned(), autoscaler)])).unwrap()
+    };
+    let night = "x-night: as it is: stay at 1";
+    for (decided, here, expected, told) in [
+        ("because", Autoscalers::default(), Some(true), None),
+        (night, own("x-night"), Some(true), Some("x-night, of this program")),
+        ("because", own("x-night"), Some(true), Some("the last decision was the configured")),
+        (night, own("x-day"), None, Some("this replica's program has x-day for")),
+        (night, Autoscalers::default(), None, Some("has no autoscaler of its own for")),
+    ] {
+        let ledger = fleet();
+        accept(&ledger, decision("steady", decided, false));
+        let now = LogTime::from_ms(ledger.log_time_ms());
+        let explained = explain(&ledger.view().fleet, "a", &here, now).unwrap();
+        assert_eq!(explained.reproduced, expected, "{decided} {here:?}");
+        let finding = explained.findings.iter().find(|one| one.topic == "autoscaler");
+        let text = finding.map(|one| one.text.as_str());
+        let fits = match (text, told) {
+            (Some(text), Some(told)) => text.contains(told),
+            (text, told) => text == told,
+        };
+        assert!(fits, "{decided} {here:?}: {text:?}");
+        let pool = crate::api::operator::get_pool::pool_info(&ledger.view().fleet, "a").unwrap();
+        assert_eq!(pool.autoscaler == "x-night", decided == night, "{}", pool.autoscaler);
+    }
 }

@@ -25,6 +25,7 @@ use crate::{
     metrics_source::{Heartbeats, Pushed, Sources},
     notify::{Channels, Observers},
     provider::{Machine, MachineState, Provider, labels},
+    scaling::Autoscalers,
 };
 
 /// When the fleet's time begins: any plausible wall clock.
@@ -192,6 +193,7 @@ fn parts(cloud: &Arc<ListedCloud>, liveness: &Arc<Liveness>, clock: &Clock) -> C
         liveness: Arc::clone(liveness),
         providers: Arc::new(providers),
         metrics: Arc::new(metrics),
+        autoscalers: Autoscalers::default(),
         notifiers: Arc::new(Notifiers::built_by(Box::new(|_| Ok(Channels::noop())))),
         observers: Observers::default(),
     }

@@ -1,0 +1,67 @@
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use navarch_host::{Clock, panic_message};
+
+use super::{InstanceType, Machine, Order, Provider, ProviderError, Termination};
+
+/// How long a call may take.
+const LONGEST_CALL: Duration = Duration::from_secs(60);
+
+/// A provider of the program that embeds the control plane, of which nothing is taken for granted: a call that
+/// panics or hangs has an error that says so, and what it may have bought is asked for again.
+pub(super) struct Guarded {
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) clock: Clock,
+}
+
+impl Guarded {
+    /// Calls it; `failed` makes an error of the words for a call that did not end well.
+    async fn call<T: Send>(
+        &self,
+        call: impl Future<Output = Result<T, ProviderError>> + Send,
+        failed: fn(String) -> ProviderError,
+    ) -> Result<T, ProviderError> {
+        let called = AssertUnwindSafe(call).catch_unwind();
+        match self.clock.timeout(LONGEST_CALL, called).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(panic)) => {
+                Err(failed(format!("the provider panicked, {}", panic_message(&*panic))))
+            }
+            Err(_) => Err(failed(format!("no answer within {} s", LONGEST_CALL.as_secs()))),
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for Guarded {
+    async fn order(&self, order: &Order, session: u64) -> Result<Machine, ProviderError> {
+        let call = async { self.provider.order(order, session).await };
+        self.call(call, ProviderError::Ambiguous).await
+    }
+
+    async fn get(&self, provider_ref: &str) -> Result<Option<Machine>, ProviderError> {
+        let call = async { self.provider.get(provider_ref).await };
+        self.call(call, ProviderError::Unanswered).await
+    }
+
+    async fn list(&self, label: (&str, &str)) -> Result<Vec<Machine>, ProviderError> {
+        let call = async { self.provider.list(label).await };
+        self.call(call, ProviderError::Unanswered).await
+    }
+
+    async fn terminate(
+        &self,
+        provider_ref: &str,
+        session: u64,
+    ) -> Result<Termination, ProviderError> {
+        let call = async { self.provider.terminate(provider_ref, session).await };
+        self.call(call, ProviderError::Ambiguous).await
+    }
+
+    async fn instance_types(&self) -> Result<Vec<InstanceType>, ProviderError> {
+        let call = async { self.provider.instance_types().await };
+        self.call(call, ProviderError::Unanswered).await
+    }
+}
