@@ -232,3 +232,20 @@ async fn a_killed_dev_takes_its_processes_along() {
     child.wait().unwrap();
     within(Duration::from_secs(20), "the end of all", || pids.iter().all(|pid| !runs(*pid))).await;
 }
+
+/// Without it the benchmark of the controllers could time nothing, or a fleet that has not come to rest.
+#[test]
+fn the_controllers_are_timed_without_a_group() {
+    let arguments = ["bench", "controllers", "--nodes", "60", "--pools", "10", "--passes", "2"];
+    let told = run(&[&arguments[..], &["-o", "json"]].concat());
+    assert!(told.status.success(), "{}", text(&told.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((told["nodes"].as_u64(), told["pools"].as_u64()), (Some(60), Some(10)));
+    let passes = told["passes"].as_array().unwrap();
+    assert_eq!(passes[0]["controller"], "all");
+    let names: Vec<_> = passes.iter().filter_map(|pass| pass["controller"].as_str()).collect();
+    for name in ["autoscaler", "provisioner", "lost-nodes", "replacer", "orphans", "digest"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    assert!(passes.iter().all(|pass| pass["cpu_ms"].as_f64() > Some(0.0)), "{passes:?}");
+}

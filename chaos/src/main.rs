@@ -137,44 +137,9 @@ enum Command {
         random: Duration,
     },
     /// Ask for many machines at once of a provider that is slow to answer
-    Orders {
-        /// Machines
-        #[arg(long, default_value_t = 1_000)]
-        machines: u32,
-        /// Calls a second that the provider allows
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-        rate: u32,
-        /// How long the provider takes for each answer
-        #[arg(long, default_value = "200ms", value_parser = duration)]
-        latency: Duration,
-        /// Fail where the figures are below what Navarch claims
-        #[arg(long)]
-        judge: bool,
-    },
+    Orders(runs::OrdersOptions),
     /// Watch the journal: one that resumes far back, and many while others write
-    Watchers {
-        /// Watchers at once
-        #[arg(long, default_value_t = 1_000)]
-        watchers: usize,
-        /// What they follow
-        #[arg(long, value_enum, default_value = "everything")]
-        watching: runs::Watching,
-        /// How many events back one resumes
-        #[arg(long, default_value_t = 100_000)]
-        events: u64,
-        /// Clients that write
-        #[arg(long, default_value_t = 16)]
-        clients: usize,
-        /// How long each side of a round writes
-        #[arg(long, default_value = "5s", value_parser = duration)]
-        duration: Duration,
-        /// Rounds, of which the median counts
-        #[arg(long, default_value_t = 5)]
-        rounds: usize,
-        /// Fail where the figures are below what Navarch claims
-        #[arg(long)]
-        judge: bool,
-    },
+    Watchers(runs::WatchersOptions),
     /// Trace system calls: each acknowledged write must have been synced on a majority
     Durability {
         /// Writes of one client
@@ -247,22 +212,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::StepsOptions { points, limit, random };
             tell(&runs::steps(&host, group, options).await?, format)
         }
-        Command::Orders { machines, rate, latency, judge } => {
-            let options = runs::OrdersOptions { machines, rate, latency, judge };
-            tell(&runs::orders(&host, group, options).await?, format)
-        }
-        Command::Watchers { watchers, watching, events, clients, duration, rounds, judge } => {
-            let options = runs::WatchersOptions {
-                watchers,
-                watching,
-                events,
-                clients,
-                duration,
-                rounds,
-                judge,
-            };
-            tell(&runs::watchers(&host, group, options).await?, format)
-        }
+        Command::Orders(options) => tell(&runs::orders(&host, group, options).await?, format),
+        Command::Watchers(options) => tell(&runs::watchers(&host, group, options).await?, format),
         Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),
         Command::Durability { writes } => {
             let Some(strace) = find_strace() else {

@@ -70,9 +70,9 @@ fn plan(
     let ailing = ailing(fleet, now_ms);
     let decide = |spec: &PoolSpec| {
         let name = spec.name.as_str();
+        let pool = fleet.pool(name).filter(|pool| !rests(spec, pool, autoscalers, now_ms))?;
         let found = gathered.get(name).cloned().unwrap_or_default();
         let ailing = ailing.get(name).copied().unwrap_or_default();
-        let pool = fleet.pool(name)?;
         let mut view = PoolView { now_ms, ..view(fleet, (spec, pool), found, ailing) };
         if autoscalers.needs(spec).history {
             view.provisioning_delay_ms = provisioning_delay_ms(fleet, name);
@@ -88,6 +88,15 @@ fn plan(
         Some(Kind::SetPoolTarget(SetPoolTarget { inputs, ..decided }))
     };
     pools(fleet).filter_map(decide).collect()
+}
+
+/// Whether nothing but limits decides, and they were found to hold: a pool that rests costs nothing.
+fn rests(spec: &PoolSpec, pool: &Pool, autoscalers: &Autoscalers, now_ms: u64) -> bool {
+    let limits = Limits { min: spec.min_nodes, max: spec.max_nodes };
+    let last = pool.decision.as_ref().map(|last| last.cause.as_str());
+    let held = pool.hold_until.is_some_and(|until| now_ms < until.as_ms());
+    let holds = limits.clamp(pool.target) == pool.target;
+    autoscalers.know_limits_alone(spec) && holds && !held && last == Some(Cause::Steady.as_str())
 }
 
 /// Whoever is not at work wants attention, so that a healthy fleet is never walked.
@@ -134,7 +143,8 @@ fn view(
 /// the pool, whose own limits hold in any case.
 fn proposal(pool: &Pool, limits: Limits, decision: Decision) -> Option<SetPoolTarget> {
     let target = limits.clamp(decision.target);
-    let mut reason = decision.reason.clone();
+    let starts_cooldown = decision.starts_cooldown();
+    let mut reason = decision.reason;
     reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
     let last = pool.decision.as_ref().map_or("", |last| last.cause.as_str());
     let cause = decision.cause.as_str();
@@ -142,7 +152,7 @@ fn proposal(pool: &Pool, limits: Limits, decision: Decision) -> Option<SetPoolTa
     (target != pool.target || tells).then(|| SetPoolTarget {
         pool: pool.name.as_str().to_owned(),
         target,
-        start_cooldown: decision.starts_cooldown(),
+        start_cooldown: starts_cooldown,
         reason,
         pool_revision: pool.revision.0,
         cause: cause.to_owned(),

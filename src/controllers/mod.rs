@@ -66,6 +66,8 @@ mod day_test;
 #[cfg(test)]
 mod figures_test;
 #[cfg(test)]
+mod idle_test;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod testing_cloud;

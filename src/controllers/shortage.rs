@@ -95,8 +95,7 @@ fn orders(
 fn hold(fleet: &FleetState, pool: &PoolSpec, reason: String) -> Option<Kind> {
     let reason = as_noted(reason);
     let noted = &fleet.pool(&pool.name)?.held_reason;
-    let pool = pool.name.clone();
-    (**noted != *reason).then_some(Kind::HoldPool(HoldPool { pool, reason }))
+    (**noted != *reason).then(|| Kind::HoldPool(HoldPool { pool: pool.name.clone(), reason }))
 }
 
 /// A reason as a pool's record takes it. Uncut it would differ from what is noted for ever, and be proposed at each pass.

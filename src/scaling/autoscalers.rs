@@ -44,6 +44,13 @@ impl Autoscalers {
         decision
     }
 
+    /// Whether nobody makes decisions for the pool, so that only its limits hold.
+    pub fn know_limits_alone(&self, pool: &PoolSpec) -> bool {
+        let strategy =
+            pool.autoscaling.as_ref().and_then(|autoscaling| autoscaling.strategy.as_ref());
+        strategy.is_none() && !self.0.contains_key(&pool.name)
+    }
+
     /// Who makes decisions for the pool, if it is one of the program's own.
     pub fn own_name(&self, pool: &str) -> Option<&str> {
         self.0.get(pool).map(|own| own.name.as_str())

@@ -1,10 +1,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
+use clap::Args;
 use navarch::{
     client::{
         CallOptions, Client,
         rpc::{GetPool, ScalePool},
     },
+    config::parse_duration,
     fake_cloud::ledger::{Effect, LedgerEntry},
 };
 use navarch_host::Moment;
@@ -30,15 +32,19 @@ const MOST_OVER_PERCENT: f64 = 10.0;
 const POOL: &str = "burst";
 
 /// `navarch-chaos orders`
-#[derive(Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug)]
 pub struct OrdersOptions {
-    /// Machines that are asked for at once.
+    /// Machines that are asked for at once
+    #[arg(long, default_value_t = 1_000)]
     pub machines: u32,
-    /// Calls a second that the provider allows.
+    /// Calls a second that the provider allows
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: u32,
-    /// How long the provider takes for each answer.
+    /// How long the provider takes for each answer
+    #[arg(long, default_value = "200ms", value_parser = parse_duration)]
     pub latency: Duration,
-    /// Whether figures that fall short of what is claimed are violations.
+    /// Fail where the figures are below what Navarch claims
+    #[arg(long)]
     pub judge: bool,
 }
 

@@ -1,7 +1,11 @@
 use std::{path::Path, time::Duration};
 
+use clap::{Args, ValueEnum};
 use futures::StreamExt as _;
-use navarch::client::{CallOptions, Client, rpc::ListEvents};
+use navarch::{
+    client::{CallOptions, Client, rpc::ListEvents},
+    config::parse_duration,
+};
 use navarch_proto::api;
 use serde::Serialize;
 
@@ -26,7 +30,7 @@ const MOST_SLOWER_PERCENT: f64 = 20.0;
 const FILLERS: &str = "256";
 
 /// What watchers follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Watching {
     /// Each a node of its own.
     OneNode,
@@ -35,21 +39,28 @@ pub enum Watching {
 }
 
 /// `navarch-chaos watchers`
-#[derive(Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug)]
 pub struct WatchersOptions {
-    /// Watchers at once.
+    /// Watchers at once
+    #[arg(long, default_value_t = 1_000)]
     pub watchers: usize,
-    /// What they follow.
+    /// What they follow
+    #[arg(long, value_enum, default_value = "everything")]
     pub watching: Watching,
-    /// How many events back one watcher resumes.
+    /// How many events back one watcher resumes
+    #[arg(long, default_value_t = 100_000)]
     pub events: u64,
-    /// Clients that write.
+    /// Clients that write
+    #[arg(long, default_value_t = 16)]
     pub clients: usize,
-    /// How long each side of a round writes.
+    /// How long each side of a round writes
+    #[arg(long, default_value = "5s", value_parser = parse_duration)]
     pub duration: Duration,
-    /// Rounds, of which the median counts.
+    /// Rounds, of which the median counts
+    #[arg(long, default_value_t = 5)]
     pub rounds: usize,
-    /// Whether figures that fall short of what is claimed are violations.
+    /// Fail where the figures are below what Navarch claims
+    #[arg(long)]
     pub judge: bool,
 }
 
