@@ -104,12 +104,23 @@ impl Orphans {
             }
         };
         let findings = known.sightings.compare(&fleet, &name, &machines, (now, clock.wall_ms()));
+        let forgets = self.providers.get(&fleet, &name).is_ok_and(|one| !one.remembers_orders());
+        let given_up = match forgets {
+            true => {
+                let times = (now, tenure.now_ms());
+                known.sightings.unanswered(&fleet, &name, &machines, times)
+            }
+            false => Vec::new(),
+        };
         known.next =
             Some(now + if known.sightings.suspects() { LOOK_AGAIN } else { interval(&fleet) });
         if let Some(mass) = &findings.mass_absence {
             report.fail(format!("{name}: {mass}"));
         }
-        self.act(tenure, &name, findings, report).await;
+        let given_up: Vec<_> = given_up.iter().map(|one| unanswered(&fleet, one)).collect();
+        if tenure.carry_out(given_up, report).await.is_continue() {
+            self.act(tenure, &name, findings, report).await;
+        }
     }
 
     async fn act(&mut self, tenure: &Tenure, name: &str, findings: Findings, report: &mut Report) {
@@ -223,6 +234,20 @@ fn vanished(instance: &Instance) -> Kind {
             "provider {} no longer has its machine {}: neither two of its listings nor itself show it",
             instance.provider,
             instance.provider_ref.as_ref().map_or("", |one| one.as_str())
+        ),
+        instance_revision: instance.revision.0,
+    })
+}
+
+fn unanswered(fleet: &FleetState, instance: &Instance) -> Kind {
+    let timeout_s = fleet.settings().launch_timeout_ms / 1_000;
+    Kind::FailInstance(FailInstance {
+        instance_id: instance.id.as_str().to_owned(),
+        kind: FailureKind::LaunchTimeout.into(),
+        reason: format!(
+            "provider {} has not answered for {timeout_s} s and more, and two of its listings do not show \
+             the order",
+            instance.provider
         ),
         instance_revision: instance.revision.0,
     })

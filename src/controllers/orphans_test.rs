@@ -204,3 +204,37 @@ async fn only_configured_providers_are_searched() {
     world.reconcile(&mut controller);
     assert_eq!(controller.known.len(), 1);
 }
+
+/// Without it an order that a cloud without idempotency keys never answered would keep its slot for ever, or be given
+/// up although the cloud shows its machine.
+#[tokio::test(flavor = "current_thread")]
+async fn orders_that_a_cloud_forgets_are_given_up_in_the_end() {
+    for (forgets, shown, expected) in [
+        (true, false, "failed"),
+        (true, true, "pending_registration"),
+        (false, false, "provisioning"),
+    ] {
+        let world = World::new(vec![pool("a", 0, 5)]);
+        if forgets {
+            world.cloud().forget_orders();
+        }
+        world.order("i1", "a");
+        world.cloud().list_from_now(Vec::new());
+        let mut controller = orphans(&world);
+        sweep(&world, &mut controller, 3).await;
+        assert_eq!(world.states("a")[0].1, "provisioning", "before its launch time-out");
+        world.advance(120).await;
+        if shown {
+            let tags = [(labels::CLUSTER, MINE), (labels::INSTANCE, "i1"), (labels::POOL, "a")];
+            world.cloud().list_from_now(vec![listed(&world, "m-i1", &tags)]);
+        }
+        sweep(&world, &mut controller, 0).await;
+        let early = if shown { expected } else { "provisioning" };
+        assert_eq!(world.states("a")[0].1, early, "one listing proves nothing");
+        sweep(&world, &mut controller, 2).await;
+        assert_eq!(world.states("a")[0].1, expected, "{forgets} {shown}");
+        let failure = world.instance("i1").failure;
+        let given_up = expected == "failed";
+        assert_eq!(failure == navarch_proto::fleet::FailureKind::LaunchTimeout, given_up);
+    }
+}

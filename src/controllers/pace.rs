@@ -53,6 +53,11 @@ impl Paced {
         }
     }
 
+    /// Whether an order may be asked again without a second machine being bought.
+    pub(super) fn remembers_orders(&self) -> bool {
+        self.provider.remembers_orders()
+    }
+
     /// The cloud, when it may be called once. Callers are served in the order in which they came.
     pub(super) async fn turn(&self) -> &dyn Provider {
         let at = self.reserve(self.clock.now());

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -33,12 +33,14 @@ pub(super) struct Provisioner {
     /// When an unanswered order is asked again. Dies with the session: a new leader asks at once, which is
     /// safe, since an order is asked under its own id.
     retries: Retries<InstanceId>,
+    /// What this session asked of clouds that would sell a second machine, were they asked again.
+    asked_once: BTreeSet<InstanceId>,
 }
 
 impl Provisioner {
     pub(super) fn new(providers: Arc<Providers>) -> Self {
         let retries = Retries::drawn_from(providers.chance().clone());
-        Self { providers, calls: Calls::new(), retries }
+        Self { providers, calls: Calls::new(), retries, asked_once: BTreeSet::new() }
     }
 
     /// Logs the orders that pools lack.
@@ -71,15 +73,32 @@ impl Provisioner {
             let Some((instance, answer)) = self.calls.next(&clock, until).await else { break };
             self.conclude(tenure, &instance, answer, report).await;
         }
-        self.retries.retain(|id| {
+        let open = |id: &InstanceId| {
             fleet.instance(id.as_str()).is_some_and(|one| one.state == InstanceState::Provisioning)
-        });
+        };
+        self.retries.retain(open);
+        self.asked_once.retain(open);
     }
 
     fn due(&self, fleet: &FleetState, now: Moment) -> Due {
         self.calls.due(fleet, InstanceState::Provisioning, |instance| {
-            self.retries.is_due(&instance.id, now)
+            self.retries.is_due(&instance.id, now) && self.may_be_asked(fleet, instance)
         })
+    }
+
+    /// Whether asking cannot buy a second machine. What an earlier session did with an order nobody knows.
+    fn may_be_asked(&self, fleet: &FleetState, instance: &Instance) -> bool {
+        if self.remembers(fleet, instance) {
+            return true;
+        }
+        let ours = instance.created_at > fleet.session().opened_at;
+        ours && !self.asked_once.contains(&instance.id)
+    }
+
+    fn remembers(&self, fleet: &FleetState, instance: &Instance) -> bool {
+        // One that cannot be called is asked nothing, and says why.
+        let provider = self.providers.get(fleet, instance.provider.as_str());
+        provider.map_or(true, |provider| provider.remembers_orders())
     }
 
     async fn conclude(
@@ -91,6 +110,11 @@ impl Provisioner {
     ) {
         let id = instance.id.as_str();
         let failed = report.failed;
+        let waits =
+            matches!(&answer, Err(error) if matches!(error.conclusion(), Conclusion::Wait(_)));
+        if !waits && !self.remembers(&tenure.view().fleet, instance) {
+            self.asked_once.insert(instance.id.clone());
+        }
         match answer {
             Ok(machine) => {
                 let _ = tenure.carry_out(bought(instance, machine), report).await;
@@ -106,7 +130,7 @@ impl Provisioner {
                     return;
                 }
                 Conclusion::Ambiguous => {
-                    report.fail(format!("order {id} is asked again: {error}"));
+                    report.fail(format!("order {id} is in doubt: {error}"));
                 }
             },
         }

@@ -152,6 +152,31 @@ async fn an_order_in_doubt_stops_the_pass() {
     assert_eq!(states(&world).len(), 100, "and none twice");
 }
 
+/// Without it a cloud without idempotency keys would sell a second machine for an order whose answer was lost, by this
+/// leader or by the next.
+#[tokio::test(flavor = "current_thread")]
+async fn a_cloud_that_forgets_orders_is_asked_once() {
+    let mut world = World::new(vec![pool("a", 2, 5)]);
+    world.cloud().forget_orders();
+    let busy = ProviderError::RateLimited {
+        message: "later".to_owned(),
+        retry_after: Duration::from_secs(1),
+    };
+    world.cloud().answer_orders([ambiguous(), OrderAnswer::Refused(busy)]);
+    let mut provisioner = Provisioner::new(Arc::clone(&world.providers));
+    world.advance(1).await;
+    for _ in 0..60 {
+        world.reconcile(&mut provisioner);
+        world.advance(1).await;
+    }
+    assert_eq!(orders(world.cloud().take_calls()).len(), 3, "what had no effect is asked again");
+    assert_eq!(states(&world), ["provisioning", "pending_registration"]);
+    world.new_session();
+    world.advance(60).await;
+    world.reconcile(&mut Provisioner::new(Arc::clone(&world.providers)));
+    assert!(world.cloud().take_calls().is_empty(), "nobody knows what the last leader asked");
+}
+
 /// Without it a leader that was cut off would buy for a fleet that another one leads.
 #[tokio::test(flavor = "current_thread")]
 async fn nothing_is_bought_in_doubt_of_leading() {

@@ -26,6 +26,8 @@ pub(super) struct Sightings {
     unexplained: BTreeMap<String, Moment>,
     /// Records without a machine, and since when listings lack it.
     absent: BTreeMap<String, Moment>,
+    /// Orders that were given up waiting for, and since when listings do not show their tag.
+    unanswered: BTreeMap<String, Moment>,
 }
 
 /// What should be done after a listing.
@@ -54,7 +56,41 @@ enum Fit {
 impl Sightings {
     /// Whether anything needs a second look.
     pub(super) fn suspects(&self) -> bool {
-        !self.unexplained.is_empty() || !self.absent.is_empty()
+        !(self.unexplained.is_empty() && self.absent.is_empty() && self.unanswered.is_empty())
+    }
+
+    /// The orders of `provider` without an answer that are older than the launch time-out and that two complete
+    /// listings do not show. Only for one that does not remember orders: of any other the answer comes in the end.
+    pub(super) fn unanswered(
+        &mut self,
+        fleet: &FleetState,
+        provider: &str,
+        machines: &[Machine],
+        (now, log_ms): (Moment, u64),
+    ) -> Vec<Arc<Instance>> {
+        let tags: BTreeSet<&str> = machines
+            .iter()
+            .filter_map(|one| one.labels.get(labels::INSTANCE))
+            .map(|tag| &**tag)
+            .collect();
+        let timeout_ms = fleet.settings().launch_timeout_ms;
+        let open = fleet.instances_in_state(InstanceState::Provisioning).filter(|instance| {
+            instance.provider.as_str() == provider
+                && instance.created_at.plus_ms(timeout_ms).as_ms() <= log_ms
+                && !tags.contains(instance.id.as_str())
+        });
+        let open: Vec<&Arc<Instance>> = open.collect();
+        let ids: BTreeSet<&str> = open.iter().map(|instance| instance.id.as_str()).collect();
+        self.unanswered.retain(|id, _| ids.contains(id.as_str()));
+        let mut given_up = Vec::new();
+        for instance in open {
+            let id = instance.id.as_str().to_owned();
+            let since = *self.unanswered.entry(id).or_insert(now);
+            if now.since(since) > APART {
+                given_up.push(Arc::clone(instance));
+            }
+        }
+        given_up
     }
 
     /// Takes in a complete listing of `provider`, made before `fleet` was read.

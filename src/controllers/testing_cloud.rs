@@ -24,6 +24,7 @@ struct Script {
     sights: VecDeque<Option<MachineState>>,
     listing: Option<Vec<Machine>>,
     offers: Vec<InstanceType>,
+    forgets_orders: bool,
 }
 
 /// A call that came.
@@ -74,6 +75,11 @@ impl ScriptedCloud {
         self.script.lock().unwrap().listing = Some(machines);
     }
 
+    /// From now on it is a cloud that knows no idempotency keys.
+    pub(super) fn forget_orders(&self) {
+        self.script.lock().unwrap().forgets_orders = true;
+    }
+
     /// The calls since the last time.
     pub(super) fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.script.lock().unwrap().calls)
@@ -86,6 +92,10 @@ pub(super) fn machine(id: &str, state: MachineState) -> Machine {
 
 #[async_trait]
 impl Provider for ScriptedCloud {
+    fn remembers_orders(&self) -> bool {
+        !self.script.lock().unwrap().forgets_orders
+    }
+
     async fn order(&self, order: &Order, _: u64) -> Result<Machine, ProviderError> {
         let answer = {
             let mut script = self.script.lock().unwrap();

@@ -12,6 +12,13 @@ pub trait Provider: Send + Sync {
     /// it was terminated, and never buys a second one. The order's bytes are sent as they are.
     async fn order(&self, order: &Order, session: u64) -> Result<Machine, ProviderError>;
 
+    /// Whether [`Provider::order`] can keep its promise: a cloud that knows no idempotency keys would sell a second
+    /// machine. An order of such a cloud is asked once; left without an answer it fails after the configured launch
+    /// time-out, once two complete listings more than a minute apart do not show its tag.
+    fn remembers_orders(&self) -> bool {
+        true
+    }
+
     /// The machine with the provider's own id `provider_ref`; `None` if the provider says it has none.
     async fn get(&self, provider_ref: &str) -> Result<Option<Machine>, ProviderError>;
 

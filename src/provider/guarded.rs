@@ -36,6 +36,10 @@ impl Guarded {
 
 #[async_trait]
 impl Provider for Guarded {
+    fn remembers_orders(&self) -> bool {
+        self.provider.remembers_orders()
+    }
+
     async fn order(&self, order: &Order, session: u64) -> Result<Machine, ProviderError> {
         let call = async { self.provider.order(order, session).await };
         self.call(call, ProviderError::Ambiguous).await

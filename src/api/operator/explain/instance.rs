@@ -30,6 +30,13 @@ pub(super) fn explain(
         finding("pool", instance.pool.as_str()),
         finding("ordered", when(instance.created_at, now)),
     ];
+    let launch_timeout_ms = fleet.settings().launch_timeout_ms;
+    if instance.state == InstanceState::Provisioning
+        && instance.created_at.plus_ms(launch_timeout_ms) <= now
+    {
+        let timeout = format!("longer than launch_timeout, {} s", launch_timeout_ms / 1_000);
+        findings.push(finding("unanswered", timeout));
+    }
     if let Some(node) = fleet.node_of_instance(instance.id.as_str()) {
         findings.push(finding("node", format!("{}, {}", node.id, node.administrative)));
     }
