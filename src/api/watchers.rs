@@ -16,16 +16,18 @@ use tonic::Status;
 /// Pieces of the journal kept: those who follow it are at one of its last few ends.
 const KEPT: usize = 16;
 /// Events of a piece at most, and after how many bytes it ends.
-const MOST_EVENTS: usize = 1_000;
+pub(super) const MOST_EVENTS: usize = 1_000;
 const ENOUGH_BYTES: usize = 256 * 1024;
 /// Between two looks of one watcher at the journal, while much happens: ten looks a second of a thousand watchers
 /// leave writes the processor, and a few see an event at once.
-const SHORTEST_REST: Duration = Duration::from_millis(10);
+pub(super) const SHORTEST_REST: Duration = Duration::from_millis(10);
 const REST_BY_WATCHER: Duration = Duration::from_micros(100);
 /// Bytes a second that all watchers of this replica are sent together, about 130,000 events; beyond that they fall
 /// behind, as far as the journal goes back. A thousand who follow all of a busy journal would take more of the processor
 /// than writes do.
 const BYTES_PER_SECOND: u64 = 32 << 20;
+/// The longest that a watcher waits for its next share.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// What may be sent at once after a rest, as time at that rate.
 const BURST: Duration = Duration::from_secs(1);
 
@@ -68,6 +70,8 @@ impl Watchers {
         let cost = Duration::from_nanos(bytes as u64 * 1_000_000_000 / BYTES_PER_SECOND);
         let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
         let until = paid_until.map_or(now, |until| until.max(now)) + cost;
+        // Who took what it was sent and went away must not be waited for by those who stay.
+        let until = until.min(now + LONGEST_WAIT);
         *paid_until = Some(until);
         now.max(until - BURST)
     }

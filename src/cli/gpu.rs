@@ -26,16 +26,16 @@ impl GpuCommand {
                 let what = "list the GPUs that were given up on";
                 let request = api::ListGivenUpGpusRequest {};
                 let answer = invocation.call::<ListGivenUpGpus>(what, request).await?;
-                invocation
-                    .printer
-                    .list(&answer.gpus, "no GPU was given up on within the last 7 days")
+                invocation.printer.list(&answer.gpus, "no GPU is refused")
             }
             Self::Forgive { uuid, reason } => {
                 let what = format!("forgive GPU {uuid}");
                 let request = api::ForgiveGpuRequest { uuid: uuid.clone(), reason };
                 let answer = invocation.call::<ForgiveGpu>(&what, request).await?;
                 let value = message_value("navarch.ForgiveGpuResponse", &answer)?;
-                let text = format!("GPU {uuid} is forgiven: machines may have it again");
+                let text = format!(
+                    "GPU {uuid} is forgiven: machines may have it again; a pause that it caused at its provider runs out by itself"
+                );
                 invocation.printer.result(&text, &uuid, &value)
             }
         }

@@ -19,6 +19,8 @@
 //! | `retirement` | a pool or provider that no file has any more goes after the last of its machines |
 //! | `adopter` | while a restored fleet stands still, machines that it does not know become records |
 //!
+//! `doubts` knows which orders of a forgetful cloud may have bought a machine.
+//!
 //! `providers` holds the clouds, `pace` keeps each to the rate it allows, `offers` knows what it rents out, and
 //! `calls` the calls to them that are under way; `shortage` says what pools lack, `orders` makes an order of a
 //! pool's wish, `provisioning_delay` says how long one takes; `replacement` decides what of a pool is replaced
@@ -36,6 +38,7 @@ mod calls;
 mod changes;
 mod deliveries;
 mod digest;
+mod doubts;
 mod drainer;
 mod feed;
 mod lost_nodes;
@@ -76,7 +79,7 @@ mod testing_workloads;
 
 use std::{sync::Arc, time::Duration};
 
-use self::deliveries::Lanes;
+use self::{deliveries::Lanes, doubts::Doubts};
 pub use self::{
     notifiers::{BuildChannels, Notifiers},
     providers::{Build, Providers},
@@ -114,22 +117,24 @@ pub struct ControllerParts {
 /// Fresh controllers for a session.
 pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
     let ControllerParts { liveness, providers, metrics, autoscalers, notifiers, observers } = parts;
-    let lanes = Lanes::default();
+    let (lanes, doubts) = (Lanes::default(), Doubts::default());
     vec![
         Box::new(autoscaler::Autoscaler::new(Arc::clone(metrics), autoscalers.clone())),
-        Box::new(provisioner::Provisioner::new(Arc::clone(providers))),
+        Box::new(provisioner::Provisioner::new(Arc::clone(providers)).telling(doubts.clone())),
         Box::new(scale_down::ScaleDown::new(Arc::clone(liveness))),
         Box::new(terminator::Terminator::new(Arc::clone(providers))),
         Box::new(stale_instances::StaleInstances::new(Arc::clone(liveness))),
         Box::new(lost_nodes::LostNodes::new(Arc::clone(liveness))),
         Box::new(replacer::Replacer::new(Arc::clone(providers))),
-        Box::new(orphans::Orphans::new(Arc::clone(liveness), Arc::clone(providers))),
+        Box::new(
+            orphans::Orphans::new(Arc::clone(liveness), Arc::clone(providers)).told_by(doubts),
+        ),
         Box::new(drainer::Drainer::new(Arc::clone(notifiers), lanes.clone())),
         Box::new(announcer::Announcer::new(Arc::clone(notifiers), lanes)),
         Box::new(observation::Observation::new(observers.clone(), Arc::clone(notifiers))),
         Box::new(digest::Digest::new(Arc::clone(liveness))),
         Box::new(retention::Retention),
-        Box::new(retirement::Retirement),
+        Box::new(retirement::Retirement::default()),
         Box::new(adopter::Adopter::new(Arc::clone(providers))),
     ]
 }

@@ -10,12 +10,14 @@ use async_trait::async_trait;
 use futures::{
     FutureExt as _, StreamExt as _, future::BoxFuture, future::join_all, stream::FuturesUnordered,
 };
-use navarch_fleet::{FleetState, Instance};
+use navarch_fleet::{FleetState, Instance, LogTime};
 use navarch_host::Moment;
 use navarch_proto::fleet::{FailInstance, FailureKind, RecordOrphan, proposal::Kind};
 
 use super::{
-    Providers, provisioner, shortage,
+    Providers,
+    doubts::Doubts,
+    provisioner, shortage,
     sightings::{Findings, Sightings},
 };
 use crate::{
@@ -43,6 +45,7 @@ type Listed = (String, Result<Vec<Machine>, ProviderError>);
 pub(super) struct Orphans {
     liveness: Arc<Liveness>,
     providers: Arc<Providers>,
+    doubts: Doubts,
     /// Listings under way; they outlive the pass that began them.
     under_way: FuturesUnordered<BoxFuture<'static, Listed>>,
     asking: BTreeSet<String>,
@@ -61,8 +64,19 @@ struct Known {
 
 impl Orphans {
     pub(super) fn new(liveness: Arc<Liveness>, providers: Arc<Providers>) -> Self {
-        let (under_way, asking) = (FuturesUnordered::new(), BTreeSet::new());
-        Self { liveness, providers, under_way, asking, known: BTreeMap::new() }
+        Self {
+            liveness,
+            providers,
+            doubts: Doubts::default(),
+            under_way: FuturesUnordered::new(),
+            asking: BTreeSet::new(),
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// The same, which knows by `doubts` what the provisioner has asked.
+    pub(super) fn told_by(self, doubts: Doubts) -> Self {
+        Self { doubts, ..self }
     }
 
     /// Begins the listings that are due.
@@ -107,8 +121,8 @@ impl Orphans {
         let forgets = self.providers.get(&fleet, &name).is_ok_and(|one| !one.remembers_orders());
         let given_up = match forgets {
             true => {
-                let times = (now, tenure.now_ms());
-                known.sightings.unanswered(&fleet, &name, &machines, times)
+                let times = (now, LogTime::from_ms(tenure.now_ms()));
+                known.sightings.unanswered((&fleet, &self.doubts), &name, &machines, times)
             }
             false => Vec::new(),
         };

@@ -67,6 +67,8 @@ impl Providers {
         let Some(spec) = fleet.provider_spec(name) else {
             return Err(format!("provider {name:?} is not configured"));
         };
+        // One that is being removed is the same cloud, and must give its machines back.
+        let spec = &ProviderSpec { retiring: false, ..spec.clone() };
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, provider)) = built.get(name)
             && known == spec

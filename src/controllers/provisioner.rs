@@ -11,6 +11,7 @@ use navarch_proto::fleet::{
 use super::{
     BUSY_PERIOD, IDLE_PERIOD, Providers,
     calls::{Calls, Due},
+    doubts::Doubts,
     pace::Paced,
     retries::Retries,
     shortage::{self, Market},
@@ -33,14 +34,18 @@ pub(super) struct Provisioner {
     /// When an unanswered order is asked again. Dies with the session: a new leader asks at once, which is
     /// safe, since an order is asked under its own id.
     retries: Retries<InstanceId>,
-    /// What this session asked of clouds that would sell a second machine, were they asked again.
-    asked_once: BTreeSet<InstanceId>,
+    doubts: Doubts,
 }
 
 impl Provisioner {
     pub(super) fn new(providers: Arc<Providers>) -> Self {
         let retries = Retries::drawn_from(providers.chance().clone());
-        Self { providers, calls: Calls::new(), retries, asked_once: BTreeSet::new() }
+        Self { providers, calls: Calls::new(), retries, doubts: Doubts::default() }
+    }
+
+    /// The same, which tells others by `doubts` what is in doubt.
+    pub(super) fn telling(self, doubts: Doubts) -> Self {
+        Self { doubts, ..self }
     }
 
     /// Logs the orders that pools lack.
@@ -77,28 +82,26 @@ impl Provisioner {
             fleet.instance(id.as_str()).is_some_and(|one| one.state == InstanceState::Provisioning)
         };
         self.retries.retain(open);
-        self.asked_once.retain(open);
+        self.doubts.retain(open);
     }
 
     fn due(&self, fleet: &FleetState, now: Moment) -> Due {
+        let forgetful = self.forgetful(fleet);
         self.calls.due(fleet, InstanceState::Provisioning, |instance| {
-            self.retries.is_due(&instance.id, now) && self.may_be_asked(fleet, instance)
+            // Asked again, such a cloud would sell a second machine.
+            let once = forgetful.contains(instance.provider.as_str());
+            let asked = once && self.doubts.since(fleet, instance).is_some();
+            self.retries.is_due(&instance.id, now) && !asked
         })
     }
 
-    /// Whether asking cannot buy a second machine. What an earlier session did with an order nobody knows.
-    fn may_be_asked(&self, fleet: &FleetState, instance: &Instance) -> bool {
-        if self.remembers(fleet, instance) {
-            return true;
-        }
-        let ours = instance.created_at > fleet.session().opened_at;
-        ours && !self.asked_once.contains(&instance.id)
-    }
-
-    fn remembers(&self, fleet: &FleetState, instance: &Instance) -> bool {
-        // One that cannot be called is asked nothing, and says why.
-        let provider = self.providers.get(fleet, instance.provider.as_str());
-        provider.map_or(true, |provider| provider.remembers_orders())
+    /// Clouds that know no idempotency keys. One that cannot be called is asked nothing, and says why.
+    fn forgetful<'a>(&self, fleet: &'a FleetState) -> BTreeSet<&'a str> {
+        let specs = fleet.spec().map_or(&[][..], |spec| &spec.providers).iter();
+        let forgets = |name: &&str| {
+            self.providers.get(fleet, name).is_ok_and(|cloud| !cloud.remembers_orders())
+        };
+        specs.map(|spec| spec.name.as_str()).filter(forgets).collect()
     }
 
     async fn conclude(
@@ -110,10 +113,8 @@ impl Provisioner {
     ) {
         let id = instance.id.as_str();
         let failed = report.failed;
-        let waits =
-            matches!(&answer, Err(error) if matches!(error.conclusion(), Conclusion::Wait(_)));
-        if !waits && !self.remembers(&tenure.view().fleet, instance) {
-            self.asked_once.insert(instance.id.clone());
+        if !had_no_effect(&answer) {
+            self.doubts.note(&instance.id, LogTime::from_ms(tenure.now_ms()));
         }
         match answer {
             Ok(machine) => {
@@ -139,6 +140,21 @@ impl Provisioner {
         if report.failed > failed {
             self.retries.failed(instance.id.clone(), now(tenure));
         }
+    }
+}
+
+/// Whether the cloud certainly sold nothing.
+fn had_no_effect(answer: &Result<Machine, ProviderError>) -> bool {
+    match answer {
+        Ok(_) | Err(ProviderError::Unanswered(_) | ProviderError::Ambiguous(_)) => false,
+        Err(
+            ProviderError::Capacity(_)
+            | ProviderError::Quota(_)
+            | ProviderError::Invalid(_)
+            | ProviderError::RateLimited { .. }
+            | ProviderError::Unauthorized(_)
+            | ProviderError::Unreachable(_),
+        ) => true,
     }
 }
 
@@ -188,6 +204,14 @@ async fn call(
     let provider = provider.map_err(ProviderError::Unreachable)?;
     let turn = provider.turn().await;
     tenure.confirm().map_err(|doubt| ProviderError::Unreachable(doubt.to_string()))?;
+    // It may have waited long for its turn.
+    let fleet = tenure.view().fleet;
+    let record = fleet.instance(instance.id.as_str());
+    if record.is_none_or(|record| record.state != InstanceState::Provisioning) {
+        return Err(ProviderError::Unreachable(
+            "the order was closed before it was asked".to_owned(),
+        ));
+    }
     let order = Order {
         instance_id: instance.id.as_str().to_owned(),
         request_body: instance.request_body.clone(),

@@ -4,9 +4,10 @@ use std::{
     time::Duration,
 };
 
-use navarch_fleet::{FleetState, Instance, InstanceState};
+use navarch_fleet::{FleetState, Instance, InstanceState, LogTime};
 use navarch_host::Moment;
 
+use super::doubts::Doubts;
 use crate::provider::{Machine, MachineState, labels};
 
 /// Two listings count as two when they are further apart than this.
@@ -59,24 +60,25 @@ impl Sightings {
         !(self.unexplained.is_empty() && self.absent.is_empty() && self.unanswered.is_empty())
     }
 
-    /// The orders of `provider` without an answer that are older than the launch time-out and that two complete
-    /// listings do not show. Only for one that does not remember orders: of any other the answer comes in the end.
+    /// The orders of `provider` that have been in doubt for longer than the launch time-out and that two complete
+    /// listings do not show. Only for one that forgets orders: of any other the answer comes in the end.
     pub(super) fn unanswered(
         &mut self,
-        fleet: &FleetState,
+        (fleet, doubts): (&FleetState, &Doubts),
         provider: &str,
         machines: &[Machine],
-        (now, log_ms): (Moment, u64),
+        (now, log_now): (Moment, LogTime),
     ) -> Vec<Arc<Instance>> {
-        let tags: BTreeSet<&str> = machines
-            .iter()
-            .filter_map(|one| one.labels.get(labels::INSTANCE))
-            .map(|tag| &**tag)
-            .collect();
+        let tags = machines.iter().filter_map(|one| one.labels.get(labels::INSTANCE));
+        let tags: BTreeSet<&str> = tags.map(String::as_str).collect();
         let timeout_ms = fleet.settings().launch_timeout_ms;
+        let is_late = |instance: &Instance| {
+            let since = doubts.since(fleet, instance);
+            since.is_some_and(|since| since.plus_ms(timeout_ms) <= log_now)
+        };
         let open = fleet.instances_in_state(InstanceState::Provisioning).filter(|instance| {
             instance.provider.as_str() == provider
-                && instance.created_at.plus_ms(timeout_ms).as_ms() <= log_ms
+                && is_late(instance)
                 && !tags.contains(instance.id.as_str())
         });
         let open: Vec<&Arc<Instance>> = open.collect();

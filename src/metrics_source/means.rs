@@ -41,8 +41,8 @@ impl Means {
         let mean = Mean { oldest_ms: now_ms, ..Mean::default() };
         let mut means: HashMap<&str, Mean> =
             pools.iter().map(|pool| (pool.name.as_str(), mean)).collect();
-        let told: usize = means.keys().map(|name| fleet.node_count_in_pool(name)).sum();
-        if told.saturating_mul(LOOK_UP_COSTS) < fleet.node_count() {
+        let theirs: usize = means.keys().map(|name| fleet.node_count_in_pool(name)).sum();
+        if theirs.saturating_mul(LOOK_UP_COSTS) < fleet.node_count() {
             let of = |node: &Node| heard.map(|all| all.of(node.number)).unwrap_or_default();
             for (name, mean) in &mut means {
                 for node in fleet.nodes_in_pool(name) {

@@ -1,8 +1,12 @@
 //! From a configured provider to one that can be called. One line a kind.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::Arc,
+};
 
-use navarch_host::{Clock, Spawner};
+use navarch_host::{Clock, Spawner, panic_message};
 use navarch_proto::fleet::ProviderSpec;
 use secrecy::SecretString;
 
@@ -175,7 +179,10 @@ fn build_own(spec: &ProviderSpec, context: &BuildContext) -> Result<Arc<dyn Prov
     let Some(build) = context.own.get(&provider) else {
         return Err(BuildError::NoOwn { provider, replica: context.replica.clone() });
     };
-    let built = build(spec).map_err(|reason| BuildError::Own { provider, reason })?;
+    // Somebody else's code: a panic must not end the pass that asks for it.
+    let built = catch_unwind(AssertUnwindSafe(|| build(spec)))
+        .unwrap_or_else(|panic| Err(format!("it panicked, {}", panic_message(&*panic))));
+    let built = built.map_err(|reason| BuildError::Own { provider, reason })?;
     Ok(Arc::new(Guarded { provider: built, clock: context.clock.clone() }))
 }
 

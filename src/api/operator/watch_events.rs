@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -12,15 +12,10 @@ use super::list_events::{check_kept, concerns};
 use crate::{
     api::{
         call::Call,
-        watchers::{Presence, Watchers, framed},
+        watchers::{MOST_EVENTS, Presence, SHORTEST_REST, Watchers, framed},
     },
     ledger::PacedViews,
 };
-
-/// Events taken from the journal at a time.
-const BATCH: usize = 1_000;
-/// Between two looks at the journal, before it is known how many watch.
-const FIRST_REST: Duration = Duration::from_millis(10);
 
 /// Follows the journal, as gRPC frames with any number of events each. The journal is state, so a watch resumed on any
 /// replica misses and repeats nothing.
@@ -48,7 +43,7 @@ pub(in crate::api) async fn watch_events(
 ) -> Result<impl Stream<Item = Result<FleetEvent, Status>> + Send + use<>, Status> {
     let batches = follow(call, request, |watch, fleet| {
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        for event in fleet.events_since(watch.seen, BATCH) {
+        for event in fleet.events_since(watch.seen, MOST_EVENTS) {
             watch.seen = event.index;
             if concerns(event, &watch.subject) {
                 bytes += event.encoded_len();
@@ -77,13 +72,13 @@ where
     let since = request.since.unwrap_or_else(|| view.fleet.last_event_index());
     check_kept(&view.fleet, since)?;
     let watch = Watch {
-        views: call.api.ledger.paced_views(FIRST_REST),
+        views: call.api.ledger.paced_views(SHORTEST_REST),
         watchers: Arc::clone(&call.api.watchers),
         _presence: call.api.watchers.enter(),
         seen: since,
         known: view.fleet.last_event_index(),
         subject: request.subject,
-        not_before: call.api.clock().now(),
+        not_before: call.api.watchers.charge(0, call.api.clock().now()),
         clock: call.api.clock().clone(),
     };
     let taken = futures::stream::unfold(Some(watch), move |watch| {
@@ -136,6 +131,8 @@ impl Watch {
                 self.not_before = self.watchers.charge(bytes, self.clock.now());
                 return Ok(taken);
             }
+            // One that looks for little in much must not keep the others from being served.
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -75,7 +75,11 @@ fn checked_pools(
             Some(pool) => {
                 let known = before.and_then(|spec| find_pool(spec, &after.name));
                 let same = known == Some(after);
-                if same { pool.clone() } else { changed_pool(pool, (known, after), context) }
+                let size = state.instances.counts(&after.name).size();
+                match same {
+                    true => pool.clone(),
+                    false => changed_pool((pool, size), (known, after), context),
+                }
             }
         };
         pools.push(pool);
@@ -101,7 +105,7 @@ fn new_pool(spec: &PoolSpec) -> Result<Arc<Pool>, Refusal> {
 }
 
 fn changed_pool(
-    pool: &Pool,
+    (pool, size): (&Pool, u32),
     (known, spec): (Option<&PoolSpec>, &PoolSpec),
     context: &Context<'_>,
 ) -> Arc<Pool> {
@@ -119,8 +123,11 @@ fn changed_pool(
             ..pool.clone()
         });
     }
-    let target = pool.target.clamp(spec.min_nodes, spec.max_nodes);
-    let reason = if known.is_some_and(|known| known.retiring) {
+    let taken_back = known.is_some_and(|known| known.retiring);
+    // Its removal has set the target to nothing; what is left of the pool is what is kept.
+    let target = if taken_back { size } else { pool.target };
+    let target = target.clamp(spec.min_nodes, spec.max_nodes);
+    let reason = if taken_back {
         Arc::from(format!("{} took it back into the configuration", context.actor))
     } else if target == pool.target {
         pool.reason.clone()

@@ -18,6 +18,7 @@ pub(super) fn apply(
     state: &mut FleetState,
     context: &mut Context<'_>,
 ) -> Result<Accepted, Refusal> {
+    shared::check_provider(state, &proposal.provider)?;
     let id = InstanceId::new(&proposal.instance_id)?;
     let provider_ref = ProviderRef::new(&proposal.provider_ref)?;
     let pool = PoolName::shared(state.texts.share(&proposal.pool))?;

@@ -72,7 +72,15 @@ fn check_order(state: &FleetState, proposal: &RequestInstance) -> Result<(), Ref
             proposal.request_body.len()
         )));
     }
-    shared::check_provider(state, &proposal.provider)
+    shared::check_provider(state, &proposal.provider)?;
+    // Nobody drains what a pool that stays has there, so the provider would be removed for ever.
+    match state.provider_spec(&proposal.provider) {
+        Some(provider) if provider.retiring => Err(Refusal::precondition(format!(
+            "provider {} is being removed; apply a file that has it to buy there",
+            provider.name
+        ))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The provider, unless it said a moment ago that it has nothing of the kind.
