@@ -1,7 +1,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use crate::{
-    client::{CallError, ClientError},
+    client::{CallError, ClientError, Failure},
     fake_cloud::{FakeCloudError, ledger::LedgerClosed},
     health::Unjudged,
     ledger::ProposeError,
@@ -44,6 +44,15 @@ pub enum SimError {
         /// What it has.
         found: String,
     },
+    /// The group has simulated machines in pools that the scenario does not have.
+    #[error(
+        "the group was left alone, since machines are left of another scenario: {found}; run that one once with \
+         --live --force"
+    )]
+    LeftOfAnother {
+        /// The pools.
+        found: String,
+    },
     /// The group's replicas make no sense.
     #[error("the group cannot be called: {0}")]
     Client(#[from] ClientError),
@@ -83,4 +92,18 @@ pub enum SimError {
         /// What the operating system says.
         source: io::Error,
     },
+}
+
+impl SimError {
+    /// Whether what was asked may have been done all the same.
+    pub(super) fn leaves_open(&self) -> bool {
+        let Self::Call { source, .. } = self else { return false };
+        if matches!(**source, CallError::BadAnswer { .. }) {
+            return true;
+        }
+        match source.failure() {
+            Failure::Unreachable | Failure::TimedOut => true,
+            Failure::Refused | Failure::NotFound | Failure::NotAllowed => false,
+        }
+    }
 }

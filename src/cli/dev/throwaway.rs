@@ -1,4 +1,4 @@
-use std::{path::Path, process, time::Duration};
+use std::{convert::Infallible, future, path::Path, process, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -60,11 +60,11 @@ impl Throwaway {
     }
 
     /// Tells of processes that end or start again, until it is dropped.
-    pub(crate) async fn watch(&mut self) {
+    pub(crate) async fn watch(&mut self) -> Infallible {
         while let Some(notice) = self.group.notice().await {
             message(&notice_line(&notice));
         }
-        std::future::pending::<()>().await;
+        future::pending().await
     }
 
     /// Stops all of it.

@@ -7,7 +7,7 @@ use navarch_proto::api::{
     ScalePoolRequest,
 };
 
-use super::scene::LiveScene;
+use super::{configuration::is_simulated, scene::LiveScene};
 use crate::{
     client::rpc::{ReportPoolMetrics, ScalePool},
     config::format_millis,
@@ -122,13 +122,18 @@ impl LiveScene<'_> {
         passes: impl Fn(&NodeInfo) -> bool,
     ) -> Result<BTreeMap<String, String>, SimError> {
         let request = ListNodesRequest { pool: choice.pool.clone(), ..ListNodesRequest::default() };
-        let nodes = self.operator.nodes(request).await?.into_iter().filter(passes);
-        let mut providers: BTreeMap<_, _> =
-            nodes.map(|node| (node.node_id, node.provider)).collect();
+        let mut providers = eligible(self.operator.nodes(request).await?, passes);
         let drawn = draw(&self.chance, providers.keys().cloned().collect(), choice);
         providers.retain(|id, _| drawn.contains(id));
         Ok(providers)
     }
+}
+
+/// The simulated nodes among those that pass, and the provider of each. A node that is not simulated may count towards a
+/// pool of the same name, and no step is about it.
+fn eligible(nodes: Vec<NodeInfo>, passes: impl Fn(&NodeInfo) -> bool) -> BTreeMap<String, String> {
+    let nodes = nodes.into_iter().filter(|node| is_simulated(node) && passes(node));
+    nodes.map(|node| (node.node_id, node.provider)).collect()
 }
 
 fn joined(nodes: &BTreeMap<String, String>) -> String {
@@ -158,5 +163,45 @@ fn can_be_told(node: &NodeInfo, kind: NodeCommandType) -> bool {
         NodeCommandType::Unknown | NodeCommandType::RunDiagnostic | NodeCommandType::Terminate => {
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use navarch_proto::api::NodeMetadata;
+
+    use super::*;
+    use crate::sim::live::configuration::SIMULATED;
+
+    /// Without it a scenario could cordon or drain a machine that somebody works on.
+    #[test]
+    fn steps_are_about_simulated_nodes_alone() {
+        let node = |id: &str, labels: &[(&str, &str)]| NodeInfo {
+            node_id: id.to_owned(),
+            provider: "cloud".to_owned(),
+            status: NodeStatus::Active.into(),
+            pool: "training".to_owned(),
+            metadata: Some(NodeMetadata {
+                labels: labels
+                    .iter()
+                    .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+                    .collect(),
+                ..NodeMetadata::default()
+            }),
+            ..NodeInfo::default()
+        };
+        let nodes = || {
+            vec![
+                node("simulated", &[("pool", "training"), (SIMULATED, "true")]),
+                node("on-premises", &[("pool", "training")]),
+                node("no-simulation", &[(SIMULATED, "false")]),
+                NodeInfo { metadata: None, ..node("silent", &[]) },
+            ]
+        };
+        for kind in [NodeCommandType::Cordon, NodeCommandType::Drain] {
+            let chosen = eligible(nodes(), |node| can_be_told(node, kind));
+            assert_eq!(joined(&chosen), "simulated");
+        }
+        assert_eq!(joined(&eligible(nodes(), |_| false)), "");
     }
 }

@@ -30,9 +30,10 @@ pub(super) async fn clear(
     options: &LiveOptions,
 ) -> Result<(), SimError> {
     operator.apply(&applied.at_zero(), Manner::Plain).await?;
-    for pool in operator.pools().await? {
+    // A pool that is being removed goes by itself, and is not scaled any more.
+    for pool in operator.pools().await?.into_iter().filter(|pool| !pool.retiring) {
         let request = ScalePoolRequest { name: pool.name, nodes: 0, hold_ms: None };
-        operator.call::<ScalePool>("scale a pool to nothing", request).await?;
+        unless_gone(operator.call::<ScalePool>("scale a pool to nothing", request).await)?;
     }
     let clock = &options.client.clock;
     let until = clock.now() + LIMIT;
@@ -59,12 +60,17 @@ async fn forget(operator: &Operator) -> Result<(), SimError> {
     let request = ListNodesRequest { status, labels, ..ListNodesRequest::default() };
     for node in operator.nodes(request).await? {
         let request = ForgetNodeRequest { node_id: node.node_id };
-        match operator.call::<ForgetNode>("forget a node", request).await {
-            Ok(_) => {}
-            // The group forgets such nodes by itself, too.
-            Err(SimError::Call { source, .. }) if source.failure() == Failure::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        // The group forgets such nodes by itself, too.
+        unless_gone(operator.call::<ForgetNode>("forget a node", request).await)?;
     }
     Ok(())
+}
+
+/// Takes what is not there any more for done.
+fn unless_gone<T>(called: Result<T, SimError>) -> Result<(), SimError> {
+    match called {
+        Ok(_) => Ok(()),
+        Err(SimError::Call { source, .. }) if source.failure() == Failure::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }

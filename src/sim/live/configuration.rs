@@ -1,9 +1,17 @@
 use std::collections::BTreeMap;
 
+use navarch_proto::api::NodeInfo;
+
 use crate::{config::Yaml, sim::scenario::Configuration};
 
 /// The label of pools that live runs make, and of their machines.
 pub(super) const SIMULATED: &str = "simulated";
+
+/// Whether a node runs on a machine of a live run. All others are somebody's own.
+pub(super) fn is_simulated(node: &NodeInfo) -> bool {
+    let value = node.metadata.as_ref().and_then(|metadata| metadata.labels.get(SIMULATED));
+    value.is_some_and(|value| value == "true")
+}
 
 /// A configuration as the group gets it.
 #[derive(Clone, Debug)]

@@ -48,21 +48,37 @@ async fn on(
     options: &LiveOptions,
 ) -> Result<Run, SimError> {
     let first = Applied::new(&scenario.config, clouds.urls());
-    let found = holdings::Holdings::of(operator, &first).await?;
+    let found = holdings::Holdings::of(operator).await?;
     if found.check(options.force)? {
+        let left = Applied::new(found.configuration(scenario)?, clouds.urls());
         options.tell("what an earlier run left is given back first");
-        clearing::clear(operator, &first, options).await?;
+        clearing::clear(operator, &left, options).await?;
     }
-    let mut scene = LiveScene::open(operator, clouds, scenario, options).await?;
+    let mut scene = match LiveScene::open(operator, clouds, scenario, options).await {
+        Ok(scene) => scene,
+        Err(error) => {
+            // The group may have taken the configuration all the same, and buy by it.
+            if error.leaves_open() {
+                take_back(operator, &first, options).await;
+            }
+            return Err(error);
+        }
+    };
     let run = play(scenario, Mode::Live, &mut scene).await;
+    take_back(operator, scene.applied(), options).await;
+    run
+}
+
+/// Takes back what a scenario has brought, and tells where that fails; the scenario's own result counts.
+async fn take_back(operator: &Operator, applied: &Applied, options: &LiveOptions) {
     if options.ends_with_run {
-        return run;
+        return;
     }
     options.tell("taking back the scenario's pools and machines");
-    if let Err(error) = clearing::clear(operator, scene.applied(), options).await {
+    if let Err(error) = clearing::clear(operator, applied, options).await {
         options.tell(&format!(
-            "the group was not left as it was found: {error}; a run with --force begins by taking back the rest"
+            "the group was not left as it was found: {error}; run this scenario again with --live --force, which \
+             begins by taking back the rest"
         ));
     }
-    run
 }

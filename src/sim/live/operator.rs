@@ -94,9 +94,17 @@ impl Operator {
         let parameters = reason.into_iter().chain(deadline).collect();
         let request =
             IssueCommandRequest { command_type: kind.into(), parameters, ..Default::default() };
+        let verb = match kind {
+            NodeCommandType::Cordon => "cordon",
+            NodeCommandType::Drain => "drain",
+            NodeCommandType::Uncordon => "uncordon",
+            NodeCommandType::RunDiagnostic => "run a diagnostic on",
+            NodeCommandType::Terminate => "terminate",
+            NodeCommandType::Unknown => "command",
+        };
         for node_id in node_ids {
             let request = IssueCommandRequest { node_id: node_id.clone(), ..request.clone() };
-            self.call::<IssueCommand>(&format!("order it of node {node_id}"), request).await?;
+            self.call::<IssueCommand>(&format!("{verb} node {node_id}"), request).await?;
         }
         Ok(())
     }
