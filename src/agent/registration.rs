@@ -45,7 +45,7 @@ pub(super) async fn first(shared: &Shared) -> Result<(), AgentError> {
 /// Registers again whenever the group has forgotten the node, at most once in a heartbeat interval.
 pub(super) async fn keep(shared: &Shared) {
     let mut last = shared.clock.now();
-    while shared.until_stopped(shared.forgotten.notified()).await.is_some() {
+    while shared.until_stopped(shared.until_forgotten()).await.is_some() {
         tracing::warn!(node = shared.config.node_id, "the group does not know this node");
         let interval = shared.settings().heartbeat;
         let since = shared.clock.now().since(last);

@@ -27,7 +27,7 @@ pub(super) struct Shared {
     /// Ends all loops.
     pub(super) stop: CancellationToken,
     /// Woken when the group does not know the node.
-    pub(super) forgotten: Notify,
+    forgotten: Notify,
     settings: Mutex<Settings>,
 }
 
@@ -39,6 +39,8 @@ pub(super) struct Settings {
     pub(super) checks: Arc<[String]>,
     /// How often the node has registered: tells an old `not_found` from a new one.
     pub(super) registrations: u64,
+    /// The registration that the group forgot last; 0: none.
+    forgotten: u64,
     /// GPUs that the node registered with.
     pub(super) gpus: usize,
 }
@@ -56,6 +58,7 @@ impl Shared {
             health_check: Duration::from_secs(60),
             checks: Arc::from([]),
             registrations: 0,
+            forgotten: 0,
             gpus: 0,
         };
         Self {
@@ -93,8 +96,22 @@ impl Shared {
 
     /// Notes that a call of registration number `registrations` was answered with `not_found`.
     pub(super) fn is_forgotten(&self, registrations: u64) {
-        if self.lock().registrations == registrations {
+        let mut settings = self.lock();
+        if settings.registrations == registrations {
+            settings.forgotten = registrations;
             self.forgotten.notify_one();
+        }
+    }
+
+    /// Waits until the group has forgotten the last registration. Several calls may be told so of the same one, some
+    /// of them while the next is under way.
+    pub(super) async fn until_forgotten(&self) {
+        loop {
+            self.forgotten.notified().await;
+            let Settings { registrations, forgotten, .. } = self.settings();
+            if forgotten == registrations {
+                return;
+            }
         }
     }
 
