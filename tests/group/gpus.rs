@@ -50,7 +50,7 @@ async fn a_gpu_is_forgiven_over_a_change_of_leader() {
     })
     .await
     .unwrap();
-    assert!(said(&addresses, "gpu list").await.contains("no GPU was given up on"));
+    assert!(said(&addresses, "gpu list").await.contains("no GPU is refused"));
 
     report(&client, &bad.node_id, api::HealthStatus::Unhealthy).await;
     until(host, "the machine to be given up on", LIMIT, || async {
