@@ -138,6 +138,10 @@ enum Command {
     },
     /// Ask for many machines at once of a provider that is slow to answer
     Orders(runs::OrdersOptions),
+    /// Freeze and kill leaders under nodes that beat; none of them may be declared lost
+    Leaders(runs::LeadersOptions),
+    /// Kill leaders while nodes fall ill and are cleared; whoever observes is told of every change
+    Observers(runs::ObserversOptions),
     /// Watch the journal: one that resumes far back, and many while others write
     Watchers(runs::WatchersOptions),
     /// Trace system calls: each acknowledged write must have been synced on a majority
@@ -213,6 +217,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             tell(&runs::steps(&host, group, options).await?, format)
         }
         Command::Orders(options) => tell(&runs::orders(&host, group, options).await?, format),
+        Command::Leaders(options) => tell(&runs::leaders(&host, group, options).await?, format),
+        Command::Observers(options) => tell(&runs::observers(&host, group, options).await?, format),
         Command::Watchers(options) => tell(&runs::watchers(&host, group, options).await?, format),
         Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),
         Command::Durability { writes } => {

@@ -89,8 +89,11 @@ where
     F: Future<Output = Result<S, Status>>,
     S: Stream<Item = Result<R, Status>> + Send + 'static,
 {
-    let messages = handler(call, decode(frame)?).await?;
-    Ok(messages.map(|message| encode(&message?)).boxed())
+    let frames = async |call, request: Q| {
+        let messages = handler(call, request).await?;
+        Ok(messages.map(|message| encode(&message?)))
+    };
+    answer_frames(call, frame, frames).await
 }
 
 /// Runs a `handler` that makes frames itself on the request in `frame`.

@@ -1,13 +1,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
 };
 
-use futures::FutureExt as _;
 use navarch_fleet::FleetState;
-use navarch_host::{Clock, Moment};
+use navarch_host::{Clock, Mishap, Moment, guarded};
 
 use super::{
     changes::{health_transition, instance_failure, is_stale},
@@ -148,15 +146,13 @@ impl Listener {
         if let (Self::Webhook(webhook), Change::Health(transition)) = (&self, &*change) {
             return webhook.on_health_transition(transition).await;
         }
-        let told = AssertUnwindSafe(self.call(&change)).catch_unwind();
-        match clock.timeout(LONGEST_CALL, told).await {
-            Ok(Ok(told)) => told,
-            Ok(Err(_)) => Err(NotifyError::Refused("the observer panicked".to_owned())),
-            Err(_) => {
-                let limit_s = LONGEST_CALL.as_secs();
-                Err(NotifyError::Failed(format!("the observer took longer than {limit_s} s")))
-            }
-        }
+        guarded(&clock, LONGEST_CALL, self.call(&change)).await.unwrap_or_else(|mishap| {
+            let said = format!("the observer {mishap}");
+            Err(match mishap {
+                Mishap::Panicked(_) => NotifyError::Refused(said),
+                Mishap::Hung(_) => NotifyError::Failed(said),
+            })
+        })
     }
 
     async fn call(&self, change: &Change) -> Result<(), NotifyError> {

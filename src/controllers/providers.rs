@@ -67,11 +67,9 @@ impl Providers {
         let Some(spec) = fleet.provider_spec(name) else {
             return Err(format!("provider {name:?} is not configured"));
         };
-        // One that is being removed is the same cloud, and must give its machines back.
-        let spec = &ProviderSpec { retiring: false, ..spec.clone() };
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, provider)) = built.get(name)
-            && known == spec
+            && is_same_cloud(known, spec)
         {
             return Ok(Arc::clone(provider));
         }
@@ -96,4 +94,12 @@ impl Providers {
             Ok(machines)
         })
     }
+}
+
+/// Whether a provider is called as it was: one that is being removed is the same cloud, and must give its machines
+/// back.
+fn is_same_cloud(known: &ProviderSpec, spec: &ProviderSpec) -> bool {
+    let retiring = known.retiring;
+    known == spec
+        || (retiring != spec.retiring && *known == ProviderSpec { retiring, ..spec.clone() })
 }

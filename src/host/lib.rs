@@ -5,6 +5,7 @@
 //! | [`Clock`] | reading time and waiting; [`FakeClock`] moves it by hand |
 //! | [`Chance`] | what is drawn at random; a seed makes it repeat itself |
 //! | [`Spawner`] | starting tasks, threads and runtimes |
+//! | [`guarded`] | calls of somebody else's code, which may panic or hang |
 //! | [`with_deep_stack`] | a call that needs more stack than a worker has |
 //!
 //! Nothing outside this crate reads a clock or starts a thread: clippy's `disallowed-methods` sees to it.
@@ -15,12 +16,12 @@ mod chance;
 mod clock;
 mod deep_stack;
 mod fake_clock;
-mod panic_message;
+mod guard;
 mod spawner;
 
 pub use chance::Chance;
 pub use clock::{Clock, Elapsed, Moment};
 pub use deep_stack::with_deep_stack;
 pub use fake_clock::FakeClock;
-pub use panic_message::panic_message;
+pub use guard::{Mishap, guarded, panic_message};
 pub use spawner::{Spawner, SystemSpawner, TaskHandle};

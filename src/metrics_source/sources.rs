@@ -4,8 +4,7 @@ use std::{
     time::Duration,
 };
 
-use futures::FutureExt as _;
-use navarch_host::{Clock, panic_message};
+use navarch_host::{Clock, guarded, panic_message};
 use navarch_proto::fleet::PoolSpec;
 
 use super::{Figure, Figures, MetricsSource, Question, Round};
@@ -81,12 +80,9 @@ impl Sources {
 
     /// A source may be anybody's: one that hangs or panics has no data, and the others are asked all the same.
     async fn ask_one(&self, source: &dyn MetricsSource, question: Question<'_>) -> Figures {
-        let asked = AssertUnwindSafe(async { source.figures(question).await }).catch_unwind();
-        match self.clock.timeout(SOURCE_LIMIT, asked).await {
-            Ok(Ok(figures)) => figures,
-            Ok(Err(panic)) => lacking(&format!("it panicked, {}", panic_message(&*panic))),
-            Err(_) => lacking("no answer within 2 s"),
-        }
+        let asked = async { source.figures(question).await };
+        let asked = guarded(&self.clock, SOURCE_LIMIT, asked).await;
+        asked.unwrap_or_else(|mishap| lacking(&format!("it {mishap}")))
     }
 
     fn order<'a>(&'a self, pool: &'a PoolSpec) -> Vec<&'a str> {

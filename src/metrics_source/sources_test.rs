@@ -165,7 +165,7 @@ async fn a_source_that_misbehaves_is_no_data() {
         asking.ask(Question { fleet: &fleet, pool: &pool, needs: ALL, now_ms: NOW_MS }).await
     });
     bench.time.advance(SOURCE_LIMIT).await;
-    assert_eq!(task.await.unwrap().origins.queue_depth, "x-hung: no answer within 2 s");
+    assert_eq!(task.await.unwrap().origins.queue_depth, "x-hung: it did not answer within 2 s");
 }
 
 /// Without it one program's source that panics would end the figures of all pools, or a person could not see why its

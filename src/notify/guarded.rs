@@ -1,8 +1,7 @@
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures::FutureExt as _;
-use navarch_host::{Clock, panic_message};
+use navarch_host::{Clock, guarded};
 
 use super::{DrainStatus, Notice, Notifier, NotifyError};
 
@@ -21,18 +20,8 @@ impl Guarded {
         &self,
         call: impl Future<Output = Result<T, NotifyError>> + Send,
     ) -> Result<T, NotifyError> {
-        let called = AssertUnwindSafe(call).catch_unwind();
-        match self.clock.timeout(LONGEST_CALL, called).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(panic)) => {
-                let message = panic_message(&*panic);
-                Err(NotifyError::Failed(format!("the notifier panicked, {message}")))
-            }
-            Err(_) => {
-                let limit_s = LONGEST_CALL.as_secs();
-                Err(NotifyError::Failed(format!("the notifier took longer than {limit_s} s")))
-            }
-        }
+        let called = guarded(&self.clock, LONGEST_CALL, call).await;
+        called.unwrap_or_else(|mishap| Err(NotifyError::Failed(format!("the notifier {mishap}"))))
     }
 }
 
@@ -102,7 +91,7 @@ mod tests {
         let failed = |why: &str| Err(NotifyError::Failed(why.to_owned()));
         assert_eq!(own.cordon(&notice).await, failed("the notifier panicked, no luck"));
         let (late, ()) = tokio::join!(own.uncordon(&notice), time.advance(Duration::from_secs(30)));
-        assert_eq!(late, failed("the notifier took longer than 30 s"));
+        assert_eq!(late, failed("the notifier did not answer within 30 s"));
         assert_eq!(own.drain(&notice).await, Err(NotifyError::Refused("not now".to_owned())));
         assert!(own.drain_status("n").await.is_ok());
     }

@@ -1,8 +1,7 @@
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures::FutureExt as _;
-use navarch_host::{Clock, panic_message};
+use navarch_host::{Clock, guarded};
 
 use super::{InstanceType, Machine, Order, Provider, ProviderError, Termination};
 
@@ -23,14 +22,8 @@ impl Guarded {
         call: impl Future<Output = Result<T, ProviderError>> + Send,
         failed: fn(String) -> ProviderError,
     ) -> Result<T, ProviderError> {
-        let called = AssertUnwindSafe(call).catch_unwind();
-        match self.clock.timeout(LONGEST_CALL, called).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(panic)) => {
-                Err(failed(format!("the provider panicked, {}", panic_message(&*panic))))
-            }
-            Err(_) => Err(failed(format!("no answer within {} s", LONGEST_CALL.as_secs()))),
-        }
+        let called = guarded(&self.clock, LONGEST_CALL, call).await;
+        called.unwrap_or_else(|mishap| Err(failed(format!("the provider {mishap}"))))
     }
 }
 

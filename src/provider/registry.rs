@@ -308,7 +308,10 @@ mod tests {
         assert_eq!(own.terminate("m", 1).await, Err(ProviderError::Ambiguous(panicked())));
         assert_eq!(own.instance_types().await, Err(ProviderError::Unanswered(panicked())));
         let (late, ()) = tokio::join!(own.list(("a", "b")), time.advance(Duration::from_secs(60)));
-        assert_eq!(late, Err(ProviderError::Unanswered("no answer within 60 s".to_owned())));
+        assert_eq!(
+            late,
+            Err(ProviderError::Unanswered("the provider did not answer within 60 s".to_owned()))
+        );
 
         let elsewhere = ProviderSpec { region: "us".to_owned(), ..spec("custom", "", "") };
         let refused = build(&elsewhere, &context).err().unwrap().to_string();

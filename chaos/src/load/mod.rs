@@ -9,10 +9,12 @@
 //! | [`check`](fn@check) (`check`, `scan`) | the records of every replica against the history, at the end |
 //! | [`Stream`] (`stream`) | clients that write as fast as they are answered, for measuring gaps |
 //! | [`Updates`] (`updates`) | clients that change what exists, for measuring latencies with a fleet of one size |
+//! | [`journal`](fn@journal) (`journal`) | all fleet events since one of them |
 //! | [`Snapshots`] (`snapshots`) | when replicas write snapshots |
 
 mod check;
 mod history;
+mod journal;
 mod reader;
 mod scan;
 mod snapshots;
@@ -23,6 +25,7 @@ mod writer;
 
 pub use check::{Checked, check};
 pub use history::{Counts, History};
+pub use journal::journal;
 pub use snapshots::{Snapshots, Span};
 pub use stream::{Acknowledged, Stream};
 pub use updates::{Update, Updates};

@@ -3,7 +3,7 @@ use std::{path::Path, process::Stdio};
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::{error::ChaosError, proc::Group};
+use crate::error::ChaosError;
 
 /// What `navarch bench -o json` prints, as far as it is needed here.
 #[derive(Deserialize)]
@@ -22,10 +22,10 @@ pub(super) struct BenchLatency {
     pub(super) p99: f64,
 }
 
-/// Runs `navarch bench` against `group`: the command that people have for it.
+/// Runs `navarch bench` against the replicas at `addresses`: the command that people have for it.
 pub(super) async fn bench(
     program: &Path,
-    group: &Group,
+    addresses: &[String],
     arguments: &[String],
 ) -> Result<Bench, ChaosError> {
     let failed =
@@ -33,7 +33,7 @@ pub(super) async fn bench(
     let output = Command::new(program)
         .arg("bench")
         .args(arguments)
-        .args(["--output", "json", "--server", &group.addresses().join(",")])
+        .args(["--output", "json", "--server", &addresses.join(",")])
         .env_remove("NAVARCH_AUTH_TOKEN")
         .stdin(Stdio::null())
         .kill_on_drop(true)

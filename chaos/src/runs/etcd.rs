@@ -141,7 +141,8 @@ async fn writes(program: &Path, group: &Group, puts: Puts) -> Result<Load, Chaos
     let (clients, duration) =
         (puts.clients.to_string(), format!("{}ms", puts.duration.as_millis()));
     let arguments = ["writes", "--clients", &clients, "--duration", &duration].map(str::to_owned);
-    let Bench { failed, rate_per_s, latency_ms } = bench(program, group, &arguments).await?;
+    let Bench { failed, rate_per_s, latency_ms } =
+        bench(program, &group.addresses(), &arguments).await?;
     Ok(Load { rate_per_s, p50_ms: latency_ms.p50, p99_ms: latency_ms.p99, failed })
 }
 

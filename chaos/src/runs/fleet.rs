@@ -125,7 +125,7 @@ async fn heartbeats(
         (format!("{}ms", interval.as_millis()), format!("{}ms", duration.as_millis()));
     let times = ["--interval".to_owned(), interval, "--duration".to_owned(), duration];
     let arguments: Vec<_> = arguments.into_iter().chain(times).collect();
-    bench(program, group, &arguments).await
+    bench(program, &group.addresses(), &arguments).await
 }
 
 /// Each replica's memory, the leader first, with its index.

@@ -8,6 +8,8 @@
 //! | [`etcd`](fn@etcd) | durable writes beside three replicas of etcd |
 //! | [`fleet`](fn@fleet) | what a large fleet costs: memory, restarts, snapshots beside writes |
 //! | [`rest`](fn@rest) | elections of a group that nothing happens to |
+//! | [`leaders`](fn@leaders) | no node that beats is lost, whatever happens to leaders |
+//! | [`observers`](fn@observers) | observers are told of every change of health, whatever happens to leaders |
 //! | [`steps`](fn@steps) | nothing is bought twice, leaked or ended for no reason, at whatever step of a controller its leader dies |
 //! | [`orders`](fn@orders) | how soon many machines run that are asked for at once |
 //! | [`watchers`](fn@watchers) | how soon a watcher of the journal catches up, and what many cost writes |
@@ -21,6 +23,8 @@ mod failover;
 mod fleet;
 mod formation;
 mod kills;
+mod leaders;
+mod observers;
 mod orders;
 mod progress;
 mod rest;
@@ -33,6 +37,8 @@ pub use failover::{FailoverOptions, FailoverReport, failover};
 pub use fleet::{FleetOptions, FleetReplica, FleetReport, fleet};
 pub use formation::{FormationOptions, FormationReport, formation};
 pub use kills::{KillsOptions, KillsReport, Victims, kills};
+pub use leaders::{LeadersOptions, LeadersReport, leaders};
+pub use observers::{ObserversOptions, ObserversReport, observers};
 pub use orders::{OrdersOptions, OrdersReport, orders};
 pub use rest::{RestReport, rest};
 pub use steps::{StepsOptions, StepsReport, Struck, steps};

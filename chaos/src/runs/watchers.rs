@@ -143,7 +143,7 @@ async fn fill(
 ) -> Result<(), ChaosError> {
     while ends(client).await?.1 < events {
         let arguments = ["writes", "--clients", FILLERS, "--duration", "5s"];
-        bench(program, group, &arguments.map(str::to_owned)).await?;
+        bench(program, &group.addresses(), &arguments.map(str::to_owned)).await?;
     }
     Ok(())
 }
@@ -191,7 +191,7 @@ async fn writes(
 ) -> Result<Bench, ChaosError> {
     let duration = format!("{}ms", duration.as_millis());
     let arguments = ["writes", "--clients", &clients.to_string(), "--duration", &duration];
-    bench(program, group, &arguments.map(str::to_owned)).await
+    bench(program, &group.addresses(), &arguments.map(str::to_owned)).await
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

@@ -1,12 +1,11 @@
 use std::sync::Arc;
 
-use navarch_proto::fleet::{self, NodeInventory, NodeRecord};
-use prost::Message as _;
+use navarch_proto::fleet::{self, NodeRecord};
 
 use super::record::{RecordError, known, optional_id, text_of};
 use crate::{
     ids::{InstanceId, NodeId, NodeNumber, PoolName, Revision},
-    model::{Administrative, Drain, Health, LastSeen, Liveness, Loss, Node},
+    model::{Administrative, Drain, Health, LastSeen, Liveness, Loss, Node, inventory},
     text::{SharedTexts, stored},
     time::{LogTime, ms_or_zero},
 };
@@ -63,7 +62,7 @@ pub(super) fn from_record(
     record: &NodeRecord,
     texts: &mut SharedTexts,
 ) -> Result<Node, RecordError> {
-    let inventory = NodeInventory::decode(&*record.inventory)
+    let inventory = inventory::unpack(&record.inventory)
         .map_err(|error| RecordError::Other(format!("inventory does not decode: {error}")))?;
     Ok(Node {
         id: NodeId::new(&record.node_id)?,

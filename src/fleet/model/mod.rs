@@ -3,6 +3,7 @@
 //! | file | principal type |
 //! |---|---|
 //! | `node` | [`Node`]: a GPU machine as its agent registered it |
+//! | `inventory` | a node's GPUs and metadata, packed |
 //! | `administrative` | [`Administrative`]: what people decided about a node, with its transition table |
 //! | `health` | [`Health`]: what reports say about a node, and the latch |
 //! | `liveness` | [`Liveness`]: whether a node beats; [`LastSeen`] is kept apart from the record |
@@ -24,6 +25,7 @@ mod given_up_gpu;
 mod health;
 mod instance;
 mod instance_state;
+pub(crate) mod inventory;
 mod liveness;
 mod node;
 mod node_command;

@@ -4,9 +4,8 @@ use navarch_proto::{
     api::{HealthStatus, NodeStatus},
     fleet::NodeInventory,
 };
-use prost::Message as _;
 
-use super::{Administrative, Health, Liveness};
+use super::{Administrative, Health, Liveness, inventory};
 use crate::{
     ids::{InstanceId, NodeId, NodeNumber, PoolName, Revision},
     time::LogTime,
@@ -19,7 +18,7 @@ pub const INSTANCE_LABEL: &str = "navarch.instance";
 
 /// A GPU machine as its agent registered it, with its three facts apart.
 ///
-/// Clones share their texts; a fleet of 200,000 must fit in memory, so the inventory stays encoded.
+/// Clones share their texts; a fleet of 200,000 must fit in memory, so the inventory stays packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// The agent's name of it.
@@ -34,7 +33,7 @@ pub struct Node {
     pub zone: Arc<str>,
     /// The provider's type of machine.
     pub instance_type: Arc<str>,
-    /// Encoded [`NodeInventory`]: GPUs and metadata.
+    /// GPUs and metadata, packed.
     pub inventory: Arc<[u8]>,
     /// How many GPUs the inventory holds.
     pub gpu_count: u32,
@@ -109,7 +108,7 @@ impl Node {
     /// GPUs and metadata, decoded.
     pub fn inventory(&self) -> NodeInventory {
         // The bytes are our own encoding; a state that holds others does not load.
-        NodeInventory::decode(&*self.inventory).unwrap_or_default()
+        inventory::unpack(&self.inventory).unwrap_or_default()
     }
 }
 

@@ -4,14 +4,15 @@ use navarch_proto::{
     api::{GpuInfo, NodeMetadata, RegisterNodeRequest},
     fleet::{Accepted, NodeInventory, RegisterNode},
 };
-use prost::Message as _;
 
 use super::{matching, shared};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::{NodeId, NodeNumber, PoolName, Revision, check_text},
     limits::{MAX_GPUS, MAX_ID_BYTES, MAX_LABEL_BYTES, MAX_LABELS},
-    model::{Administrative, Health, INSTANCE_LABEL, Instance, Liveness, Node, POOL_LABEL},
+    model::{
+        Administrative, Health, INSTANCE_LABEL, Instance, Liveness, Node, POOL_LABEL, inventory,
+    },
     outcome::Refusal,
     state::FleetState,
 };
@@ -62,7 +63,7 @@ pub(super) fn apply(
 struct Registration {
     /// What is left of the call: all but the inventory.
     request: RegisterNodeRequest,
-    /// Encoded [`NodeInventory`].
+    /// Packed.
     inventory: Vec<u8>,
     gpu_count: u32,
     request_id: String,
@@ -72,11 +73,11 @@ struct Registration {
     instance: Option<Arc<Instance>>,
 }
 
-/// GPUs and metadata, encoded: decoded they take several times the memory.
+/// GPUs and metadata, packed.
 fn take_inventory(request: &mut RegisterNodeRequest) -> Vec<u8> {
     let gpus = std::mem::take(&mut request.gpus);
     let metadata = request.metadata.take();
-    NodeInventory { gpus, metadata }.encode_to_vec()
+    inventory::pack(NodeInventory { gpus, metadata, common: None })
 }
 
 /// A label's value, if it has one.

@@ -5,7 +5,7 @@ use std::{
 
 use navarch::client::{
     CallOptions, Client,
-    rpc::{ListEvents, ListInstances, ListPools, ListReplicas},
+    rpc::{ListInstances, ListPools, ListReplicas},
 };
 use navarch_proto::api;
 
@@ -13,6 +13,7 @@ use super::{Planted, ledger::Ledger};
 use crate::{
     error::ChaosError,
     host::Host,
+    load::journal,
     proc::{Group, http},
     wait::until,
 };
@@ -24,8 +25,6 @@ const PEACE_LIMIT: Duration = Duration::from_secs(400);
 const LIMIT: Duration = Duration::from_secs(10);
 /// The pools and their maxima.
 const MAXIMA: [(&str, u32); 2] = [("by-hand", 8), ("busy", 5)];
-/// Events of one page.
-const PAGE: u32 = 1_000;
 
 /// What was found at the end.
 pub(super) struct Settled {
@@ -62,7 +61,7 @@ pub(super) async fn settle(
     let settled = host.clock.now().since(start);
     group.check_running()?;
     let ledger = ledger(host, &cloud).await.map_err(trouble("the fake cloud"))?;
-    let events = events(client).await.map_err(trouble("the journal"))?;
+    let events = journal(client, 0).await?;
     let mut violations = ledger.bought_twice();
     violations.extend(ledger.over(&BTreeMap::from(MAXIMA)));
     let reasons = reasons(&events);
@@ -137,25 +136,6 @@ async fn machines(host: &Host, cloud: &str) -> Result<BTreeSet<String>, String> 
 
 async fn ledger(host: &Host, cloud: &str) -> Result<Ledger, String> {
     Ledger::read(&http::get(host, cloud, "/v1/ledger", LIMIT).await?.body)
-}
-
-/// The whole journal.
-async fn events(client: &Client) -> Result<Vec<api::FleetEvent>, String> {
-    let mut events: Vec<api::FleetEvent> = Vec::new();
-    loop {
-        let since = events.last().map_or(0, |event| event.index);
-        let request = api::ListEventsRequest { since, limit: PAGE, ..Default::default() };
-        let answer = client.call::<ListEvents>(request, &CallOptions::within(LIMIT)).await;
-        let page = answer.map_err(|error| error.to_string())?.message;
-        if page.first_index > since + 1 && since > 0 {
-            return Err(format!("the journal lost events before {}", page.first_index));
-        }
-        let done = page.events.is_empty();
-        events.extend(page.events);
-        if done {
-            return Ok(events);
-        }
-    }
 }
 
 /// Instances, and machines of orphans, that the journal says were given back, each with a reason.
