@@ -26,8 +26,9 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(60);
 /// How long a replica that was killed stays away.
 const AWAY: Duration = Duration::from_secs(3);
-/// Nodes that are registered at the end and never beat. They show that losses are seen at all.
-const MUTE: usize = 20;
+/// One node for so many that beat is registered at the end and never beats. They show that losses are seen at all, and
+/// are fewer than may be declared lost in a minute.
+const FOR_ONE_MUTE: usize = 20;
 /// The load is ended by us, long before this.
 const FOR_EVER: &str = "24h";
 
@@ -64,7 +65,9 @@ pub struct LeadersReport {
     pub sessions: usize,
     /// Nodes declared lost while they beat.
     pub lost: usize,
-    /// Nodes that never beat, and were declared lost at the end, of 20.
+    /// Nodes that were registered at the end and never beat.
+    pub mute: usize,
+    /// Those of them that were declared lost.
     pub mute_lost: usize,
     /// What must not be: a node lost that beat, or none lost that did not.
     pub violations: Vec<String>,
@@ -141,6 +144,7 @@ impl Run<'_> {
             killed: self.killed,
             sessions: count("session-opened"),
             lost: count("node-lost"),
+            mute: self.mute(),
             mute_lost: self.mute_lost(last).await?,
             violations: Vec::new(),
         };
@@ -185,9 +189,13 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn mute(&self) -> usize {
+        self.options.nodes.div_ceil(FOR_ONE_MUTE)
+    }
+
     /// Registers nodes that never beat beside the others, and counts those that are lost after the event `since`.
     async fn mute_lost(&self, since: u64) -> Result<usize, ChaosError> {
-        for number in 0..MUTE {
+        for number in 0..self.mute() {
             let request = api::RegisterNodeRequest {
                 node_id: format!("mute-{number}"),
                 provider: "bench".to_owned(),
@@ -204,7 +212,7 @@ impl Run<'_> {
             let events = journal(&self.client, since).await?;
             let lost = events.iter().filter(|event| event.kind == "node-lost");
             let lost = lost.filter(|event| event.subject.starts_with("node/mute-")).count();
-            if lost == MUTE || self.host.clock.now() >= end {
+            if lost == self.mute() || self.host.clock.now() >= end {
                 return Ok(lost);
             }
             self.host.clock.sleep(self.options.interval).await;
@@ -232,10 +240,10 @@ impl LeadersReport {
             complaints
                 .push(format!("only {} sessions: not every blow hit the leader", self.sessions));
         }
-        if self.mute_lost < MUTE {
+        if self.mute_lost < self.mute {
             complaints.push(format!(
-                "of {MUTE} nodes that never beat {} were declared lost: a run that sees no losses shows nothing",
-                self.mute_lost
+                "of {} nodes that never beat {} were declared lost: a run that sees no losses shows nothing",
+                self.mute, self.mute_lost
             ));
         }
         complaints
@@ -251,7 +259,7 @@ impl Report for LeadersReport {
             row("leaders killed", self.killed),
             row("sessions", self.sessions),
             row("lost while they beat", self.lost),
-            vec!["lost that never beat".to_owned(), format!("{} of {MUTE}", self.mute_lost)],
+            vec!["lost that never beat".to_owned(), format!("{} of {}", self.mute_lost, self.mute)],
         ]
     }
 
