@@ -14,6 +14,7 @@
 //! | `tls` | a group whose public ports speak TLS alone |
 //! | `queue` | a pool follows the queue that is reported of it, over a change of leader too |
 //! | `gpus` | GPUs that were given up on are listed, and let back for good |
+//! | `health` | rules count over a change of leader; a policy holds at once everywhere, a bad one nowhere |
 //! | `pools` | pools come to their minimum and back to it, and go with their machines; the journal says who and why |
 //! | `workloads` | a workload system is told of drains, cordons and health, and may refuse a drain |
 //! | `live` | a scenario holds over a change of leader, leaves nothing, and takes nobody's fleet |
@@ -29,6 +30,7 @@ mod durability;
 mod failover;
 mod formation;
 mod gpus;
+mod health;
 mod live;
 mod membership;
 mod peers;
