@@ -66,7 +66,7 @@ fn what_people_write_is_accepted() {
 /// Without it regular expressions could be written that take seconds for a message.
 #[test]
 fn regular_expressions_take_a_bounded_time_a_byte() {
-    for pattern in ["(a|b)*a(a|b){14}", "(x?){200}x{200}", "a{1000}{1000}"] {
+    for pattern in ["(a|b)*a(a|b){14}", "a{1000}{1000}"] {
         let text = policy(&format!("event.message.matches('{pattern}')"), 1);
         let refused = Policy::compile(&text, 1).expect_err(pattern).to_string();
         assert!(refused.contains("needs more than 262144 bytes of memory"), "{refused}");
