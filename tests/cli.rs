@@ -249,3 +249,44 @@ fn the_controllers_are_timed_without_a_group() {
     }
     assert!(passes.iter().all(|pass| pass["cpu_ms"].as_f64() > Some(0.0)), "{passes:?}");
 }
+
+/// Without it a policy could only be tried on a fleet, or a wrong one not be told from a right one by a script.
+#[test]
+fn policies_are_checked_and_tried_offline() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let rule = "version: v1\nrules:\n  - name: second\n    condition: history.count(\"xid\", \"10m\") > 1\n    result: unhealthy\n";
+    let good = write("good.yaml", rule);
+    let wrong = write("wrong.yaml", &rule.replace("\"xid\"", "\"xidd\""));
+    let event = r#"{"eventType": "HEALTH_EVENT_TYPE_XID", "metrics": {"xid_code": "8"}}"#;
+    let events = format!("@{}", write("events.json", &format!("[{event}, {event}]")));
+    let table: [(&[&str], i32, &str); 7] = [
+        (&["policy", "validate"], 0, "the built-in policy is valid"),
+        (&["policy", "validate", "-f", &good], 0, "1 rules"),
+        (
+            &["policy", "validate", "-f", &wrong],
+            2,
+            "unknown kind of event `xidd`; did you mean \"xid\"?",
+        ),
+        (&["policy", "test", "-f", "/nonexistent.yaml"], 2, "/nonexistent.yaml"),
+        (&["policy", "test", "--event", "{}}"], 2, "not a health event"),
+        (&["policy", "test", "-f", &good, "--event", &events], 0, "unhealthy"),
+        (&["policy", "test"], 0, "critical-temperature"),
+    ];
+    for (arguments, code, said) in table {
+        let output = run(arguments);
+        let all = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {all}");
+        assert!(all.contains(said), "{arguments:?}: {all}");
+    }
+    let told = run(&["policy", "test", "-f", &good, "--event", &events, "-o", "json"]);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let results: Vec<_> = told.as_array().unwrap().iter().map(|one| &one["result"]).collect();
+    assert_eq!(results, ["HEALTH_STATUS_HEALTHY", "HEALTH_STATUS_UNHEALTHY"]);
+    assert_eq!(told[1]["rule"], "second");
+    assert!(told[1]["time_us"].as_f64() > Some(0.0), "{told}");
+}

@@ -13,7 +13,8 @@ use tonic::Status;
 use uuid::Builder;
 
 use super::{
-    call_series::CallSeries, errors, listener::ListenerCounts, waiters::Waiters, watchers::Watchers,
+    call_series::CallSeries, errors, health_series::HealthSeries, listener::ListenerCounts,
+    waiters::Waiters, watchers::Watchers,
 };
 use crate::{
     ledger::{Author, Committed, Ledger, View},
@@ -36,6 +37,7 @@ pub struct Api {
     pub(super) closing: CancellationToken,
     pub(super) reports: ControllerReports,
     pub(super) calls: CallSeries,
+    pub(super) health: HealthSeries,
     pub(super) connections: Arc<ListenerCounts>,
     pub(super) autoscalers: Autoscalers,
 }
@@ -73,6 +75,7 @@ impl Api {
             closing,
             reports,
             calls: CallSeries::default(),
+            health: HealthSeries::default(),
             connections,
             autoscalers,
         })

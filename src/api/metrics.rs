@@ -51,6 +51,7 @@ pub(super) fn expose(api: &Api) -> String {
     replica_series(&mut registry, api, &view);
     connection_series(&mut registry, api);
     api.calls.register(&mut registry);
+    api.health.register(&mut registry);
     if let Standing::Leading { .. } = api.ledger.standing() {
         fleet_series(&mut registry, &view);
         pool_series(&mut registry, &view);
@@ -150,6 +151,10 @@ fn fleet_series(registry: &mut Registry, view: &View) {
     let help = "1 healthy, 0.5 degraded, 0 unhealthy";
     registry.register("node_health_status", help, health);
     registry.register("gpus_total", "GPUs of registered nodes by provider", totals);
+    let help = "Health events of all nodes that are remembered for rules over windows";
+    gauge(registry, "health_history_events", help, view.fleet.remembered_events() as u64);
+    let help = "Health events that there was no room for, or no longer";
+    counter(registry, "health_history_displaced", help, view.fleet.displaced_events());
 }
 
 fn pool_series(registry: &mut Registry, view: &View) {

@@ -22,7 +22,7 @@
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
 //! | `event_stream` | the journal for browsers |
 //! | `metrics` | the series behind `/metrics` |
-//! | `call_series` | those of calls |
+//! | `call_series`, `health_series` | those of calls, and of health rules |
 //! | `agent/`, `operator/`, `cluster/` | one file a method, one service each |
 
 mod agent;
@@ -37,6 +37,7 @@ mod forward;
 mod frame;
 mod gate;
 mod handler;
+mod health_series;
 mod hint;
 pub mod listener;
 mod metrics;

@@ -6,10 +6,10 @@ use super::{
     dev::DevArguments, drain::DrainArguments, events::EventsArguments, explain::ExplainArguments,
     failure::Failure, fake_cloud::FakeCloudArguments, get::GetArguments, gpu::GpuCommand,
     instance::InstanceCommand, invocation::Invocation, list::ListArguments, node::NodeCommand,
-    node_command::NodeOrderCommand, pool::PoolCommand, replica::ReplicaCommand,
-    server::ServerArguments, settings::GlobalArguments, sim::SimCommand, snapshot::SnapshotCommand,
-    status::StatusArguments, tls::TlsCommand, uncordon::UncordonArguments,
-    version::VersionArguments,
+    node_command::NodeOrderCommand, policy::PolicyCommand, pool::PoolCommand,
+    replica::ReplicaCommand, server::ServerArguments, settings::GlobalArguments, sim::SimCommand,
+    snapshot::SnapshotCommand, status::StatusArguments, tls::TlsCommand,
+    uncordon::UncordonArguments, version::VersionArguments,
 };
 
 /// A control plane for GPU fleets that survives the loss of any of its replicas.
@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// Check configuration files
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Check health policies and try them on events, offline
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Read the journal: who did what, when and why
     Events(EventsArguments),
     /// Say why a pool, a node or an instance is as it is
@@ -110,6 +113,7 @@ impl Command {
             Self::Pool(command) => command.run(invocation).await,
             Self::Apply(arguments) => arguments.run(invocation).await,
             Self::Config(command) => command.run(invocation),
+            Self::Policy(command) => command.run(invocation),
             Self::Events(arguments) => arguments.run(invocation).await,
             Self::Explain(arguments) => arguments.run(invocation).await,
             Self::Status(arguments) => arguments.run(invocation).await,
@@ -144,6 +148,7 @@ impl Command {
                 self,
                 Self::Dev(_)
                     | Self::Config(_)
+                    | Self::Policy(_)
                     | Self::Tls(_)
                     | Self::Version(_)
                     | Self::Completion(_)
@@ -194,6 +199,10 @@ mod tests {
             "navarch pool report NAME --pending-jobs 3 --queue-depth 7 --utilization 55.5 --ttl 5m",
             "navarch apply -f FILE --dry-run",
             "navarch config validate FILE",
+            "navarch policy validate -f FILE",
+            "navarch policy validate",
+            "navarch policy test -f FILE --event {} --event @FILE -o json",
+            "navarch policy test",
             "navarch events --follow --since 3 --subject node/n-1",
             "navarch status --watch",
             "navarch replica list",
@@ -211,6 +220,7 @@ mod tests {
             "navarch apply -f FILE --force --dry-run",
             "navarch bench writes --clients 64 --duration 10s -o json",
             "navarch bench heartbeats --nodes 130000 --interval 10s --duration 60s",
+            "navarch bench policy -f FILE --duration 1s",
             "navarch bench reads --clients 64 --consistency stale",
             "navarch sim run FILE FILE --report DIR --seed 7 -o json",
             "navarch sim run FILE --live --server A,B --longest 1h --force --cloud-host H --data-dir D",

@@ -89,6 +89,10 @@ impl Overview {
             ("Cluster", fleet.cluster_id.as_str().into()),
             ("State", format!("index {}", fleet.applied_index).into()),
         ];
+        if !fleet.failing_rules.is_empty() {
+            let told = Cell::toned(fleet.failing_rules.join("; "), Tone::Bad);
+            pairs.push(("Failing rules", told));
+        }
         if let Some(mode) = &fleet.adopt_mode {
             pairs.insert(0, ("Adopt mode", adopting(mode)));
         }

@@ -132,6 +132,10 @@ event_kinds! {
     AdoptionEnded = "adoption-ended";
     /// A machine that bears our label became a record.
     InstanceAdopted = "instance-adopted";
+    /// A health rule on trial would have decided on a node.
+    HealthRuleShadowed = "health-rule-shadowed";
+    /// A health rule could not be evaluated.
+    HealthRuleFailed = "health-rule-failed";
 }
 
 /// What a fleet event happened to; its text is the `subject` on the wire.
@@ -143,6 +147,7 @@ pub(crate) enum Subject<'a> {
     Pool(&'a str),
     Provider(&'a str),
     Gpu(&'a str),
+    Rule(&'a str),
 }
 
 impl Subject<'_> {
@@ -154,6 +159,7 @@ impl Subject<'_> {
             Self::Pool(id) => ("pool/", id),
             Self::Provider(id) => ("provider/", id),
             Self::Gpu(id) => ("gpu/", id),
+            Self::Rule(id) => ("rule/", id),
         };
         [kind, id].concat()
     }

@@ -49,7 +49,8 @@ pub use ids::{
 pub use model::{
     Administrative, Adoption, Backoff, BackoffKey, CommandState, Cooldown, Drain, GivenUpGpu,
     Health, INSTANCE_LABEL, Instance, InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand,
-    POOL_LABEL, Pool, PoolCounts, PoolMetrics, Told,
+    NodeHistory, POOL_LABEL, Pool, PoolCounts, PoolMetrics, RememberedEvent, RuleRemark,
+    RuleRemarkKey, Told,
 };
 pub use outcome::{Applied, ApplyFault};
 pub use state::{FleetState, Session};

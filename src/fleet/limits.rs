@@ -52,6 +52,23 @@ pub const RETAIN_GIVEN_UP_GPUS_MS: u64 = 7 * 24 * 3_600 * 1000;
 /// GPUs that are remembered as given up on; further ones are not.
 pub const MAX_GIVEN_UP_GPUS: usize = 10_000;
 
+/// How long a health event is remembered, and so the longest window that a rule may look over: a week.
+pub const RETAIN_HISTORY_MS: u64 = 7 * 24 * 3_600 * 1000;
+/// How late forgotten events are dropped, so that a busy fleet drops them once an hour.
+pub const HISTORY_SLACK_MS: u64 = 3_600 * 1000;
+/// Health events of one kind that are remembered of a node; the oldest go first.
+pub const MAX_KIND_HISTORY: usize = 128;
+/// Health events of all nodes that are remembered, at 32 bytes each; beyond it a node's new events displace its own.
+pub const MAX_HISTORY: usize = 1_000_000;
+/// Health events that one verdict carries.
+pub const MAX_REPORTED_EVENTS: usize = 9 * MAX_KIND_HISTORY;
+/// How long the same remark on a rule is not made again: an hour.
+pub const RETAIN_RULE_REMARKS_MS: u64 = 3_600 * 1000;
+/// Remarks on rules an hour: beyond it the journal has no more of them, and the metrics count alone.
+pub const MAX_RULE_REMARKS: usize = 1_000;
+/// Bytes of the message that is kept of the event that decided.
+pub const MAX_EVENT_MESSAGE_BYTES: usize = 256;
+
 /// How long a call's outcome is remembered under its request id.
 pub const RETAIN_REQUESTS_MS: u64 = 5 * 60 * 1000;
 /// Outcomes remembered at once.

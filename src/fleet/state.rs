@@ -12,12 +12,14 @@ use crate::{
     event::Context,
     ids::{CommandId, PoolName, SessionId},
     journal::Journal,
-    model::{Adoption, Backoff, BackoffKey, GivenUpGpu, Pool, PoolMetrics},
+    model::{
+        Adoption, Backoff, BackoffKey, GivenUpGpu, Pool, PoolMetrics, RuleRemark, RuleRemarkKey,
+    },
     outcome::{Applied, ApplyFault, Refusal},
     proposal,
     request_table::{Lookup, Remembered, RequestId, RequestTable},
     settings::default_settings,
-    table::{CommandTable, InstanceTable, NodeTable},
+    table::{CommandTable, HistoryTable, InstanceTable, NodeTable},
     text::SharedTexts,
     time::LogTime,
 };
@@ -62,6 +64,10 @@ pub struct FleetState {
     pub(crate) backoffs: OrdMap<BackoffKey, Backoff>,
     /// GPUs that were given up on, by UUID.
     pub(crate) given_up_gpus: OrdMap<Arc<str>, GivenUpGpu>,
+    /// Health events of known nodes.
+    pub(crate) histories: HistoryTable,
+    /// What the journal has of rules that decided nothing.
+    pub(crate) rule_remarks: OrdMap<RuleRemarkKey, RuleRemark>,
     pub(crate) requests: RequestTable,
     pub(crate) journal: Journal,
     /// The last fleet event that observers were told; 0: none ever was.
@@ -88,6 +94,8 @@ impl Default for FleetState {
             commands: CommandTable::default(),
             backoffs: OrdMap::new(),
             given_up_gpus: OrdMap::new(),
+            histories: HistoryTable::default(),
+            rule_remarks: OrdMap::new(),
             requests: RequestTable::default(),
             journal: Journal::default(),
             observed_event_index: 0,

@@ -9,10 +9,10 @@ use navarch_proto::{
 
 use crate::{
     ids::{NodeId, NodeNumber},
-    limits::{LONGEST_BACKOFF_MS, RETAIN_COMMANDS_MS},
+    limits::{LONGEST_BACKOFF_MS, RETAIN_COMMANDS_MS, RETAIN_RULE_REMARKS_MS},
     model::{
         Adoption, Backoff, BackoffKey, GivenUpGpu, Instance, InstanceState, LastSeen, Node,
-        NodeCommand, Pool, PoolCounts, PoolMetrics,
+        NodeCommand, NodeHistory, Pool, PoolCounts, PoolMetrics, RuleRemark, RuleRemarkKey,
     },
     state::{FleetState, Session},
     time::LogTime,
@@ -149,6 +149,35 @@ impl FleetState {
     /// When all nodes were last heard from, by number: what a new leader starts with.
     pub fn all_last_seen(&self) -> impl Iterator<Item = (NodeNumber, LastSeen)> {
         self.nodes.all_last_seen()
+    }
+}
+
+/// Health.
+impl FleetState {
+    /// The health events that a node reported lately; none: it reported none.
+    pub fn history(&self, node: &str) -> Option<&Arc<NodeHistory>> {
+        self.histories.get(node)
+    }
+
+    /// How many health events are remembered of all nodes.
+    pub fn remembered_events(&self) -> usize {
+        self.histories.events()
+    }
+
+    /// How many health events there was no room for, or no longer.
+    pub fn displaced_events(&self) -> u64 {
+        self.histories.displaced()
+    }
+
+    /// Whether the journal has a remark already, and wants no more of it for a while.
+    pub fn has_rule_remark(&self, key: &RuleRemarkKey, now: LogTime) -> bool {
+        let made = self.rule_remarks.get(key);
+        made.is_some_and(|remark| remark.at.plus_ms(RETAIN_RULE_REMARKS_MS) > now)
+    }
+
+    /// What the journal has of rules that decided nothing, of the last hour and a little longer.
+    pub fn rule_remarks(&self) -> impl Iterator<Item = (&RuleRemarkKey, &RuleRemark)> {
+        self.rule_remarks.iter()
     }
 }
 
@@ -316,7 +345,12 @@ impl FleetState {
         let gpu = self.given_up_gpus.values().map(|gpu| gpu.until).min();
         let request = self.requests.next_expiry();
         let metrics = self.pool_metrics.values().filter_map(PoolMetrics::next_expiry).min();
-        [instance, command, backoff, gpu, request, metrics].into_iter().flatten().min()
+        let history = self.histories.next_expiry();
+        let remark = self.rule_remarks.values().map(|made| made.at.plus_ms(RETAIN_RULE_REMARKS_MS));
+        [instance, command, backoff, gpu, request, metrics, history, remark.min()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// How many outcomes are remembered under their request ids.

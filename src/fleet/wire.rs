@@ -35,6 +35,8 @@ impl Node {
             lost: self.is_lost(),
             reason: self.reason().to_owned(),
             registered_at: Some(self.registered_at.to_timestamp()),
+            health_rule: self.health.rule.to_string(),
+            health_event: self.health.event.as_deref().cloned(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The built-in policy against the facts that it must state.
 
+use std::sync::LazyLock;
+
 use navarch_proto::api::{
     HealthCheckResult, HealthEvent, HealthEventType as Type, HealthStatus,
     HealthWatchSystem as System, ReportHealthRequest,
@@ -24,7 +26,8 @@ fn event(kind: Type, system: System, metrics: &[(&str, &str)]) -> HealthEvent {
 }
 
 fn judge(events: Vec<HealthEvent>) -> Verdict {
-    let policy = Policy::compile("", 7).expect("compiles");
+    static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy::compile("", 7).expect("compiles"));
+    let policy = &*POLICY;
     let report = ReportHealthRequest { events, ..ReportHealthRequest::default() };
     policy.judge(&report).expect("within bounds")
 }
@@ -90,6 +93,76 @@ fn every_other_rule() {
         assert_eq!(verdict.events, expected);
         assert_eq!(verdict.failures, [], "{kind:?} {system:?} {metrics:?}");
     }
+}
+
+/// What the contract says of the built-in policy, in another language than the policy's.
+fn fact(kind: Type, system: System, metrics: &[(&str, &str)]) -> HealthStatus {
+    const FATAL: [u32; 20] =
+        [13, 31, 32, 43, 45, 48, 61, 62, 63, 64, 68, 69, 74, 79, 92, 94, 95, 100, 119, 120];
+    let figure = |wanted: &str| {
+        let found = metrics.iter().find(|(name, _)| *name == wanted);
+        found.and_then(|(_, value)| value.parse::<f64>().ok())
+    };
+    if kind == Type::Xid {
+        let fatal = figure("xid_code")
+            .is_some_and(|xid| FATAL.iter().any(|fatal| f64::from(*fatal) == xid));
+        return if fatal { UNHEALTHY } else { DEGRADED };
+    }
+    let above = |name: &str, limit: f64| figure(name).is_some_and(|value| value > limit);
+    let hot = |limit: f64| {
+        (kind == Type::Thermal || system == System::Thermal)
+            && figure("temperature").is_some_and(|value| value >= limit)
+    };
+    if kind == Type::EccDbe || (system == System::Mem && above("ecc_dbe_count", 0.0)) {
+        return UNHEALTHY;
+    }
+    // Of an event that several rules match the first decides.
+    if above("ecc_sbe_count", 100.0) {
+        return DEGRADED;
+    }
+    if hot(95.0) {
+        return UNHEALTHY;
+    }
+    let links = [Type::Nvlink, Type::Pcie, Type::Power].contains(&kind)
+        || [System::Nvlink, System::Pcie, System::Power].contains(&system);
+    if hot(85.0) || links { DEGRADED } else { HEALTHY }
+}
+
+/// Without it a rule could be right alone and wrong beside the others, for a kind, a watch and figures that no single
+/// row above has together.
+#[test]
+fn every_kind_with_every_watch_and_figures() {
+    const FIGURES: [&[(&str, &str)]; 16] = [
+        &[],
+        &[("xid_code", "79")],
+        &[("xid_code", "78")],
+        &[("xid_code", "-79")],
+        &[("ecc_dbe_count", "0")],
+        &[("ecc_dbe_count", "1")],
+        &[("ecc_sbe_count", "100")],
+        &[("ecc_sbe_count", "101")],
+        &[("temperature", "84.99")],
+        &[("temperature", "85")],
+        &[("temperature", "94.99")],
+        &[("temperature", "95")],
+        &[("temperature", "inf")],
+        &[("ecc_dbe_count", "1"), ("ecc_sbe_count", "101"), ("temperature", "95")],
+        &[("ecc_sbe_count", "101"), ("temperature", "95")],
+        &[("xid_code", "79"), ("temperature", "95"), ("other", "text")],
+    ];
+    let mut tried = 0;
+    for kind in (0..=9).filter_map(|number| Type::try_from(number).ok()) {
+        for system in (0..=11).filter_map(|number| System::try_from(number).ok()) {
+            for metrics in FIGURES {
+                let verdict = judge(vec![event(kind, system, metrics)]);
+                let expected = fact(kind, system, metrics);
+                assert_eq!(verdict.overall, expected, "{kind:?} {system:?} {metrics:?}");
+                assert_eq!(verdict.failures, [], "{kind:?} {system:?} {metrics:?}");
+                tried += 1;
+            }
+        }
+    }
+    assert_eq!(tried, 10 * 12 * 16);
 }
 
 /// Without it numbers that this version does not know could be refused, or be taken for something

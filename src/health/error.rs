@@ -68,6 +68,23 @@ pub enum JudgeError {
         /// The most that are looked at.
         limit: usize,
     },
+    /// A metric with a longer name or value than one may have.
+    #[error(
+        "the {what} of metric `{metric}` of event {position} has {bytes} bytes, and at most {limit} are allowed: put \
+         text into the message"
+    )]
+    MetricTooLong {
+        /// Which event, counted from 0.
+        position: usize,
+        /// The start of its name.
+        metric: String,
+        /// `name` or `value`.
+        what: &'static str,
+        /// Bytes of that.
+        bytes: usize,
+        /// The most that are looked at.
+        limit: usize,
+    },
     /// Longer texts than an event may carry.
     #[error(
         "event {position} has {bytes} bytes of text, and at most {limit} are allowed: shorten its message"

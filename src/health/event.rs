@@ -6,9 +6,25 @@ use cel::common::{
 };
 use navarch_proto::api::{HealthEvent, HealthEventType, HealthWatchSystem};
 
+/// The kinds of events that are remembered.
+pub(super) const KINDS: [HealthEventType; 9] = [
+    HealthEventType::Xid,
+    HealthEventType::Thermal,
+    HealthEventType::Power,
+    HealthEventType::Memory,
+    HealthEventType::Nvlink,
+    HealthEventType::Pcie,
+    HealthEventType::DriverError,
+    HealthEventType::EccSbe,
+    HealthEventType::EccDbe,
+];
+
 /// The fields of `event`.
 pub(super) const FIELDS: [&str; 7] =
     ["event_type", "system", "gpu_index", "gpu_uuid", "metrics", "message", "timestamp"];
+
+/// Bytes of a message that rules see; agents may send longer ones.
+pub(super) const MAX_MESSAGE: usize = 4 * 1024;
 
 type Fields<'a> = HashMap<CelMapKey<'a>, Box<dyn Val + 'a>>;
 
@@ -22,7 +38,7 @@ pub(super) fn to_map(event: &HealthEvent) -> Box<dyn Val + '_> {
         ("gpu_index", Box::new(CelInt::from(i64::from(event.gpu_index)))),
         ("gpu_uuid", text(&event.gpu_uuid)),
         ("metrics", Box::new(CelMap::from(metrics))),
-        ("message", text(&event.message)),
+        ("message", text(&event.message[..event.message.floor_char_boundary(MAX_MESSAGE)])),
         ("timestamp", Box::new(CelString::from(timestamp(event)))),
     ];
     let fields: Fields<'_> = fields.into_iter().map(|(name, value)| (key(name), value)).collect();

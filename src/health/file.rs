@@ -29,6 +29,8 @@ pub(super) struct RuleText {
     /// Where the condition stands in the file.
     pub(super) span: Range<usize>,
     pub(super) result: HealthStatus,
+    /// On trial: what it would do is told, and nothing else.
+    pub(super) shadow: bool,
 }
 
 /// Reads a policy file's YAML. What is wrong goes to the report.
@@ -55,7 +57,8 @@ pub(super) fn read(report: &Report, text: &str) -> Option<PolicyFile> {
 }
 
 fn read_rules(file: &Section<'_>) -> Vec<RuleText> {
-    let sections = file.sections("rules", &["name", "description", "condition", "result"]);
+    let sections =
+        file.sections("rules", &["name", "description", "condition", "result", "shadow"]);
     if sections.is_empty() {
         let example =
             "[{name: any-xid, condition: 'event.event_type == \"xid\"', result: degraded}]";
@@ -88,6 +91,9 @@ fn read_rule(section: &Section<'_>) -> Option<RuleText> {
         let message = format!("{} bytes, and a rule's name has at most {MAX_NAME}", name.len());
         section.problem("name", message);
     }
+    if name.as_ref().is_some_and(|name| name.chars().any(char::is_control)) {
+        section.problem("name", "a rule's name is one line without control characters");
+    }
     section.long_text("description", MAX_CONDITION);
     if !section.has("result") {
         section.missing("result", "degraded");
@@ -107,5 +113,6 @@ fn read_rule(section: &Section<'_>) -> Option<RuleText> {
             "degraded" => HealthStatus::Degraded,
             _ => HealthStatus::Unhealthy,
         },
+        shadow: section.flag("shadow").unwrap_or(false),
     })
 }

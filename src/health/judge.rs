@@ -1,9 +1,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use navarch_fleet::FleetState;
+use navarch_fleet::{FleetState, LogTime};
 use navarch_proto::api::ReportHealthRequest;
 
-use super::{JudgeError, Policy, PolicyError, Verdict};
+use super::{JudgeError, Past, Policy, PolicyError, Verdict};
 
 /// Why a report got no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,8 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// The verdict on a report, which tells the revision of the policy that judged it.
+    /// The verdict on a report that came at `now` under a request id, after what its node reported before. It tells the
+    /// revisions of the policy and of the history that it is by.
     ///
     /// # Errors
     ///
@@ -32,8 +33,11 @@ impl Judge {
         &self,
         fleet: &FleetState,
         report: &ReportHealthRequest,
+        (now, request_id): (LogTime, &str),
     ) -> Result<Verdict, Unjudged> {
-        Ok(self.policy(fleet)?.judge(report)?)
+        let history = fleet.history(&report.node_id).map(|history| &**history);
+        let past = Past { history, now: now.max(fleet.log_time()), request_id };
+        Ok(self.policy(fleet)?.judge_after(report, past)?)
     }
 
     fn policy(&self, fleet: &FleetState) -> Result<Arc<Policy>, PolicyError> {

@@ -3,8 +3,12 @@
 //! | file | holds |
 //! |---|---|
 //! | `policy` | [`Policy`]: compile a policy file, judge a report |
+//! | `evaluation` | what its rules make of the events of one report |
+//! | `decider` | the check or the rule that decided, and its words |
 //! | `judge` | [`Judge`]: judges reports by the fleet's policy |
-//! | `verdict` | [`Verdict`] and [`RuleFailure`] |
+//! | `verdict` | [`Verdict`], [`RuleFailure`] and [`ShadowedRule`] |
+//! | `look`, `history` | `history.count(...)` and the like: in a condition, and what they answer; [`Past`] |
+//! | `bounds`, `cost` | how large a report may be, and how long a condition may take on the worst event |
 //! | `built_in.yaml` | the policy that holds where none is configured |
 //! | `file` | a policy file's YAML: keys, lengths, names |
 //! | `condition` | a condition's CEL, compiled and bounded |
@@ -16,13 +20,20 @@
 //!
 //! Rules are tried in order, and the first that matches an event gives its result; without a match
 //! the event is healthy. The worst event gives the report's result. A rule that cannot be evaluated
-//! is reported and does not match; an event for which no rule can be evaluated is degraded.
+//! is reported and does not match; an event for which no rule can be evaluated is degraded. A rule on trial
+//! (`shadow: true`) is evaluated in its place, told of when it matches, and otherwise not there.
 
+mod bounds;
 mod condition;
+mod cost;
+mod decider;
 mod error;
+mod evaluation;
 mod event;
 mod file;
+mod history;
 mod judge;
+mod look;
 mod patterns;
 mod place;
 mod policy;
@@ -32,9 +43,18 @@ mod verdict;
 #[cfg(test)]
 mod built_in_test;
 #[cfg(test)]
+mod cost_test;
+#[cfg(test)]
+mod history_test;
+#[cfg(test)]
 mod policy_test;
+#[cfg(test)]
+mod shadow_test;
 
+pub use decider::CHECK_NAME;
 pub use error::{JudgeError, PolicyError};
+pub use history::Past;
 pub use judge::{Judge, Unjudged};
-pub use policy::{CHECK_NAME, Policy};
-pub use verdict::{RuleFailure, Verdict};
+pub use policy::Policy;
+pub(crate) use verdict::status_word;
+pub use verdict::{RuleFailure, ShadowedRule, Verdict};

@@ -1,48 +1,39 @@
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use cel::{Context, Env, Program, Value};
+use cel::Env;
 use navarch_host::with_deep_stack;
-use navarch_proto::api::{HealthCheckResult, HealthEvent, HealthStatus, ReportHealthRequest};
+use navarch_proto::api::{HealthStatus, ReportHealthRequest};
 
 use super::{
-    condition,
+    bounds, condition, cost,
+    decider::Decider,
     error::{JudgeError, PolicyError},
-    event, file,
+    evaluation::{Evaluation, Rule},
+    file::{self, RuleText},
+    history::{History, Past},
+    look::{Look, Looks},
     patterns::Patterns,
-    verdict::{RuleFailure, Verdict, one_line, severity, worse},
+    verdict::{Verdict, severity, worse},
 };
 use crate::config::Report;
-
-/// The name of the check result that a report's events come to.
-pub const CHECK_NAME: &str = "cel_policy";
 
 /// The policy that holds where none is configured.
 const BUILT_IN: &str = include_str!("built_in.yaml");
 
 /// Stack of the compiling thread: the parser recurses as deep as a condition is nested.
 const COMPILER_STACK: usize = 64 << 20;
-/// Events of one report.
-const MAX_EVENTS: usize = 10_000;
-/// Check results of one report.
-const MAX_RESULTS: usize = 10_000;
-/// Metrics of one event.
-const MAX_METRICS: usize = 256;
-/// Bytes of one event's texts, its metrics included.
-const MAX_EVENT: usize = 64 * 1024;
+/// What all rules together may cost on one event, as `cost` estimates it: half of what a busy machine allows, which is
+/// 10 ms.
+const MAX_COST_NS: u64 = 5_000_000;
 
 /// A compiled health policy. Cheap to share, never changes.
 pub struct Policy {
     name: String,
     revision: u64,
-    rules: Vec<Rule>,
-    environment: Arc<Env>,
-    patterns: Arc<Patterns>,
-}
-
-struct Rule {
-    name: String,
-    program: Program,
-    result: HealthStatus,
+    pub(super) rules: Vec<Rule>,
+    pub(super) looks: Vec<Look>,
+    pub(super) environment: Arc<Env>,
+    pub(super) patterns: Arc<Patterns>,
 }
 
 impl fmt::Debug for Policy {
@@ -83,18 +74,24 @@ impl Policy {
         let Some(file) = file::read(&report, text) else {
             return Err(report.refuse().into());
         };
-        let environment = condition::environment();
+        let looks = Looks::default();
+        let mut environment = condition::environment();
+        looks.declare(&mut environment);
         let mut patterns = Patterns::default();
-        let rules = file.rules.into_iter().filter_map(|rule| {
-            let program = condition::compile(&environment, &report, &rule, &mut patterns)?;
-            Some(Rule { name: rule.name, program, result: rule.result })
+        let rules = file.rules.iter().filter_map(|rule| {
+            let program = condition::compile(&environment, &report, rule, &mut patterns)?;
+            let cost_ns = cost::of(program.expression());
+            let (name, result, shadow) = (rule.name.clone(), rule.result, rule.shadow);
+            Some(Rule { name, program, result, shadow, cost_ns })
         });
-        let rules = rules.collect();
+        let rules: Vec<Rule> = rules.collect();
+        check_cost(&report, &rules, &file.rules);
         report.finish()?;
         Ok(Self {
             name: file.name,
             revision,
             rules,
+            looks: looks.take(),
             environment: Arc::new(environment),
             patterns: Arc::new(patterns),
         })
@@ -115,17 +112,50 @@ impl Policy {
         self.rules.iter().map(|rule| rule.name.as_str())
     }
 
-    /// Judges a report: its check results as they are, its events by the rules. An empty result is
-    /// unknown.
+    /// The names of the rules on trial.
+    pub fn shadow_rules(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter(|rule| rule.shadow).map(|rule| rule.name.as_str())
+    }
+
+    /// What all rules together cost on one event at most, in microseconds, as estimated from their conditions.
+    pub fn most_us(&self) -> u64 {
+        self.rules.iter().map(|rule| rule.cost_ns).sum::<u64>().div_ceil(1_000)
+    }
+
+    /// Whether any rule looks at the history.
+    pub fn looks_back(&self) -> bool {
+        !self.looks.is_empty()
+    }
+
+    /// Judges a report of a node without a past.
     ///
     /// # Errors
     ///
     /// [`JudgeError`] for a report beyond the bounds; nothing of it has been judged.
     pub fn judge(&self, report: &ReportHealthRequest) -> Result<Verdict, JudgeError> {
-        check_bounds(report)?;
-        let check = worst_check(&report.results);
-        let mut failures = Failures::default();
-        let event = self.worst_event(&report.events, &mut failures);
+        self.judge_after(report, Past::default())
+    }
+
+    /// Judges a report: its check results as they are, its events by the rules, each after what the node reported
+    /// before. An empty result is unknown.
+    ///
+    /// # Errors
+    ///
+    /// [`JudgeError`] for a report beyond the bounds; nothing of it has been judged.
+    pub fn judge_after(
+        &self,
+        report: &ReportHealthRequest,
+        past: Past<'_>,
+    ) -> Result<Verdict, JudgeError> {
+        bounds::check(report)?;
+        let check = Decider::of_checks(&report.results);
+        let mut history = History::new(past);
+        let mut evaluation = Evaluation::default();
+        for (position, event) in report.events.iter().enumerate() {
+            let present = history.join(position, event);
+            evaluation.judge(self, event, (&history, present));
+        }
+        let Evaluation { worst: event, failures, shadowed } = evaluation;
         let checks = check.as_ref().map_or(HealthStatus::Unknown, |check| check.status);
         let events = event.as_ref().map_or(HealthStatus::Unknown, |event| event.status);
         let overall = worse(checks, events);
@@ -134,164 +164,39 @@ impl Policy {
             false => check.as_ref(),
         };
         let decider = decider.filter(|_| severity(overall) > severity(HealthStatus::Healthy));
+        let saw = past.history.map_or(0, |history| history.revision);
         Ok(Verdict {
             overall,
             checks,
             events,
             rule: decider.map(|decider| decider.name.clone()).unwrap_or_default(),
             reason: decider.map(|decider| decider.reason.clone()).unwrap_or_default(),
+            event: decider.and_then(|decider| decider.event.clone()),
             policy_result: event.map(|event| event.into_result(&report.events)),
-            failures: failures.0,
+            failures,
+            shadowed,
+            reported: history.into_fresh(),
             policy_revision: self.revision,
+            history_revision: (self.looks_back() && !report.events.is_empty()).then_some(saw),
         })
     }
-
-    fn worst_event(&self, events: &[HealthEvent], failures: &mut Failures) -> Option<Decider> {
-        let mut worst: Option<Decider> = None;
-        for event in events {
-            let (status, rule) = self.evaluate(event, failures);
-            if worst.as_ref().is_none_or(|worst| severity(status) > severity(worst.status)) {
-                worst = Some(Decider {
-                    status,
-                    name: rule.map(str::to_owned).unwrap_or_default(),
-                    reason: describe(event, rule, status),
-                });
-            }
-        }
-        worst
-    }
-
-    /// The result of the first rule that matches, and its name.
-    fn evaluate(
-        &self,
-        event: &HealthEvent,
-        failures: &mut Failures,
-    ) -> (HealthStatus, Option<&str>) {
-        let mut context = Context::with_env(Arc::clone(&self.environment));
-        context.add_variable_as_val("event", event::to_map(event));
-        if let Err(error) = self.patterns.provide(&mut context) {
-            tracing::error!(error, "rules that use `matches` cannot be evaluated");
-        }
-        let mut evaluated = false;
-        for rule in &self.rules {
-            match rule.program.execute(&context) {
-                Ok(Value::Bool(true)) => return (rule.result, Some(&rule.name)),
-                Ok(Value::Bool(false)) => evaluated = true,
-                Ok(other) => {
-                    let kind = other.type_of();
-                    failures
-                        .add(&rule.name, || format!("the condition is a {kind}, not a boolean"));
-                }
-                Err(error) => failures.add(&rule.name, || error.to_string()),
-            }
-        }
-        match evaluated {
-            true => (HealthStatus::Healthy, None),
-            false => (HealthStatus::Degraded, None),
-        }
-    }
 }
 
-/// Failures by rule, in the order in which rules first failed.
-#[derive(Default)]
-struct Failures(Vec<RuleFailure>);
-
-impl Failures {
-    fn add(&mut self, rule: &str, error: impl FnOnce() -> String) {
-        match self.0.iter_mut().find(|failure| failure.rule == rule) {
-            Some(failure) => failure.events += 1,
-            None => self.0.push(RuleFailure {
-                rule: rule.to_owned(),
-                error: one_line(&error()),
-                events: 1,
-            }),
-        }
+/// That the worst event cannot hold a replica up.
+fn check_cost(report: &Report, rules: &[Rule], texts: &[RuleText]) {
+    let total = rules.iter().map(|rule| rule.cost_ns).fold(0, u64::saturating_add);
+    let Some(costliest) = rules.iter().max_by_key(|rule| rule.cost_ns) else { return };
+    if total <= MAX_COST_NS {
+        return;
     }
-}
-
-/// The check or the rule that is worst so far.
-struct Decider {
-    status: HealthStatus,
-    name: String,
-    reason: String,
-}
-
-impl Decider {
-    /// The events' share of the report as one more check result, dated by the last of them.
-    fn into_result(self, events: &[HealthEvent]) -> HealthCheckResult {
-        let times = events.iter().filter_map(|event| event.timestamp);
-        let details = match self.name.is_empty() {
-            true => HashMap::new(),
-            false => HashMap::from([("rule".to_owned(), self.name)]),
-        };
-        HealthCheckResult {
-            check_name: CHECK_NAME.to_owned(),
-            status: self.status.into(),
-            message: self.reason,
-            timestamp: times.max_by_key(|time| (time.seconds, time.nanos)),
-            details,
-        }
-    }
-}
-
-fn worst_check(results: &[HealthCheckResult]) -> Option<Decider> {
-    let mut worst: Option<&HealthCheckResult> = None;
-    for result in results {
-        let worse =
-            |worst: &HealthCheckResult| severity(result.status()) > severity(worst.status());
-        if worst.is_none_or(worse) {
-            worst = Some(result);
-        }
-    }
-    worst.map(|result| Decider {
-        status: result.status(),
-        name: one_line(&result.check_name),
-        reason: one_line(&result.message),
-    })
-}
-
-/// `rule fatal-xid, GPU 3, xid: GPU has fallen off the bus`
-fn describe(event: &HealthEvent, rule: Option<&str>, status: HealthStatus) -> String {
-    let decided = match (rule, status) {
-        (Some(rule), _) => format!("rule {rule}"),
-        (None, HealthStatus::Degraded) => "no rule of the policy could be evaluated".to_owned(),
-        (None, _) => "no rule matched".to_owned(),
-    };
-    let kind = event::type_name(event.event_type());
-    let place = match event.gpu_index {
-        index if index < 0 => String::new(),
-        index => format!(", GPU {index}"),
-    };
-    let message = match event.message.as_str() {
-        "" => String::new(),
-        message => format!(": {message}"),
-    };
-    one_line(&format!("{decided}{place}, {kind}{message}"))
-}
-
-fn check_bounds(report: &ReportHealthRequest) -> Result<(), JudgeError> {
-    let count = report.events.len();
-    if count > MAX_EVENTS {
-        let limit = MAX_EVENTS;
-        return Err(JudgeError::TooManyEvents { count, limit });
-    }
-    let count = report.results.len();
-    if count > MAX_RESULTS {
-        let limit = MAX_RESULTS;
-        return Err(JudgeError::TooManyResults { count, limit });
-    }
-    for (position, event) in report.events.iter().enumerate() {
-        let count = event.metrics.len();
-        if count > MAX_METRICS {
-            let limit = MAX_METRICS;
-            return Err(JudgeError::TooManyMetrics { position, count, limit });
-        }
-        let metrics = event.metrics.iter().map(|(name, value)| name.len() + value.len());
-        let bytes = event.message.len() + event.gpu_uuid.len() + metrics.sum::<usize>();
-        if bytes > MAX_EVENT {
-            let limit = MAX_EVENT;
-            return Err(JudgeError::EventTooLarge { position, bytes, limit });
-        }
-    }
-    Ok(())
+    let Some(text) = texts.iter().find(|text| text.name == costliest.name) else { return };
+    let message = format!(
+        "rule `{}`: the rules may take {} us on one event, and at most {} us are allowed; this one may take {} us: \
+         loop less, or look at less text in each round",
+        costliest.name,
+        total / 1_000,
+        MAX_COST_NS / 1_000,
+        costliest.cost_ns / 1_000
+    );
+    report.problem(&format!("{}.condition", text.path), text.span.clone(), message);
 }

@@ -170,7 +170,13 @@ impl<'a> Checker<'a> {
             || TYPES.contains(&plain)
             || self.bound.contains(&plain);
         if !known {
-            let hint = "a rule knows `event` alone; text is written in quotes";
+            let hint = match plain {
+                "history" => {
+                    "it has `count`, `distinct` and `since`, as in `history.count(\"xid\", \"24h\")`, and \
+                     `history.gpu` has them for the event's own GPU"
+                }
+                _ => "a rule knows `event` and `history`; text is written in quotes",
+            };
             self.refuse(id, format!("unknown name `{name}`: {hint}"));
         }
     }
@@ -262,10 +268,11 @@ impl<'a> Checker<'a> {
                 format!("more than {MAX_LOOPS} loops in one condition; make it several rules"),
             );
         }
-        if comprehension.iter_var == "event" {
+        if ["event", "history"].contains(&comprehension.iter_var.as_str()) {
+            let name = &comprehension.iter_var;
             self.refuse(
                 id,
-                "`event` cannot be a loop's variable: it would hide the event".to_owned(),
+                format!("`{name}` cannot be a loop's variable: it would hide the {name}"),
             );
         }
         self.walk(&comprehension.iter_range, depth + 1, inside);

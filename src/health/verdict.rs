@@ -1,7 +1,9 @@
-use navarch_fleet::Node;
+use std::sync::Arc;
+
+use navarch_fleet::{FleetState, Node, RememberedEvent, RuleRemarkKey};
 use navarch_proto::{
-    api::{HealthCheckResult, HealthStatus},
-    fleet::RecordVerdict,
+    api::{DecidingEvent, HealthCheckResult, HealthStatus},
+    fleet::{RecordVerdict, ReportedEvent, RuleRemark, RuleRemarkKind},
 };
 
 /// What a health report means.
@@ -17,17 +19,26 @@ pub struct Verdict {
     pub rule: String,
     /// Why, in one line of at most 512 bytes; empty if nothing is wrong.
     pub reason: String,
+    /// The event that a rule decided on; none: a check decided, or nothing is wrong.
+    pub event: Option<DecidingEvent>,
     /// The result named `cel_policy` that the events come to; none without events.
     pub policy_result: Option<HealthCheckResult>,
     /// Rules that could not be evaluated, each once.
     pub failures: Vec<RuleFailure>,
+    /// Rules on trial that matched, each once.
+    pub shadowed: Vec<ShadowedRule>,
+    /// The report's events that the node's history does not have yet.
+    pub reported: Vec<RememberedEvent>,
     /// The revision of the policy that judged.
     pub policy_revision: u64,
+    /// The revision of the node's history that rules looked at; none: none of them did.
+    pub history_revision: Option<u64>,
 }
 
 impl Verdict {
     /// The proposal that enters the verdict on a report of `node`; `request_id` as the report came.
-    pub fn proposal(self, node: &Node, request_id: String) -> RecordVerdict {
+    pub fn proposal(self, fleet: &FleetState, node: &Node, request_id: String) -> RecordVerdict {
+        let remarks = self.remarks(fleet, node);
         RecordVerdict {
             node_id: node.id.as_str().to_owned(),
             verdict: self.overall.into(),
@@ -38,7 +49,70 @@ impl Verdict {
             policy_revision: self.policy_revision,
             node_incarnation: node.incarnation,
             request_id,
+            reported_events: self.reported.iter().map(to_message).collect(),
+            history_revision: self.history_revision,
+            remarks,
+            deciding_event: self.event,
         }
+    }
+
+    /// What is to be said of rules that decided nothing, unless the journal has it already.
+    fn remarks(&self, fleet: &FleetState, node: &Node) -> Vec<RuleRemark> {
+        let failed = self.failures.iter().map(|failure| {
+            let text = format!("could not be evaluated: {}", failure.error);
+            (RuleRemarkKind::Failed, failure.rule.as_str(), text)
+        });
+        let shadowed = self.shadowed.iter().map(|shadowed| {
+            let result = status_word(shadowed.result);
+            let text =
+                format!("rule {} on trial would say {result}: {}", shadowed.rule, shadowed.event);
+            (RuleRemarkKind::Shadowed, shadowed.rule.as_str(), text)
+        });
+        let is_news = |kind: RuleRemarkKind, rule: &str| {
+            let node_id = match kind {
+                RuleRemarkKind::Failed | RuleRemarkKind::Unspecified => Arc::default(),
+                RuleRemarkKind::Shadowed => Arc::from(node.id.as_str()),
+            };
+            let key = RuleRemarkKey { kind, rule: Arc::from(rule), node_id };
+            !fleet.has_rule_remark(&key, fleet.log_time())
+        };
+        failed
+            .chain(shadowed)
+            .filter(|(kind, rule, _)| is_news(*kind, rule))
+            .map(|(kind, rule, text)| RuleRemark { kind: kind.into(), rule: rule.to_owned(), text })
+            .collect()
+    }
+}
+
+fn to_message(event: &RememberedEvent) -> ReportedEvent {
+    ReportedEvent {
+        identity: event.identity,
+        kind: event.kind.into(),
+        code: event.code,
+        gpu_index: event.gpu_index,
+    }
+}
+
+/// A rule on trial that matched some events of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShadowedRule {
+    /// The rule's name.
+    pub rule: String,
+    /// What it would have said.
+    pub result: HealthStatus,
+    /// Of what, in one line of at most 512 bytes: the first of them.
+    pub event: String,
+    /// Of how many events of the report.
+    pub events: usize,
+}
+
+/// How people call a status.
+pub(crate) fn status_word(status: HealthStatus) -> &'static str {
+    match status {
+        HealthStatus::Unknown => "unknown",
+        HealthStatus::Healthy => "healthy",
+        HealthStatus::Degraded => "degraded",
+        HealthStatus::Unhealthy => "unhealthy",
     }
 }
 

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use navarch_cluster::ReplicaId;
-use navarch_fleet::{FleetState, Node};
+use navarch_fleet::{FleetState, LogTime, Node};
 use navarch_host::{Chance, Clock, FakeClock, SystemSpawner};
 use navarch_proto::{
     api::{FleetEvent, NodeMetrics, RegisterNodeRequest, ReportHealthRequest},
@@ -202,7 +202,12 @@ impl Scene {
     async fn report(&self, report: ReportHealthRequest) -> Result<(), SimError> {
         let fleet = self.fleet();
         let Some(node) = fleet.node(&report.node_id) else { return Ok(()) };
-        let verdict = self.judge.judge(&fleet, &report)?.proposal(node, String::new());
+        let now_ms = self.ledger.log_time_ms();
+        // Agents in a simulation send each report once.
+        let request_id = now_ms.to_string();
+        let came = (LogTime::from_ms(now_ms), request_id.as_str());
+        let verdict =
+            self.judge.judge(&fleet, &report, came)?.proposal(&fleet, node, String::new());
         let actor = format!("agent:{}", report.node_id);
         if let Err(error) = self.propose_as(Kind::RecordVerdict(verdict), actor).await {
             tracing::debug!(node = report.node_id, %error, "a report was refused");

@@ -14,6 +14,7 @@
 //! | `tls` | a group whose public ports speak TLS alone |
 //! | `queue` | a pool follows the queue that is reported of it, over a change of leader too |
 //! | `gpus` | GPUs that were given up on are listed, and let back for good |
+//! | `health` | rules count over a change of leader; a policy holds at once everywhere, a bad one nowhere |
 //! | `leaders` | no node that beats is lost, and observers miss nothing, whatever happens to leaders |
 //! | `pools` | pools come to their minimum and back to it, and go with their machines; the journal says who and why |
 //! | `workloads` | a workload system is told of drains, cordons and health, and may refuse a drain |
@@ -30,6 +31,7 @@ mod durability;
 mod failover;
 mod formation;
 mod gpus;
+mod health;
 mod leaders;
 mod live;
 mod membership;

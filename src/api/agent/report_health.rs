@@ -1,3 +1,4 @@
+use navarch_fleet::LogTime;
 use navarch_proto::{
     api::{ReportHealthRequest, ReportHealthResponse},
     fleet::{RecordVerdict, RejectionCode, proposal::Kind},
@@ -10,12 +11,13 @@ use crate::{
         call::{Answer, Call, require_node_id, unknown_node},
         errors,
     },
-    health::Unjudged,
+    health::{Unjudged, Verdict},
     ledger::ProposeError,
 };
 
-/// How often a report is judged again because policy or node moved under it.
-const JUDGEMENTS: u32 = 3;
+/// How often a report is judged again because policy, node or history moved under it: of reports of one node at once, each
+/// is judged after those that came before it.
+const JUDGEMENTS: u32 = 8;
 
 /// Judges a report before the log, and logs the verdict.
 pub(in crate::api) async fn report_health(
@@ -26,11 +28,12 @@ pub(in crate::api) async fn report_health(
     let author = agent_author(&request.node_id);
     let mut last = None;
     for _ in 0..JUDGEMENTS {
-        let verdict = judge(&call, &request)?;
+        let (verdict, proposal) = judge(&call, &request)?;
         let proposed =
-            call.api.ledger.propose(Kind::RecordVerdict(verdict), &author, call.context.deadline);
+            call.api.ledger.propose(Kind::RecordVerdict(proposal), &author, call.context.deadline);
         match proposed.await {
             Ok(committed) => {
+                call.api.health.judged(&verdict);
                 let node_status = committed.accepted.node_status;
                 let message = ReportHealthResponse { acknowledged: true, node_status };
                 return Ok(Answer { message, index: committed.index });
@@ -46,12 +49,15 @@ fn stale(error: &ProposeError) -> bool {
     error.rejection_code() == Some(RejectionCode::Stale)
 }
 
-fn judge(call: &Call, request: &ReportHealthRequest) -> Result<RecordVerdict, Status> {
-    let fleet = call.api.ledger.view().fleet;
+fn judge(call: &Call, request: &ReportHealthRequest) -> Result<(Verdict, RecordVerdict), Status> {
+    let ledger = &call.api.ledger;
+    let fleet = ledger.view().fleet;
     let Some(node) = fleet.node(&request.node_id) else {
         return Err(unknown_node(&request.node_id));
     };
-    let verdict = call.api.judge.judge(&fleet, request).map_err(|error| match &error {
+    let came = (LogTime::from_ms(ledger.log_time_ms()), &*call.context.request_id);
+    let judged = call.api.judge.judge(&fleet, request, came);
+    let verdict = judged.map_err(|error| match &error {
         Unjudged::Report(_) => Status::invalid_argument(error.to_string()),
         Unjudged::Policy(_) => Status::internal(error.to_string()),
     })?;
@@ -63,5 +69,6 @@ fn judge(call: &Call, request: &ReportHealthRequest) -> Result<RecordVerdict, St
             "a health rule could not be evaluated"
         );
     }
-    Ok(verdict.proposal(node, call.context.request_id.to_string()))
+    let proposal = verdict.clone().proposal(&fleet, node, call.context.request_id.to_string());
+    Ok((verdict, proposal))
 }

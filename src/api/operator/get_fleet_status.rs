@@ -1,7 +1,10 @@
 use std::collections::HashMap;
 
-use navarch_fleet::LogTime;
-use navarch_proto::api::{GetFleetStatusRequest, GetFleetStatusResponse, InstanceState};
+use navarch_fleet::{FleetState, LogTime};
+use navarch_proto::{
+    api::{GetFleetStatusRequest, GetFleetStatusResponse, InstanceState},
+    fleet::RuleRemarkKind,
+};
 use tonic::Status;
 
 use super::adopt_mode::{adopt_mode, cluster_id};
@@ -42,8 +45,19 @@ pub(in crate::api) async fn get_fleet_status(
         unhealthy_nodes,
         breakers: Vec::new(),
         adopt_mode: adopt_mode(&call.api, fleet),
+        failing_rules: failing_rules(fleet),
     };
     Ok(Answer { message, index: view.index })
+}
+
+/// Rules that could not be evaluated lately, each with what it met and where.
+fn failing_rules(fleet: &FleetState) -> Vec<String> {
+    let failed = fleet.rule_remarks().filter(|(key, _)| {
+        key.kind == RuleRemarkKind::Failed && fleet.has_rule_remark(key, fleet.log_time())
+    });
+    failed
+        .map(|(key, remark)| format!("{} {} (of node {})", key.rule, remark.text, remark.node_id))
+        .collect()
 }
 
 /// Away from the threads that answer calls: it goes through the whole state.

@@ -3,6 +3,7 @@
 //! | module | what is there |
 //! |---|---|
 //! | `writes`, `heartbeats`, `reads` | the loads |
+//! | `policy` | health policies on events, in this process |
 //! | `controllers` | passes of the leader's control loops, in this process |
 //! | `load` | closed loops and open loops of calls |
 //! | `measure`, `histogram`, `report` | what they find, in bounded memory, and how it is told |
@@ -12,6 +13,7 @@ mod heartbeats;
 mod histogram;
 mod load;
 mod measure;
+mod policy;
 mod reads;
 mod report;
 mod writes;
@@ -34,12 +36,14 @@ pub(crate) enum BenchCommand {
     Reads(reads::ReadsArguments),
     /// Time the leader's control loops on a fleet at rest, in this process and without a group
     Controllers(controllers::ControllersArguments),
+    /// Time a health policy on an event of every kind, and the costliest policies that are accepted on the worst event
+    Policy(policy::PolicyArguments),
 }
 
 impl BenchCommand {
     /// Whether it asks no replica anything.
     pub(crate) fn offline(&self) -> bool {
-        matches!(self, Self::Controllers(_))
+        matches!(self, Self::Controllers(_) | Self::Policy(_))
     }
 
     pub(crate) async fn run(self, invocation: &mut Invocation) -> Result<(), Failure> {
@@ -48,6 +52,7 @@ impl BenchCommand {
             Self::Heartbeats(arguments) => arguments.run(invocation).await,
             Self::Reads(arguments) => arguments.run(invocation).await,
             Self::Controllers(arguments) => arguments.run(invocation).await,
+            Self::Policy(arguments) => arguments.run(invocation),
         }
     }
 }

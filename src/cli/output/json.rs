@@ -33,6 +33,21 @@ pub(crate) fn message_value<M: Message>(full_name: &str, message: &M) -> Result<
     Ok(value)
 }
 
+/// Reads a protobuf message from its JSON, as proto3 has it.
+pub(crate) fn read_message<M: Message + Default>(
+    full_name: &str,
+    value: Value,
+) -> Result<M, String> {
+    let descriptor = pool()
+        .as_ref()
+        .map_err(Clone::clone)?
+        .get_message_by_name(full_name)
+        .ok_or_else(|| format!("this program does not know {full_name}"))?;
+    let message =
+        DynamicMessage::deserialize(descriptor, value).map_err(|error| error.to_string())?;
+    M::decode(message.encode_to_vec().as_slice()).map_err(|error| error.to_string())
+}
+
 fn pool() -> &'static Result<DescriptorPool, String> {
     static POOL: OnceLock<Result<DescriptorPool, String>> = OnceLock::new();
     POOL.get_or_init(|| {

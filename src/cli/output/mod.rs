@@ -19,7 +19,7 @@ mod record;
 mod table;
 
 pub(crate) use format::Format;
-pub(crate) use json::message_value;
+pub(crate) use json::{message_value, read_message};
 pub(crate) use printer::{Printer, message};
 pub(crate) use progress::Progress;
 pub(crate) use record::Record;

@@ -1,4 +1,4 @@
-use navarch_proto::api::{GpuInfo, HealthStatus, NodeInfo, NodeStatus};
+use navarch_proto::api::{DecidingEvent, GpuInfo, HealthStatus, NodeInfo, NodeStatus};
 
 use super::labels;
 use crate::cli::{
@@ -67,6 +67,10 @@ impl Record for NodeInfo {
             ("Revision", self.revision.to_string().into()),
             ("GPUs", self.gpus.len().to_string().into()),
         ]);
+        if !self.health_rule.is_empty() {
+            pairs.push(("Decided by", self.health_rule.as_str().into()));
+        }
+        pairs.extend(self.health_event.as_ref().map(|event| ("Event", event_line(event).into())));
         pairs.extend(self.gpus.iter().map(|gpu| ("GPU", gpu_line(gpu).into())));
         pairs
     }
@@ -94,6 +98,22 @@ fn health(status: HealthStatus) -> Cell {
         HealthStatus::Unknown => Tone::Plain,
     };
     Cell::toned(short(status.as_str_name(), "HEALTH_STATUS"), tone)
+}
+
+/// `xid 79 of GPU 3 (GPU-1), reported 2026-01-01T00:00:00Z: fallen off the bus`
+fn event_line(event: &DecidingEvent) -> String {
+    let kind = short(event.event_type().as_str_name(), "HEALTH_EVENT_TYPE");
+    let code = if event.code > 0 { format!(" {}", event.code) } else { String::new() };
+    let uuid = match event.gpu_uuid.as_str() {
+        "" => String::new(),
+        uuid => format!(" ({uuid})"),
+    };
+    let at = event.reported_at.map(|at| format!(", reported {at}")).unwrap_or_default();
+    let message = match event.message.as_str() {
+        "" => String::new(),
+        message => format!(": {message}"),
+    };
+    format!("{kind}{code} of GPU {}{uuid}{at}{message}", event.gpu_index)
 }
 
 fn gpu_line(gpu: &GpuInfo) -> String {

@@ -10,7 +10,7 @@ use navarch_proto::{
 use prost::Message as _;
 
 use super::{
-    instance, node, node_command, pool,
+    health, instance, node, node_command, pool,
     record::{RecordError, SnapshotError},
     snapshot::SNAPSHOT_FORMAT,
 };
@@ -102,6 +102,11 @@ impl FleetState {
                 let (uuid, gpu) = instance::from_given_up_gpu(&record);
                 self.given_up_gpus.insert(uuid, gpu);
             }
+            Item::NodeHistory(record) => self.restore_history(&record)?,
+            Item::RuleRemark(record) => {
+                let (key, remark) = health::from_remark(&record, &mut self.texts)?;
+                self.rule_remarks.insert(key, remark);
+            }
             Item::Request(record) => self.restore_request(record)?,
             Item::Event(event) => self.restore_event(event)?,
         }
@@ -116,6 +121,22 @@ impl FleetState {
         absent(&node.id, self.nodes.get(node.id.as_str()).is_none())?;
         absent(&node.number, self.nodes.by_number(node.number).is_none())?;
         self.nodes.insert(node);
+        Ok(())
+    }
+
+    /// Nodes come before their histories.
+    fn restore_history(
+        &mut self,
+        record: &navarch_proto::fleet::NodeHistory,
+    ) -> Result<(), RecordError> {
+        let (node, history) = health::from_history(record)?;
+        if self.nodes.get(node.as_str()).is_none() {
+            return Err(RecordError::Other(format!(
+                "the history of node {node}, which is unknown"
+            )));
+        }
+        absent(&node, self.histories.get(node.as_str()).is_none())?;
+        self.histories.put(node, history);
         Ok(())
     }
 
@@ -176,6 +197,7 @@ fn with_header(header: &Header) -> Result<FleetState, SnapshotError> {
         ..FleetState::default()
     };
     state.nodes.set_next_number(header.next_node_number);
+    state.histories.set_displaced(header.events_displaced);
     state.journal.set_next_index(header.next_event_index);
     Ok(state)
 }
@@ -198,9 +220,11 @@ fn rank_of(item: &Item) -> u8 {
         Item::Command(_) => 7,
         Item::Backoff(_) => 8,
         Item::GivenUpGpu(_) => 9,
-        Item::Request(_) => 10,
-        Item::Event(_) => 11,
-        Item::Trailer(_) => 12,
+        Item::NodeHistory(_) => 10,
+        Item::RuleRemark(_) => 11,
+        Item::Request(_) => 12,
+        Item::Event(_) => 13,
+        Item::Trailer(_) => 14,
     }
 }
 

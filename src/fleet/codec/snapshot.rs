@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use navarch_proto::fleet::{self, Header, SnapshotItem, Trailer, snapshot_item::Item};
 use prost::Message as _;
 
-use super::{instance, node, node_command, pool};
+use super::{health, instance, node, node_command, pool};
 use crate::state::FleetState;
 
 /// The newest snapshot format that this build writes and reads.
@@ -49,6 +49,12 @@ impl FleetState {
         for (uuid, gpu) in &self.given_up_gpus {
             items.write(Item::GivenUpGpu(instance::to_given_up_gpu(uuid, gpu)))?;
         }
+        for (node, history) in self.histories.iter() {
+            items.write(Item::NodeHistory(health::to_history(node, history)))?;
+        }
+        for (key, remark) in &self.rule_remarks {
+            items.write(Item::RuleRemark(health::to_remark(key, remark)))?;
+        }
         for (id, remembered) in self.requests.iter() {
             items.write(Item::Request(remembered.to_record(id)))?;
         }
@@ -83,6 +89,7 @@ impl FleetState {
             session_boot_id: self.session.boot_id.to_string(),
             observed_event_index: self.observed_event_index,
             machine_tag: self.machine_tag.to_string(),
+            events_displaced: self.histories.displaced(),
             adoption: self.adoption.map(|adoption| fleet::Adoption {
                 snapshot_index: adoption.snapshot_index,
                 snapshot_ms: adoption.snapshot_at.as_ms(),

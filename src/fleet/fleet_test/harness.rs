@@ -110,6 +110,8 @@ impl Fleet {
         assert!(self.state.nodes.is_consistent(), "nodes");
         assert!(self.state.instances.is_consistent(), "instances");
         assert!(self.state.commands.is_consistent(), "commands");
+        assert!(self.state.histories.is_consistent(), "histories");
+        assert!(self.state.histories.iter().all(|(id, _)| self.state.node(id.as_str()).is_some()));
         assert!(self.state.requests.is_consistent(), "requests");
     }
 }
@@ -236,6 +238,6 @@ pub(crate) fn verdict(node: &str, checks: HealthStatus, events: HealthStatus) ->
         reason: "XID 79".to_owned(),
         policy_revision: 0,
         node_incarnation: 1,
-        request_id: String::new(),
+        ..RecordVerdict::default()
     }
 }

@@ -18,3 +18,4 @@ mod retention;
 mod retirement;
 mod snapshots;
 mod steps;
+mod verdicts;

@@ -1,10 +1,11 @@
 //! Snapshots: round trip, damage, format.
 
 use navarch_proto::{
-    api::HealthStatus,
+    api::{DecidingEvent, HealthStatus},
     fleet::{
         ClearLost, DeclareLost, DrainNode, FailureKind, Header, RecordDigest, RecordObserved,
-        RecordPoolMetrics, SnapshotItem, proposal::Kind, snapshot_item::Item,
+        RecordPoolMetrics, RecordVerdict, ReportedEvent, RuleRemark, RuleRemarkKind, SnapshotItem,
+        proposal::Kind, snapshot_item::Item,
     },
 };
 use prost::Message as _;
@@ -25,11 +26,24 @@ fn full() -> Fleet {
     fleet.accept(purchase("i1", "m1"));
     fleet.apply_request("id-1", 1, register(node_request("m1", &[("pool", "b")]), "r1"));
     fleet.accept(register_plain("m2"));
-    fleet.accept(Kind::RecordVerdict(verdict(
-        "m1",
-        HealthStatus::Healthy,
-        HealthStatus::Unhealthy,
-    )));
+    let remark = |kind: RuleRemarkKind| RuleRemark {
+        kind: kind.into(),
+        rule: "rule".to_owned(),
+        text: "text".to_owned(),
+    };
+    fleet.accept(Kind::RecordVerdict(RecordVerdict {
+        reported_events: (0..200)
+            .map(|identity| ReportedEvent { identity, kind: 1, code: 63, gpu_index: 2 })
+            .collect(),
+        remarks: vec![remark(RuleRemarkKind::Failed), remark(RuleRemarkKind::Shadowed)],
+        deciding_event: Some(DecidingEvent {
+            code: 63,
+            gpu_uuid: "GPU-1".to_owned(),
+            message: "row remapped".to_owned(),
+            ..DecidingEvent::default()
+        }),
+        ..verdict("m1", HealthStatus::Healthy, HealthStatus::Unhealthy)
+    }));
     fleet.accept(Kind::DrainNode(DrainNode {
         node_id: "m1".to_owned(),
         reason: "r".to_owned(),

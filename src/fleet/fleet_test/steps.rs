@@ -8,13 +8,16 @@ use navarch_proto::{
         FailInstance, FinishDrain, FleetSpec, ForgetNode, ForgiveGpu, HandOutCommands, HoldPool,
         KeepInstance, MarkDelivered, OpenSession, PausePool, QueueCommand, RecordDigest,
         RecordObserved, RecordOrphan, RecordPoolMetrics, RecordPurchase, RecordTermination,
-        RecordVerdict, RefuseDrain, RegisterNode, RemovePool, RemoveProvider, RequestInstance,
-        RequestKey, ScalePool, SetPoolTarget, TerminateInstance, UncordonNode, proposal::Kind,
+        RefuseDrain, RegisterNode, RemovePool, RemoveProvider, RequestInstance, RequestKey,
+        ScalePool, SetPoolTarget, TerminateInstance, UncordonNode, proposal::Kind,
     },
 };
 use proptest::prelude::*;
 
-use super::harness::{Fleet, START_MS, node_request, pool_spec, provider_spec};
+use super::{
+    harness::{Fleet, START_MS, node_request, pool_spec, provider_spec},
+    verdicts,
+};
 
 /// One entry in the making: which verb, and small numbers that become ids, states and revisions.
 #[derive(Clone, Debug)]
@@ -166,18 +169,11 @@ impl Step {
         let seen_ms = seen.map_or(0, |seen| seen.at.as_ms());
         let reason = format!("reason {}", self.three);
         match self.verb {
-            12 => Kind::RecordVerdict(RecordVerdict {
-                verdict: i32::from(self.two),
-                checks: i32::from(self.three % 4),
-                events: i32::from(self.two % 4),
-                policy_revision: fleet.state.policy_revision(),
-                node_incarnation: node.map_or(0, |node| node.incarnation),
+            12 => Kind::RecordVerdict(verdicts::random(
+                fleet,
                 node_id,
-                rule: "rule".to_owned(),
-                reason,
-                // Now and then the same one again.
-                request_id: format!("report {}", self.three),
-            }),
+                [self.one, self.two, self.three],
+            )),
             13 => Kind::DeclareLost(DeclareLost {
                 node_id,
                 last_seen_ms: seen_ms,

@@ -1,8 +1,12 @@
 use std::sync::Arc;
 
-use navarch_proto::api::HealthStatus;
+use navarch_proto::api::{DecidingEvent, HealthStatus};
 
-use crate::{limits::MAX_REASON_BYTES, text::stored, time::LogTime};
+use crate::{
+    limits::{MAX_EVENT_MESSAGE_BYTES, MAX_ID_BYTES, MAX_REASON_BYTES},
+    text::{cut, stored},
+    time::LogTime,
+};
 
 /// What a node's health reports say, and whether an unhealthy one still stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +19,8 @@ pub struct Health {
     pub rule: Arc<str>,
     /// What that rule said.
     pub reason: Arc<str>,
+    /// The event that the rule decided on, when it first did; none: a check decided.
+    pub event: Option<Arc<DecidingEvent>>,
     /// Unhealthy reports in a row. After an unhealthy event verdict every report counts, because an event
     /// is sent once; otherwise a report that is not unhealthy sets it back to 0.
     pub unhealthy_reports: u32,
@@ -33,6 +39,7 @@ pub(crate) struct Report<'a> {
     pub(crate) verdict: HealthStatus,
     pub(crate) rule: &'a str,
     pub(crate) reason: &'a str,
+    pub(crate) event: Option<&'a DecidingEvent>,
 }
 
 impl Health {
@@ -58,6 +65,10 @@ impl Health {
             next.latched = unhealthy;
             next.rule = stored(report.rule, MAX_REASON_BYTES);
             next.reason = stored(report.reason, MAX_REASON_BYTES);
+            // Reported again and again it is the same news, and no change of the record.
+            if (&next.rule, &next.reason) != (&self.rule, &self.reason) {
+                next.event = report.event.map(|event| Arc::new(kept(event, now)));
+            }
         }
         next
     }
@@ -65,6 +76,19 @@ impl Health {
     /// What an operator's clearing makes of it: nobody has judged the node since.
     pub(crate) fn cleared() -> Self {
         Self::default()
+    }
+}
+
+/// An event as the record keeps it.
+fn kept(event: &DecidingEvent, now: LogTime) -> DecidingEvent {
+    DecidingEvent {
+        event_type: event.event_type,
+        code: event.code,
+        gpu_index: event.gpu_index,
+        gpu_uuid: cut(&event.gpu_uuid, MAX_ID_BYTES).to_owned(),
+        message: cut(&event.message, MAX_EVENT_MESSAGE_BYTES).to_owned(),
+        timestamp: event.timestamp,
+        reported_at: Some(now.to_timestamp()),
     }
 }
 

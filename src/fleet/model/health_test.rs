@@ -14,6 +14,7 @@ fn replay(reports: &[(HealthStatus, HealthStatus)]) -> Vec<(HealthStatus, bool, 
                 verdict: Unknown,
                 rule: "rule",
                 reason: "reason",
+                event: None,
             };
             health = health.after(report, LogTime::from_ms(7));
             (health.verdict, health.latched, health.unhealthy_reports)
@@ -58,17 +59,31 @@ fn a_passing_check_resets_failed_checks_but_not_the_latch() {
 /// The operator must see the rule that took the node out, not the last thing that was fine.
 #[test]
 fn the_latching_rule_stays_named() {
+    let xid = DecidingEvent { code: 79, message: "x".repeat(300), ..DecidingEvent::default() };
     let latching = Report {
         checks: Unknown,
         events: Unhealthy,
         verdict: Unhealthy,
         rule: "xid-fatal",
         reason: "XID 79",
+        event: Some(&xid),
     };
-    let fine = Report { checks: Healthy, events: Unknown, verdict: Healthy, rule: "", reason: "" };
+    let fine = Report {
+        checks: Healthy,
+        events: Unknown,
+        verdict: Healthy,
+        rule: "",
+        reason: "",
+        event: None,
+    };
     let health = Health::default().after(latching, LogTime::from_ms(5));
     let health = health.after(fine, LogTime::from_ms(6));
     assert_eq!((&*health.rule, &*health.reason), ("xid-fatal", "XID 79"));
+    let event = health.event.as_deref().unwrap();
+    let at = LogTime::from_ms(5).to_timestamp();
+    assert_eq!((event.code, event.message.len(), event.reported_at), (79, 256, Some(at)));
+    let later = health.after(latching, LogTime::from_ms(9));
+    assert_eq!(later.event, health.event, "the same again is no change of the event");
     assert_eq!(health.unhealthy_event_at, LogTime::optional(5));
     assert_eq!(Health::cleared(), Health::default());
 }

@@ -6,6 +6,8 @@
 //! | `inventory` | a node's GPUs and metadata, packed |
 //! | `administrative` | [`Administrative`]: what people decided about a node, with its transition table |
 //! | `health` | [`Health`]: what reports say about a node, and the latch |
+//! | `node_history` | [`NodeHistory`]: the health events that a node reported lately |
+//! | `rule_remark` | [`RuleRemark`]: what was said of a health rule that decided nothing |
 //! | `liveness` | [`Liveness`]: whether a node beats; [`LastSeen`] is kept apart from the record |
 //! | `instance` | [`Instance`]: a rented machine, from the order on |
 //! | `instance_state` | [`InstanceState`] with its transition table |
@@ -29,8 +31,10 @@ pub(crate) mod inventory;
 mod liveness;
 mod node;
 mod node_command;
+mod node_history;
 mod pool;
 mod pool_metrics;
+mod rule_remark;
 
 pub(crate) use administrative::AdministrativeStep;
 pub use administrative::{Administrative, Drain};
@@ -51,5 +55,7 @@ pub use node::{INSTANCE_LABEL, Node, POOL_LABEL};
 pub(crate) use node_command::CommandStep;
 pub(crate) use node_command::type_word;
 pub use node_command::{CommandState, NodeCommand};
+pub use node_history::{NodeHistory, RememberedEvent};
 pub use pool::{Pool, PoolCounts};
 pub use pool_metrics::{PoolMetrics, Told};
+pub use rule_remark::{RuleRemark, RuleRemarkKey};

@@ -44,6 +44,8 @@ pub(super) fn apply(
         spare_replaced(state, context, &before, &spec);
         if before.policy_yaml != spec.policy_yaml {
             state.policy_revision += 1;
+            // They were on the rules of another policy.
+            state.rule_remarks.clear();
         }
         state.spec_revision += 1;
         state.settings = Arc::new(spec.settings.as_ref().map_or_else(default_settings, effective));

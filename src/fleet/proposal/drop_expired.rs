@@ -1,6 +1,6 @@
 use navarch_proto::fleet::Accepted;
 
-use super::{forget_node, given_up_gpus};
+use super::{forget_node, given_up_gpus, rule_remarks};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::{CommandId, InstanceId, PoolName},
@@ -11,13 +11,15 @@ use crate::{
 
 /// Drops what retention no longer keeps, the oldest first, at most [`MAX_EXPIRED`] records: finished
 /// instances with their nodes, finished commands, outcomes of requests, pauses after capacity failures, figures
-/// that were told of pools.
+/// that were told of pools, health events and remarks on rules.
 pub(super) fn apply(state: &mut FleetState, context: &mut Context<'_>) -> Accepted {
     let mut count = drop_instances(state, context, MAX_EXPIRED);
     count += drop_commands(state, context, MAX_EXPIRED - count);
     count += drop_backoffs(state, context, MAX_EXPIRED - count);
     count += drop_pool_metrics(state, context, MAX_EXPIRED - count);
     count += given_up_gpus::drop_expired(state, context, MAX_EXPIRED - count);
+    count += state.histories.drop_expired(context.now, MAX_EXPIRED - count);
+    count += rule_remarks::drop_expired(state, context, MAX_EXPIRED - count);
     count += state.requests.drop_expired(context.now, MAX_EXPIRED - count);
     Accepted { count: count as u64, ..Accepted::default() }
 }

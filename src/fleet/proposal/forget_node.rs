@@ -33,6 +33,7 @@ pub(super) fn remove(state: &mut FleetState, context: &mut Context<'_>, id: &str
         return;
     };
     state.nodes.remove(id);
+    state.histories.remove(id);
     state.commands.remove_node(id);
     let event = Event::new(EventKind::NodeForgotten, Subject::Node(id)).reason(reason).change(
         "status",

@@ -1,6 +1,7 @@
 //! One verb a file: `apply` checks the proposal against the state and only then changes it.
 //!
-//! `matching` joins nodes to instances, `given_up_gpus` remembers what no machine may have again, `shared` holds the
+//! `matching` joins nodes to instances, `given_up_gpus` remembers what no machine may have again, `rule_remarks` says once an hour what rules would have
+//! done or could not, `shared` holds the
 //! checks that several verbs make, `retirement` keeps what a file leaves out while it has machines, `standstill` says which verbs a restored fleet refuses.
 
 mod accept_drain;
@@ -42,6 +43,7 @@ mod remove_pool;
 mod remove_provider;
 mod request_instance;
 mod retirement;
+mod rule_remarks;
 mod scale_pool;
 mod set_pool_target;
 mod shared;

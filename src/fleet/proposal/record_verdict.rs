@@ -1,20 +1,23 @@
 use std::sync::Arc;
 
 use navarch_proto::{
-    api::HealthStatus,
-    fleet::{Accepted, RecordVerdict},
+    api::{HealthEventType, HealthStatus},
+    fleet::{Accepted, RecordVerdict, ReportedEvent},
 };
 
-use super::shared;
+use super::{rule_remarks, shared};
 use crate::{
     event::{Context, Event, EventKind, Subject},
-    model::{Report, verdict_word},
+    limits::MAX_REPORTED_EVENTS,
+    model::{Node, RememberedEvent, Report, verdict_word},
     outcome::Refusal,
     state::FleetState,
+    time::LogTime,
 };
 
-/// Records what a health report was judged to mean. A verdict by another policy than the present one, or on
-/// another incarnation of the node, is stale. A retry of the report that last changed the health changes nothing.
+/// Records what a health report was judged to mean, and its events in the node's history. A verdict by another policy
+/// than the present one, on another incarnation of the node, or by rules that saw another history, is stale. A retry of
+/// the report that last changed the health changes nothing.
 pub(super) fn apply(
     proposal: &RecordVerdict,
     state: &mut FleetState,
@@ -31,18 +34,13 @@ pub(super) fn apply(
         verdict: verdict(proposal.verdict)?,
         rule: &proposal.rule,
         reason: &proposal.reason,
+        event: proposal.deciding_event.as_ref(),
     };
-    if proposal.policy_revision != state.policy_revision {
-        return Err(Refusal::stale(format!(
-            "the verdict on node {} is by policy revision {}, and the present one is {}; judge again",
-            node.id, proposal.policy_revision, state.policy_revision
-        )));
-    }
-    if proposal.node_incarnation != node.incarnation {
-        return Err(Refusal::stale(format!(
-            "the verdict is on incarnation {} of node {}, and the present one is {}; judge again",
-            proposal.node_incarnation, node.id, node.incarnation
-        )));
+    let reported = reported(&proposal.reported_events, context.now)?;
+    rule_remarks::check(&proposal.remarks)?;
+    check_fresh(proposal, state, &node)?;
+    if !reported.is_empty() {
+        state.histories.remember(&node.id, context.index, reported.into_iter());
     }
     let health = node.health.after(report, context.now);
     if health != node.health {
@@ -62,10 +60,60 @@ pub(super) fn apply(
             context.emit(event.change("rule", rule.0, rule.1));
         }
     }
+    rule_remarks::make(state, context, &node, &proposal.remarks);
     Ok(shared::accepted_node(state, node.id.as_str()))
+}
+
+/// That the judge saw what there is.
+fn check_fresh(proposal: &RecordVerdict, state: &FleetState, node: &Node) -> Result<(), Refusal> {
+    if proposal.policy_revision != state.policy_revision {
+        return Err(Refusal::stale(format!(
+            "the verdict on node {} is by policy revision {}, and the present one is {}; judge again",
+            node.id, proposal.policy_revision, state.policy_revision
+        )));
+    }
+    if proposal.node_incarnation != node.incarnation {
+        return Err(Refusal::stale(format!(
+            "the verdict is on incarnation {} of node {}, and the present one is {}; judge again",
+            proposal.node_incarnation, node.id, node.incarnation
+        )));
+    }
+    let revision = state.history(node.id.as_str()).map_or(0, |history| history.revision);
+    match proposal.history_revision {
+        Some(seen) if seen != revision => Err(Refusal::stale(format!(
+            "the verdict on node {} is by revision {seen} of its history, and the present one is {revision}; judge \
+             again",
+            node.id
+        ))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn verdict(value: i32) -> Result<HealthStatus, Refusal> {
     HealthStatus::try_from(value)
         .map_err(|_| Refusal::invalid(format!("{value} is no health status; give one of 0 to 3")))
+}
+
+/// The events as the history keeps them, at the entry's time whatever the agent's clock says.
+fn reported(events: &[ReportedEvent], now: LogTime) -> Result<Vec<RememberedEvent>, Refusal> {
+    if events.len() > MAX_REPORTED_EVENTS {
+        return Err(Refusal::invalid(format!(
+            "{} events with one verdict; the limit is {MAX_REPORTED_EVENTS}",
+            events.len()
+        )));
+    }
+    let remembered = |event: &ReportedEvent| match HealthEventType::try_from(event.kind) {
+        Ok(HealthEventType::Unknown) | Err(_) => Err(Refusal::invalid(format!(
+            "{} is no type of health event; give one of 1 to 9",
+            event.kind
+        ))),
+        Ok(kind) => Ok(RememberedEvent {
+            at: now,
+            identity: event.identity,
+            kind,
+            code: event.code,
+            gpu_index: event.gpu_index,
+        }),
+    };
+    events.iter().map(remembered).collect()
 }

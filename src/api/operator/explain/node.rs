@@ -1,5 +1,5 @@
 use navarch_fleet::{Administrative, FleetState, Liveness, LogTime, Node};
-use navarch_proto::api::{ExplainResponse, Finding};
+use navarch_proto::api::{DecidingEvent, ExplainResponse, Finding};
 use tonic::Status;
 
 use super::{finding, when};
@@ -22,6 +22,8 @@ pub(super) fn explain(
         finding("health", health(fleet, node, now)),
         finding("liveness", liveness(fleet, node, now)),
     ];
+    findings.extend(node.health.event.as_deref().map(|event| finding("event", decided_on(event))));
+    findings.extend(history(fleet, node, now));
     findings.extend(instance(fleet, node));
     let summary = format!("{status}: {why}");
     Ok(ExplainResponse { summary, findings, ..ExplainResponse::default() })
@@ -71,6 +73,39 @@ fn health(fleet: &FleetState, node: &Node, now: LogTime) -> String {
         text += &format!(", the first unhealthy event {}", when(at, now));
     }
     text
+}
+
+/// The event that decided on its health.
+fn decided_on(event: &DecidingEvent) -> String {
+    let mut text = word(event.event_type().as_str_name(), "HEALTH_EVENT_TYPE_");
+    if event.code > 0 {
+        text += &format!(" {}", event.code);
+    }
+    text += &format!(" of GPU {}", event.gpu_index);
+    if !event.gpu_uuid.is_empty() {
+        text += &format!(" ({})", event.gpu_uuid);
+    }
+    if let Some(at) = event.reported_at {
+        text += &format!(", reported {at}");
+    }
+    if let Some(at) = event.timestamp {
+        text += &format!(", at {at} by the node's clock");
+    }
+    if !event.message.is_empty() {
+        text += &format!(": {}", event.message);
+    }
+    text
+}
+
+/// What rules over a window see of it.
+fn history(fleet: &FleetState, node: &Node, now: LogTime) -> Option<Finding> {
+    let history = fleet.history(node.id.as_str())?;
+    let last = history.events().last()?;
+    let count = history.events().len();
+    Some(finding(
+        "history",
+        format!("{count} health events remembered, the last {}", when(last.at, now)),
+    ))
 }
 
 fn liveness(fleet: &FleetState, node: &Node, now: LogTime) -> String {
