@@ -132,6 +132,14 @@ event_kinds! {
     AdoptionEnded = "adoption-ended";
     /// A machine that bears our label became a record.
     InstanceAdopted = "instance-adopted";
+    /// So many nodes are in trouble that losses and replacements there are stopped.
+    BreakerOpened = "breaker-opened";
+    /// Losses and replacements go on.
+    BreakerClosed = "breaker-closed";
+    /// An operator decides in a breaker's place.
+    BreakerOverridden = "breaker-overridden";
+    /// A breaker is automatic again.
+    BreakerReset = "breaker-reset";
 }
 
 /// What a fleet event happened to; its text is the `subject` on the wire.
@@ -143,6 +151,7 @@ pub(crate) enum Subject<'a> {
     Pool(&'a str),
     Provider(&'a str),
     Gpu(&'a str),
+    Zone(&'a str),
 }
 
 impl Subject<'_> {
@@ -154,6 +163,7 @@ impl Subject<'_> {
             Self::Pool(id) => ("pool/", id),
             Self::Provider(id) => ("provider/", id),
             Self::Gpu(id) => ("gpu/", id),
+            Self::Zone(id) => ("zone/", id),
         };
         [kind, id].concat()
     }

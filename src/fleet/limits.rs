@@ -52,6 +52,17 @@ pub const RETAIN_GIVEN_UP_GPUS_MS: u64 = 7 * 24 * 3_600 * 1000;
 /// GPUs that are remembered as given up on; further ones are not.
 pub const MAX_GIVEN_UP_GPUS: usize = 10_000;
 
+/// Breakers that have a record.
+pub const MAX_BREAKERS: usize = 10_000;
+/// Bytes of a breaker's name: a zone's with its provider and region.
+pub const MAX_BREAKER_NAME_BYTES: usize = 3 * MAX_ID_BYTES + 2;
+/// How long a breaker may be overridden: a week.
+pub const LONGEST_OVERRIDE_MS: u64 = 7 * 24 * 3_600 * 1000;
+/// How long the record of a breaker is kept after it closed: far longer than any time-out.
+pub const RETAIN_BREAKERS_MS: u64 = 24 * 3_600 * 1000;
+/// Verdicts that one proposal clears.
+pub const MAX_CLEARED: usize = 10_000;
+
 /// How long a call's outcome is remembered under its request id.
 pub const RETAIN_REQUESTS_MS: u64 = 5 * 60 * 1000;
 /// Outcomes remembered at once.

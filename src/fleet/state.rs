@@ -12,7 +12,7 @@ use crate::{
     event::Context,
     ids::{CommandId, PoolName, SessionId},
     journal::Journal,
-    model::{Adoption, Backoff, BackoffKey, GivenUpGpu, Pool, PoolMetrics},
+    model::{Adoption, Backoff, BackoffKey, Breaker, BreakerKey, GivenUpGpu, Pool, PoolMetrics},
     outcome::{Applied, ApplyFault, Refusal},
     proposal,
     request_table::{Lookup, Remembered, RequestId, RequestTable},
@@ -62,6 +62,8 @@ pub struct FleetState {
     pub(crate) backoffs: OrdMap<BackoffKey, Backoff>,
     /// GPUs that were given up on, by UUID.
     pub(crate) given_up_gpus: OrdMap<Arc<str>, GivenUpGpu>,
+    /// Those that were opened or overridden.
+    pub(crate) breakers: OrdMap<BreakerKey, Arc<Breaker>>,
     pub(crate) requests: RequestTable,
     pub(crate) journal: Journal,
     /// The last fleet event that observers were told; 0: none ever was.
@@ -88,6 +90,7 @@ impl Default for FleetState {
             commands: CommandTable::default(),
             backoffs: OrdMap::new(),
             given_up_gpus: OrdMap::new(),
+            breakers: OrdMap::new(),
             requests: RequestTable::default(),
             journal: Journal::default(),
             observed_event_index: 0,

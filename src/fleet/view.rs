@@ -11,8 +11,8 @@ use crate::{
     ids::{NodeId, NodeNumber},
     limits::{LONGEST_BACKOFF_MS, RETAIN_COMMANDS_MS},
     model::{
-        Adoption, Backoff, BackoffKey, GivenUpGpu, Instance, InstanceState, LastSeen, Node,
-        NodeCommand, Pool, PoolCounts, PoolMetrics,
+        Administrative, Adoption, Backoff, BackoffKey, GivenUpGpu, Instance, InstanceState,
+        LastSeen, Node, NodeCommand, Pool, PoolCounts, PoolMetrics,
     },
     state::{FleetState, Session},
     time::LogTime,
@@ -139,6 +139,22 @@ impl FleetState {
     /// The nodes whose status is not active, by id.
     pub fn nodes_wanting_attention(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.nodes.wanting_attention()
+    }
+
+    /// The nodes whose unhealthy verdict stands by `rule`, of `pool` or, if that is empty, of all; those whose machine
+    /// is gone are past it.
+    pub fn standing_verdicts<'a>(
+        &'a self,
+        rule: &'a str,
+        pool: &'a str,
+    ) -> impl Iterator<Item = &'a Arc<Node>> {
+        self.nodes.wanting_attention().filter(move |node| {
+            let of_pool = node.pool.as_ref().is_some_and(|name| name.as_str() == pool);
+            node.health.latched
+                && *node.health.rule == *rule
+                && (pool.is_empty() || of_pool)
+                && node.administrative != Administrative::Terminated
+        })
     }
 
     /// When a node was last heard from, as of the last digest.
@@ -316,7 +332,8 @@ impl FleetState {
         let gpu = self.given_up_gpus.values().map(|gpu| gpu.until).min();
         let request = self.requests.next_expiry();
         let metrics = self.pool_metrics.values().filter_map(PoolMetrics::next_expiry).min();
-        [instance, command, backoff, gpu, request, metrics].into_iter().flatten().min()
+        let breaker = self.breakers.values().filter_map(|breaker| breaker.forgotten_at()).min();
+        [instance, command, backoff, gpu, breaker, request, metrics].into_iter().flatten().min()
     }
 
     /// How many outcomes are remembered under their request ids.

@@ -52,6 +52,7 @@ pub(super) fn to_record(node: &Node) -> NodeRecord {
         health_reason: node.health.reason.to_string(),
         unhealthy_reports: node.health.unhealthy_reports,
         unhealthy_event_ms: ms_or_zero(node.health.unhealthy_event_at),
+        health_latched_ms: ms_or_zero(node.health.latched_at),
         lost: loss.is_some(),
         lost_ms: loss.map_or(0, |loss| loss.at.as_ms()),
         lost_reason: loss.map(|loss| loss.reason.to_string()).unwrap_or_default(),
@@ -90,6 +91,7 @@ pub(super) fn from_record(
             reason: stored(&record.health_reason, ANY_LENGTH),
             unhealthy_reports: record.unhealthy_reports,
             unhealthy_event_at: LogTime::optional(record.unhealthy_event_ms),
+            latched_at: LogTime::optional(record.health_latched_ms),
         },
         liveness: liveness(record),
     })

@@ -10,7 +10,7 @@ use navarch_proto::{
 use prost::Message as _;
 
 use super::{
-    instance, node, node_command, pool,
+    breaker, instance, node, node_command, pool,
     record::{RecordError, SnapshotError},
     snapshot::SNAPSHOT_FORMAT,
 };
@@ -101,6 +101,11 @@ impl FleetState {
             Item::GivenUpGpu(record) => {
                 let (uuid, gpu) = instance::from_given_up_gpu(&record);
                 self.given_up_gpus.insert(uuid, gpu);
+            }
+            Item::Breaker(record) => {
+                let (key, record) = breaker::from_record(record)?;
+                absent(&key, !self.breakers.contains_key(&key))?;
+                self.breakers.insert(key, Arc::new(record));
             }
             Item::Request(record) => self.restore_request(record)?,
             Item::Event(event) => self.restore_event(event)?,
@@ -198,9 +203,10 @@ fn rank_of(item: &Item) -> u8 {
         Item::Command(_) => 7,
         Item::Backoff(_) => 8,
         Item::GivenUpGpu(_) => 9,
-        Item::Request(_) => 10,
-        Item::Event(_) => 11,
-        Item::Trailer(_) => 12,
+        Item::Breaker(_) => 10,
+        Item::Request(_) => 11,
+        Item::Event(_) => 12,
+        Item::Trailer(_) => 13,
     }
 }
 

@@ -6,9 +6,11 @@ use navarch_proto::{
 };
 use prost::Message as _;
 
-use super::{Administrative, Health, Liveness};
+use super::{Administrative, Health, Liveness, Zone};
 use crate::{
     ids::{InstanceId, NodeId, NodeNumber, PoolName, Revision},
+    limits::MAX_REASON_BYTES,
+    text::stored,
     time::LogTime,
 };
 
@@ -99,6 +101,18 @@ impl Node {
             (NodeStatus::Unhealthy, _) => &self.health.reason,
             _ => &self.administrative_reason,
         }
+    }
+
+    /// Why it is replaced while it is unhealthy; a drain with this reason was begun for that.
+    pub fn replacement_reason(&self) -> Arc<str> {
+        let reason = format!("node {} is unhealthy: {}", self.id, self.health.reason);
+        stored(&reason, MAX_REASON_BYTES)
+    }
+
+    /// Where it is.
+    pub fn zone_key(&self) -> Zone {
+        let Self { provider, region, zone, .. } = self;
+        Zone { provider: provider.clone(), region: region.clone(), zone: zone.clone() }
     }
 
     /// Whether anybody has to look at it: any status but active.

@@ -1,8 +1,8 @@
-use navarch_fleet::{Administrative, FleetState, Liveness, LogTime, Node};
+use navarch_fleet::{Administrative, BreakerKey, FleetState, Liveness, LogTime, Node};
 use navarch_proto::api::{ExplainResponse, Finding};
 use tonic::Status;
 
-use super::{finding, when};
+use super::{breakers, finding, when};
 use crate::api::call::unknown_node;
 
 /// Why a node has the status that it has.
@@ -22,6 +22,9 @@ pub(super) fn explain(
         finding("health", health(fleet, node, now)),
         finding("liveness", liveness(fleet, node, now)),
     ];
+    let pool = node.pool.as_ref().map_or("", |pool| pool.as_str());
+    let keys = [BreakerKey::fleet(), BreakerKey::pool(pool), BreakerKey::zone(&node.zone_key())];
+    findings.extend(breakers(fleet, keys, now));
     findings.extend(instance(fleet, node));
     let summary = format!("{status}: {why}");
     Ok(ExplainResponse { summary, findings, ..ExplainResponse::default() })
