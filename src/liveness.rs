@@ -112,6 +112,19 @@ impl Liveness {
         self.lock().beats.clone()
     }
 
+    /// How many nodes beat within one and a half of the intervals that they were told, or of the usual one.
+    pub fn heard_lately(&self, now_ms: u64, usual_interval_ms: u32) -> usize {
+        let is_heard = |beat: &&Beat| {
+            let interval_ms = match beat.told_interval_ms {
+                0 => usual_interval_ms,
+                told_ms => told_ms,
+            };
+            let silence_ms = u64::from(interval_ms).saturating_mul(3) / 2;
+            beat.seen_ms != 0 && now_ms.saturating_sub(beat.seen_ms) < silence_ms
+        };
+        self.lock().beats.iter().filter(is_heard).count()
+    }
+
     /// A node's last heartbeat, as far as log and memory know.
     pub fn last_seen(&self, fleet: &FleetState, number: NodeNumber) -> Option<LastSeen> {
         let beat = self.of(number);

@@ -144,6 +144,10 @@ enum Command {
     Observers(runs::ObserversOptions),
     /// Watch the journal: one that resumes far back, and many while others write
     Watchers(runs::WatchersOptions),
+    /// Cut part of a pool's agents off, and let them come back; replacements keep to the budget and stop at the breaker
+    Cutoff(runs::CutoffOptions),
+    /// Cut all agents of a large fleet off, and let them come back; nobody is lost, and the return is no rush
+    Silence(runs::SilenceOptions),
     /// Trace system calls: each acknowledged write must have been synced on a majority
     Durability {
         /// Writes of one client
@@ -220,6 +224,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
         Command::Leaders(options) => tell(&runs::leaders(&host, group, options).await?, format),
         Command::Observers(options) => tell(&runs::observers(&host, group, options).await?, format),
         Command::Watchers(options) => tell(&runs::watchers(&host, group, options).await?, format),
+        Command::Cutoff(options) => tell(&runs::cutoff(&host, group, options).await?, format),
+        Command::Silence(options) => tell(&runs::silence(&host, group, options).await?, format),
         Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),
         Command::Durability { writes } => {
             let Some(strace) = find_strace() else {

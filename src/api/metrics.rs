@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::atomic::AtomicU64};
 
+use navarch_fleet::LogTime;
 use navarch_proto::api::{HealthStatus, NodeStatus, PoolInfo};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -35,6 +36,12 @@ struct PoolLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BreakerLabels {
+    scope: String,
+    name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ControllerLabels {
     controller: String,
 }
@@ -55,6 +62,7 @@ pub(super) fn expose(api: &Api) -> String {
     if let Standing::Leading { .. } = api.ledger.standing() {
         fleet_series(&mut registry, &view);
         pool_series(&mut registry, &view);
+        breaker_series(&mut registry, &view, LogTime::from_ms(api.ledger.log_time_ms()));
         controller_series(&mut registry, api);
     }
     let mut text = String::new();
@@ -174,6 +182,18 @@ fn pool_series(registry: &mut Registry, view: &View) {
         }
         registry.register(name, help, family);
     }
+}
+
+fn breaker_series(registry: &mut Registry, view: &View, now: LogTime) {
+    let family = Family::<BreakerLabels, Gauge>::default();
+    for key in view.fleet.all_breakers() {
+        let open = view.fleet.breaker(&key).is_some_and(|breaker| breaker.is_open(now));
+        let labels =
+            BreakerLabels { scope: key.scope.as_str().to_owned(), name: key.name.to_string() };
+        family.get_or_create(&labels).set(i64::from(open));
+    }
+    let help = "1 while losses and replacements of a pool, a zone or the fleet are stopped";
+    registry.register("breaker_open", help, family);
 }
 
 fn controller_series(registry: &mut Registry, api: &Api) {

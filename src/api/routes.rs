@@ -74,6 +74,10 @@ pub(super) fn find(path: &str) -> Option<Route> {
             _ => return None,
         },
         "OperatorService" => match method {
+            "ListBreakers" => at(Here, unary!(operator::list_breakers)),
+            "OverrideBreaker" => at(Leader, unary!(operator::override_breaker)),
+            "ResetBreaker" => at(Leader, unary!(operator::reset_breaker)),
+            "ClearRuleVerdicts" => at(Leader, unary!(operator::clear_rule_verdicts)),
             "PausePool" => at(Leader, unary!(operator::pause_pool)),
             "Explain" => at(Here, unary!(operator::explain)).scanning(),
             "ScalePool" => at(Leader, unary!(operator::scale_pool)),

@@ -1,7 +1,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    agent::AgentArguments, apply::ApplyArguments, bench::BenchCommand,
+    agent::AgentArguments, apply::ApplyArguments, bench::BenchCommand, breaker::BreakerCommand,
     completion::CompletionArguments, config::ConfigCommand, cordon::CordonArguments,
     dev::DevArguments, drain::DrainArguments, events::EventsArguments, explain::ExplainArguments,
     failure::Failure, fake_cloud::FakeCloudArguments, get::GetArguments, gpu::GpuCommand,
@@ -58,6 +58,9 @@ pub(crate) enum Command {
     /// Look at pools and size them
     #[command(subcommand)]
     Pool(PoolCommand),
+    /// Look at what stops losses and replacements, and override it
+    #[command(subcommand)]
+    Breaker(BreakerCommand),
     /// Make the fleet as a configuration file says
     Apply(ApplyArguments),
     /// Check configuration files
@@ -111,6 +114,7 @@ impl Command {
             Self::Instance(command) => command.run(invocation).await,
             Self::Gpu(command) => command.run(invocation).await,
             Self::Pool(command) => command.run(invocation).await,
+            Self::Breaker(command) => command.run(invocation).await,
             Self::Apply(arguments) => arguments.run(invocation).await,
             Self::Config(command) => command.run(invocation),
             Self::Policy(command) => command.run(invocation),
@@ -187,6 +191,12 @@ mod tests {
             "navarch get ID -o json",
             "navarch cordon ID --reason because",
             "navarch uncordon ID",
+            "navarch uncordon --rule NAME --pool P --reason because",
+            "navarch breaker list",
+            "navarch breaker override pool NAME --for 1h --reason because",
+            "navarch breaker override fleet --open --for 1h --reason because",
+            "navarch breaker override zone PROVIDER/REGION/ZONE --for 1h --reason because",
+            "navarch breaker reset pool NAME --reason because",
             "navarch drain ID --wait --deadline 1h --reason because",
             "navarch node forget ID",
             "navarch command send NODE run-diagnostic k=v a=b --wait",

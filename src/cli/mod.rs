@@ -11,7 +11,7 @@
 //! | `server`, `dev`, `agent`, `fake_cloud` | commands that run until they are stopped |
 //! | `list`, `get`, `cordon`, `uncordon`, `drain`, `node` | nodes |
 //! | `node_command`, `issue` | orders to nodes |
-//! | `instance`, `pool`, `apply`, `config`, `policy/` | the fleet and its configuration |
+//! | `instance`, `pool`, `breaker`, `apply`, `config`, `policy/` | the fleet and its configuration |
 //! | `events`, `status`, `overview`, `replica`, `tls` | the journal, the screen, the group |
 //! | `snapshot/` | the fleet's state in a file, and a group made of one |
 //! | `bench` | load from outside |
@@ -22,6 +22,7 @@ mod agent;
 mod apply;
 mod arguments;
 mod bench;
+mod breaker;
 mod choices;
 mod completion;
 mod config;

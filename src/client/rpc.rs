@@ -63,6 +63,10 @@ methods! {
         ReportPoolMetrics(ReportPoolMetricsRequest) -> ReportPoolMetricsResponse: true, false;
         ListGivenUpGpus(ListGivenUpGpusRequest) -> ListGivenUpGpusResponse: false, false;
         ForgiveGpu(ForgiveGpuRequest) -> ForgiveGpuResponse: true, false;
+        ListBreakers(ListBreakersRequest) -> ListBreakersResponse: false, false;
+        OverrideBreaker(OverrideBreakerRequest) -> OverrideBreakerResponse: true, false;
+        ResetBreaker(ResetBreakerRequest) -> ResetBreakerResponse: true, false;
+        ClearRuleVerdicts(ClearRuleVerdictsRequest) -> ClearRuleVerdictsResponse: true, false;
         ApplyFleet(ApplyFleetRequest) -> ApplyFleetResponse: true, false;
         GetCommand(GetCommandRequest) -> GetCommandResponse: false, false;
         ListCommands(ListCommandsRequest) -> ListCommandsResponse: false, false;

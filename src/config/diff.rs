@@ -163,6 +163,7 @@ fn settings_leaves(leaves: &mut Leaves, settings: &Settings) {
         ("server.heartbeat_timeout", settings.heartbeat_timeout_ms),
         ("server.health_check_interval", settings.health_check_interval_ms),
         ("server.autoscale_interval", settings.autoscale_interval_ms),
+        ("server.breaker.window", settings.breaker_window_ms),
         ("instance_manager.registration_timeout", settings.registration_timeout_ms),
         ("instance_manager.stale_check_interval", settings.stale_check_interval_ms),
         ("instance_manager.retain_terminated", settings.retain_terminated_ms),
@@ -178,6 +179,13 @@ fn settings_leaves(leaves: &mut Leaves, settings: &Settings) {
     leaves.put("instance_manager.orphans".to_owned(), orphans);
     leaves.put("server.max_registered_nodes".to_owned(), settings.max_registered_nodes);
     leaves.put("server.max_heartbeats_per_second".to_owned(), settings.max_heartbeats_per_second);
+    for (key, percent) in [
+        ("server.breaker.open_above_percent", settings.breaker_open_percent),
+        ("server.breaker.close_below_percent", settings.breaker_close_percent),
+        ("server.breaker.losses_a_minute_percent", settings.losses_a_minute_percent),
+    ] {
+        leaves.put(key.to_owned(), percent);
+    }
 }
 
 fn notifier_leaves(leaves: &mut Leaves, notifier: &NotifierSpec) {

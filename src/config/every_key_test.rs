@@ -23,6 +23,7 @@ server:
   health_policy: policies/ours.yaml
   max_registered_nodes: 1000
   max_heartbeats_per_second: 500
+  breaker: {window: 20m, open_above_percent: 60, close_below_percent: 20, losses_a_minute_percent: 5}
   notifier:
     type: webhook
     webhook:
@@ -106,6 +107,16 @@ fn every_key_arrives() {
             settings.orphans_report_only
         ),
         (180_000, 360_000, true)
+    );
+    assert_eq!(settings.max_heartbeats_per_second, 500);
+    assert_eq!(
+        (
+            settings.breaker_window_ms,
+            settings.breaker_open_percent,
+            settings.breaker_close_percent,
+            settings.losses_a_minute_percent
+        ),
+        (1_200_000, 60, 20, 5)
     );
     let notifier = settings.notifier.expect("a notifier");
     assert_eq!((notifier.r#type.as_str(), notifier.timeout_ms), ("webhook", 5_000));

@@ -55,6 +55,18 @@ pub(super) const BASE: &str = "provider: f\ninstance_type: t\nmax_nodes: 8\n";
     "server: {heartbeat_interval: 30s, heartbeat_timeout: 20s}",
     "server.heartbeat_timeout: must be longer than `heartbeat_interval`"
 )]
+#[case::short_window(
+    "server: {heartbeat_interval: 30s, breaker: {window: 1m}}",
+    "server.breaker.window: must not be shorter than `heartbeat_timeout`"
+)]
+#[case::crossed_shares(
+    "server: {breaker: {open_above_percent: 20}}",
+    "server.breaker.close_below_percent: must not be above `open_above_percent`"
+)]
+#[case::more_than_all(
+    "server: {breaker: {open_above_percent: 101}}",
+    "`101` is out of range: 1 to 100"
+)]
 #[case::bad_address("server: {address: localhost}", "`localhost` is not an address")]
 #[case::bad_port("server: {address: ':70000'}", "the port `70000` is not a number")]
 #[case::bad_url("server: {external_address: 'ftp://x'}", "`ftp://x` is not a URL")]

@@ -5,7 +5,7 @@
 //! | `load` | from a path or a text to a [`Config`] |
 //! | `replica` | `cluster.*` and the addresses: what stays local to a replica |
 //! | `settings` | the rest of `server.*`, and `instance_manager.*` |
-//! | `notifier`, `providers`, `pools`, `autoscaling`, `metrics`, `defaults` | the blocks of these names |
+//! | `breaker`, `notifier`, `providers`, `pools`, `autoscaling`, `metrics`, `defaults` | the blocks of these names |
 //! | `document`, `section`, `values` | YAML with places, and the reader that reports all mistakes of a file at once |
 //! | `problem`, `error` | what is wrong, and where; [`ConfigError`] |
 //! | `duration`, `address`, `nearest` | Go-style durations, network addresses, the key that was meant |
@@ -51,10 +51,24 @@
 //! Redirects are not followed. `health_url` may be set once all replicas run a build that knows it: an older
 //! one stops at the entry that records how far it was told.
 //!
+//! ## The `server.breaker` block
+//!
+//! Ours, and fleet state: while too many nodes of a pool, of a zone or of the whole fleet are silent, lost or newly
+//! unhealthy at once, the cause is likely not theirs, and nothing is declared lost or replaced there.
+//!
+//! | key | meaning and default |
+//! |---|---|
+//! | `window` | `10m`, or `heartbeat_timeout` if that is longer, which is the least: for so long a loss or an unhealthy verdict counts, and after so long a calm an open breaker closes |
+//! | `open_above_percent` | 55: more than this part, and more than two nodes, opens the breaker |
+//! | `close_below_percent` | 30: less than this part is calm |
+//! | `losses_a_minute_percent` | 10: of a pool, but at least one node, at most so many are declared lost a minute in any case |
+//!
 //! ## The rest
 //!
 //! Ours as well, and fleet state: `server.max_registered_nodes` (200,000),
-//! `server.max_heartbeats_per_second` (20,000), `instance_manager.launch_timeout` (`5m`): how long an order may have no
+//! `server.max_heartbeats_per_second` (20,000): the interval that each answer to a heartbeat tells the node to use is
+//! `heartbeat_interval`, or longer where the whole fleet's rate would be above this bound, and a node's time-out is
+//! three times the interval that it was told if that is more than `heartbeat_timeout`; `instance_manager.launch_timeout` (`5m`): how long an order may have no
 //! answer before `explain` says so, and before one of a provider that knows no idempotency keys may be given up,
 //! `instance_manager.orphan_sweep_interval` (`2m`) and `orphan_min_age` (`5m`): how often providers are searched
 //! for machines that bear the cluster's tag and that no record explains, and how old these must be before they
@@ -86,6 +100,7 @@
 
 mod address;
 mod autoscaling;
+mod breaker;
 mod defaults;
 mod dev;
 mod diff;

@@ -1,8 +1,8 @@
 use navarch_proto::fleet::Settings;
 
-use super::{notifier, section::Section, values::Zero};
+use super::{breaker::BreakerSettings, notifier, section::Section, values::Zero};
 
-pub(crate) const SERVER_KEYS: [&str; 12] = [
+pub(crate) const SERVER_KEYS: [&str; 13] = [
     "address",
     "external_address",
     "tls",
@@ -15,6 +15,7 @@ pub(crate) const SERVER_KEYS: [&str; 12] = [
     "notifier",
     "max_registered_nodes",
     "max_heartbeats_per_second",
+    "breaker",
 ];
 
 pub(crate) const MANAGER_KEYS: [&str; 7] = [
@@ -46,9 +47,11 @@ pub(crate) fn read(server: Option<&Section<'_>>, manager: Option<&Section<'_>>) 
         let message = "must be longer than `heartbeat_interval`; three times as long is usual";
         server.problem("heartbeat_timeout", message);
     }
+    let heartbeat_timeout_ms = heartbeat_timeout_ms.unwrap_or(3 * heartbeat_interval_ms);
+    let breaker = BreakerSettings::read(server, heartbeat_timeout_ms);
     Settings {
         heartbeat_interval_ms,
-        heartbeat_timeout_ms: heartbeat_timeout_ms.unwrap_or(3 * heartbeat_interval_ms),
+        heartbeat_timeout_ms,
         health_check_interval_ms: period(server, "health_check_interval").unwrap_or(MINUTE_MS),
         autoscale_interval_ms: period(server, "autoscale_interval").unwrap_or(30 * SECOND_MS),
         enabled_health_checks: health_checks(server),
@@ -66,6 +69,10 @@ pub(crate) fn read(server: Option<&Section<'_>>, manager: Option<&Section<'_>>) 
         orphans_report_only: manager
             .and_then(|manager| manager.choice("orphans", &["terminate", "report"]))
             .is_some_and(|choice| choice == "report"),
+        breaker_window_ms: breaker.window_ms,
+        breaker_open_percent: breaker.open_percent,
+        breaker_close_percent: breaker.close_percent,
+        losses_a_minute_percent: breaker.losses_a_minute_percent,
     }
 }
 

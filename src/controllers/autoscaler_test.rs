@@ -92,7 +92,7 @@ async fn a_paused_pool_is_left_alone() {
     scale(&world, 4, 0);
     let occupancy = |world: &World| world.fleet().pool_counts("a").occupancy();
     world.reconcile(&mut Provisioner::new(Arc::clone(&world.providers)));
-    world.reconcile(&mut Replacer::new(Arc::clone(&world.providers)));
+    world.reconcile(&mut Replacer::new(Arc::clone(&world.providers), Arc::clone(&world.liveness)));
     assert_eq!(pass(&world), 0);
     assert_eq!(occupancy(&world), 3, "nothing is bought");
     scale(&world, 1, 0);

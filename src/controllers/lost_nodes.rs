@@ -5,10 +5,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use navarch_fleet::{FleetState, Liveness as Heartbeat, PoolName};
+use navarch_fleet::{FleetState, Liveness as Heartbeat, LogTime, PoolName};
 use navarch_proto::fleet::{DeclareLost, proposal::Kind};
 
-use super::silence::{Heard, Hearing, Silence};
+use super::{
+    absences::Absences,
+    shares::Shares,
+    silence::{Heard, Hearing},
+};
 use crate::{
     leader::{Controller, Report, Tenure},
     liveness::{self, Liveness},
@@ -17,8 +21,6 @@ use crate::{
 const NAME: &str = "lost-nodes";
 /// How often the leader looks for silent nodes.
 const PERIOD: Duration = Duration::from_secs(1);
-/// At most this part of a pool (but at least one node) is declared lost a minute, in percent.
-const LOSSES_PERCENT_A_MINUTE: usize = 10;
 const MINUTE_MS: u64 = 60_000;
 /// With nobody beating, a fleet of one or two waits this many time-outs.
 const LONELY_TIMEOUTS: u64 = 10;
@@ -26,6 +28,7 @@ const LONELY_TIMEOUTS: u64 = 10;
 /// Declares silent nodes lost, but never a mass of them: that is our own trouble until proved otherwise.
 pub(super) struct LostNodes {
     liveness: Arc<Liveness>,
+    absences: Absences,
     /// When nodes of each pool were declared lost in the last minute, the earliest first; none before the
     /// first pass of a session, which begins with what the log tells.
     declared_ms: Option<BTreeMap<Option<PoolName>, VecDeque<u64>>>,
@@ -45,7 +48,7 @@ impl Quiet {
     /// What a look at `now_ms` promises. Whoever is heard later is due a whole time-out later at the earliest.
     fn after(hearing: &Hearing<'_>, fleet: &FleetState, now_ms: u64) -> Self {
         let anybody = now_ms.saturating_add(fleet.settings().heartbeat_timeout_ms);
-        let known = hearing.nodes().filter(|one| !one.node.is_lost()).map(|one| one.due_ms());
+        let known = hearing.nodes().filter(|one| !one.node.is_lost()).map(|one| one.due_ms(1));
         Self { until_ms: known.fold(anybody, u64::min), spec_revision: fleet.spec_revision() }
     }
 
@@ -55,8 +58,8 @@ impl Quiet {
 }
 
 impl LostNodes {
-    pub(super) fn new(liveness: Arc<Liveness>) -> Self {
-        Self { liveness, declared_ms: None, quiet: Quiet::default() }
+    pub(super) fn new(liveness: Arc<Liveness>, absences: Absences) -> Self {
+        Self { liveness, absences, declared_ms: None, quiet: Quiet::default() }
     }
 
     /// The nodes to declare lost now.
@@ -64,25 +67,28 @@ impl LostNodes {
         if self.quiet.holds(fleet, now_ms) {
             return Vec::new();
         }
-        let hearing = Hearing::new(fleet, &self.liveness, now_ms);
+        let liveness = Arc::clone(&self.liveness);
+        let absences = self.absences.clone();
+        let hearing = Hearing::new(fleet, (&liveness, &absences), now_ms);
         self.quiet = Quiet::after(&hearing, fleet, now_ms);
         if self.quiet.holds(fleet, now_ms) {
             return Vec::new();
         }
         let heard: Vec<_> = hearing.nodes().collect();
-        let silence = Silence::of(&heard, now_ms);
-        if silence.is_everywhere() {
-            return Vec::new();
-        }
-        let patience = if silence.is_lonely() { LONELY_TIMEOUTS } else { 1 };
+        let shares = Shares::of(fleet, &heard, now_ms);
+        let now = LogTime::from_ms(now_ms);
+        let timeouts = if shares.is_lonely() { LONELY_TIMEOUTS } else { 1 };
         let mut left: BTreeMap<Option<PoolName>, usize> = BTreeMap::new();
         let mut plan = Vec::new();
         for one in &heard {
-            let over = one.silent_for_ms(now_ms) >= one.timeout_ms.saturating_mul(patience);
-            if one.node.is_lost() || !over || silence.is_mass(one.node) {
+            if one.node.is_lost() || one.due_ms(timeouts) > now_ms {
                 continue;
             }
-            let size = silence.pool_size(one.node);
+            // What is recorded outlives this leader; what is seen now may not be recorded yet.
+            if shares.stops(one.node).is_some() || fleet.stopped_by(one.node, now).is_some() {
+                continue;
+            }
+            let size = shares.pool_size(one.node);
             let left = left
                 .entry(one.node.pool.clone())
                 .or_insert_with_key(|pool| self.left(fleet, pool, size, now_ms));
@@ -104,7 +110,8 @@ impl LostNodes {
         now_ms: u64,
     ) -> usize {
         let declared = self.declared_ms.get_or_insert_with(|| logged_losses(fleet));
-        let limit = (size * LOSSES_PERCENT_A_MINUTE / 100).max(1);
+        let percent = fleet.settings().losses_a_minute_percent as usize;
+        let limit = (size * percent / 100).max(1);
         let Some(times) = declared.get_mut(pool) else { return limit };
         while times.front().is_some_and(|&at_ms| at_ms.saturating_add(MINUTE_MS) <= now_ms) {
             times.pop_front();

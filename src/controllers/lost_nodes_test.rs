@@ -52,7 +52,7 @@ fn seconds(lost: &[(String, u64)]) -> Vec<u64> {
 }
 
 fn controller(world: &World) -> LostNodes {
-    LostNodes::new(Arc::clone(&world.liveness))
+    LostNodes::new(Arc::clone(&world.liveness), Absences::default())
 }
 
 /// Without it a dead machine would go unnoticed, or a live one be taken for dead.

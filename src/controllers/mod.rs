@@ -8,6 +8,7 @@
 //! | `scale_down` | what a pool has too many of is drained and given back |
 //! | `terminator` | what is failed or terminating is gone at its provider |
 //! | `stale_instances` | a machine that never registers is failed |
+//! | `breaker` | where too many nodes are in trouble at once, losses and replacements stop |
 //! | `lost_nodes` | a silent node is declared lost, a mass silence is not |
 //! | `replacer` | a lost or unhealthy machine is replaced, within its pool's budgets |
 //! | `orphans` | the providers have what the records say, and nothing else of ours |
@@ -24,16 +25,19 @@
 //! `providers` holds the clouds, `pace` keeps each to the rate it allows, `offers` knows what it rents out, and
 //! `calls` the calls to them that are under way; `shortage` says what pools lack, `orders` makes an order of a
 //! pool's wish, `provisioning_delay` says how long one takes; `replacement` decides what of a pool is replaced
-//! now; `sightings` compares a provider's listing with the records; `silence` tells a mass of silent nodes from
-//! a few.
+//! now; `sightings` compares a provider's listing with the records; `silence` knows who is heard, `shares`
+//! what part of each pool and zone is in trouble, `stops` whose loss and replacement that stops; `absences` holds what
+//! listings lack.
 //!
 //! `notifiers` holds whom the configuration has told, `deliveries` the calls to them, `retries` when they are
 //! called again; `feed` is the journal as one observer is told it, `changes` what its events mean to observers;
 //! `refusals` knows the nodes that the workload system would not have drained.
 
+mod absences;
 mod adopter;
 mod announcer;
 mod autoscaler;
+mod breaker;
 mod calls;
 mod changes;
 mod deliveries;
@@ -58,10 +62,12 @@ mod retention;
 mod retirement;
 mod retries;
 mod scale_down;
+mod shares;
 mod shortage;
 mod sightings;
 mod silence;
 mod stale_instances;
+mod stops;
 mod terminator;
 
 #[cfg(test)]
@@ -71,6 +77,8 @@ mod figures_test;
 #[cfg(test)]
 mod idle_test;
 #[cfg(test)]
+mod stops_test;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod testing_cloud;
@@ -79,7 +87,7 @@ mod testing_workloads;
 
 use std::{sync::Arc, time::Duration};
 
-use self::{deliveries::Lanes, doubts::Doubts};
+use self::{absences::Absences, deliveries::Lanes, doubts::Doubts};
 pub use self::{
     notifiers::{BuildChannels, Notifiers},
     providers::{Build, Providers},
@@ -117,17 +125,23 @@ pub struct ControllerParts {
 /// Fresh controllers for a session.
 pub fn all(parts: &ControllerParts) -> Vec<Box<dyn Controller>> {
     let ControllerParts { liveness, providers, metrics, autoscalers, notifiers, observers } = parts;
-    let (lanes, doubts) = (Lanes::default(), Doubts::default());
+    let (lanes, doubts, absences) = (Lanes::default(), Doubts::default(), Absences::default());
     vec![
         Box::new(autoscaler::Autoscaler::new(Arc::clone(metrics), autoscalers.clone())),
         Box::new(provisioner::Provisioner::new(Arc::clone(providers)).telling(doubts.clone())),
         Box::new(scale_down::ScaleDown::new(Arc::clone(liveness))),
         Box::new(terminator::Terminator::new(Arc::clone(providers))),
         Box::new(stale_instances::StaleInstances::new(Arc::clone(liveness))),
-        Box::new(lost_nodes::LostNodes::new(Arc::clone(liveness))),
-        Box::new(replacer::Replacer::new(Arc::clone(providers))),
+        Box::new(breaker::Breaker::new(Arc::clone(liveness), absences.clone())),
+        Box::new(lost_nodes::LostNodes::new(Arc::clone(liveness), absences.clone())),
         Box::new(
-            orphans::Orphans::new(Arc::clone(liveness), Arc::clone(providers)).told_by(doubts),
+            replacer::Replacer::new(Arc::clone(providers), Arc::clone(liveness))
+                .aware_of(absences.clone()),
+        ),
+        Box::new(
+            orphans::Orphans::new(Arc::clone(liveness), Arc::clone(providers))
+                .told_by(doubts)
+                .telling(absences),
         ),
         Box::new(drainer::Drainer::new(Arc::clone(notifiers), lanes.clone())),
         Box::new(announcer::Announcer::new(Arc::clone(notifiers), lanes)),

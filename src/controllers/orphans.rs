@@ -16,9 +16,11 @@ use navarch_proto::fleet::{FailInstance, FailureKind, RecordOrphan, proposal::Ki
 
 use super::{
     Providers,
+    absences::Absences,
     doubts::Doubts,
     provisioner, shortage,
     sightings::{Findings, Sightings},
+    stops::Stops,
 };
 use crate::{
     leader::{Controller, Report, Tenure},
@@ -46,6 +48,7 @@ pub(super) struct Orphans {
     liveness: Arc<Liveness>,
     providers: Arc<Providers>,
     doubts: Doubts,
+    absences: Absences,
     /// Listings under way; they outlive the pass that began them.
     under_way: FuturesUnordered<BoxFuture<'static, Listed>>,
     asking: BTreeSet<String>,
@@ -68,6 +71,7 @@ impl Orphans {
             liveness,
             providers,
             doubts: Doubts::default(),
+            absences: Absences::default(),
             under_way: FuturesUnordered::new(),
             asking: BTreeSet::new(),
             known: BTreeMap::new(),
@@ -79,10 +83,16 @@ impl Orphans {
         Self { doubts, ..self }
     }
 
+    /// The same, which tells `absences` what listings lack.
+    pub(super) fn telling(self, absences: Absences) -> Self {
+        Self { absences, ..self }
+    }
+
     /// Begins the listings that are due.
     fn begin(&mut self, fleet: &FleetState, now: Moment, report: &mut Report) {
         let specs = fleet.spec().map_or(&[][..], |spec| &spec.providers);
         self.known.retain(|name, _| specs.iter().any(|spec| spec.name == *name));
+        self.absences.retain(|name| specs.iter().any(|spec| spec.name == name));
         for spec in specs {
             let known = self.known.entry(spec.name.clone()).or_default();
             if known.next.is_some_and(|next| next > now) || self.asking.contains(&spec.name) {
@@ -118,6 +128,7 @@ impl Orphans {
             }
         };
         let findings = known.sightings.compare(&fleet, &name, &machines, (now, clock.wall_ms()));
+        self.absences.listed(&name, known.sightings.absent());
         let forgets = self.providers.get(&fleet, &name).is_ok_and(|one| !one.remembers_orders());
         let given_up = match forgets {
             true => {
@@ -182,15 +193,22 @@ impl Orphans {
         let Ok(sights) = clock.timeout(PATIENCE, join_all(sights)).await else {
             return report.fail(format!("{name} does not say whether machines are gone"));
         };
-        let mut steps = Vec::new();
+        let (mut steps, mut stopped) = (Vec::new(), 0);
         let fleet = tenure.view().fleet;
+        let stops = Stops::new(&fleet, (&self.liveness, &self.absences), tenure.now_ms());
         for (instance, sight) in absent.iter().zip(sights) {
             match sight {
                 Ok(Some(machine)) if machine.state != MachineState::Terminated => {}
                 Ok(_) if self.beats(&fleet, instance, tenure.now_ms()) => {}
+                Ok(_) if stops.is_stopped(instance) => stopped += 1,
                 Ok(_) => steps.push(vanished(instance)),
                 Err(error) => report.fail(format!("looking for {}: {error}", instance.id)),
             }
+        }
+        if stopped > 0 {
+            report.summary = format!(
+                "{stopped} machines of {name} are gone, and breakers stop their replacement"
+            );
         }
         let _ = tenure.carry_out(steps, report).await;
     }

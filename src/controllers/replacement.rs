@@ -7,7 +7,9 @@ use navarch_proto::fleet::{
 
 use super::{
     replacer::{Case, case, retire},
+    shares::FEW,
     shortage::{Market, PAUSED, Turn, as_noted},
+    stops::Stops,
 };
 
 /// Of a pool's target, what may be out of service for replacement at once, percent, at least one machine.
@@ -15,15 +17,11 @@ const AT_ONCE_PERCENT: u32 = 20;
 /// Of a pool's target, what may be replaced an hour, percent, at least one machine.
 const PER_HOUR_PERCENT: u32 = 10;
 const HOUR_MS: u64 = 3_600_000;
-/// More than this part of a pool unhealthy is taken for one cause that a new machine would not mend, in percent; the
-/// figure is that of silent nodes.
-const MASS_PERCENT: usize = 55;
-/// Up to this many unhealthy nodes are never a mass.
-const FEW: usize = 2;
 
 /// One look at all pools: what is replaced now, and why what should be is not.
-pub(super) struct Round<'a, N> {
+pub(super) struct Round<'a, 's, N> {
     pub(super) market: &'a Market<'a>,
+    pub(super) stops: &'a Stops<'s>,
     pub(super) now_ms: u64,
     /// Mints the ids of orders.
     pub(super) new_id: N,
@@ -50,7 +48,7 @@ enum Stage<'a> {
     Leaving,
 }
 
-impl<N: FnMut() -> String> Round<'_, N> {
+impl<N: FnMut() -> String> Round<'_, '_, N> {
     /// Plans for one pool, whose machines that should be replaced are `cases`.
     pub(super) fn pool(&mut self, spec: &PoolSpec, mut cases: Vec<Case<'_>>) {
         let fleet = self.market.fleet;
@@ -60,22 +58,33 @@ impl<N: FnMut() -> String> Round<'_, N> {
         }
         cases.sort_by_key(Case::urgency);
         let stages: Vec<_> = cases.iter().map(|case| stage(fleet, case)).collect();
-        let mut fresh = Vec::new();
+        let (mut fresh, mut stopped) = (Vec::new(), None);
         for (case, stage) in cases.iter().zip(&stages) {
-            match stage {
-                Stage::Fresh => fresh.push(case),
-                Stage::Leaving => self.steps.extend(retire(case, self.now_ms)),
-                Stage::Ordered(new) if new.state == InstanceState::Running => {
-                    self.steps.extend(retire(case, self.now_ms));
+            let step = match stage {
+                Stage::Fresh => {
+                    match self.stops.recorded(case.node) {
+                        Some(reason) => stopped = stopped.or(Some(reason)),
+                        None => fresh.push(case),
+                    }
+                    None
                 }
-                Stage::Ordered(_) => {}
+                Stage::Leaving => retire(case, self.now_ms),
+                Stage::Ordered(new) if new.state == InstanceState::Running => {
+                    retire(case, self.now_ms)
+                }
+                Stage::Ordered(_) => None,
+            };
+            // What has begun waits, too: the machine may be well.
+            match step.is_some().then(|| self.stops.reason(case.node)).flatten() {
+                Some(reason) => stopped = stopped.or(Some(reason)),
+                None => self.steps.extend(step),
             }
         }
         let begun = cases.iter().zip(&stages).filter(|(_, stage)| !matches!(stage, Stage::Fresh));
         let lost = begun.clone().filter(|(case, _)| case.is_lost()).count();
         let budget = budget(fleet, spec, (begun.count(), lost), self.now_ms);
         let held = self.begin(spec, &fresh, budget);
-        self.hold(spec, held);
+        self.hold(spec, stopped.unwrap_or(held));
     }
 
     /// Begins what the budgets allow; answers why the rest has to wait, or nothing.
@@ -90,6 +99,7 @@ impl<N: FnMut() -> String> Round<'_, N> {
             return mass;
         }
         let mut turn = Turn::first(self.market.fleet, spec);
+        let mut stopped = String::new();
         for case in fresh {
             let at_once =
                 if case.is_lost() { &mut budget.lost_at_once } else { &mut budget.at_once };
@@ -98,6 +108,10 @@ impl<N: FnMut() -> String> Round<'_, N> {
             }
             if budget.per_hour == 0 {
                 return "as many machines as may be in an hour were replaced".to_owned();
+            }
+            if let Some(reason) = self.stops.reason(case.node) {
+                stopped = reason;
+                continue;
             }
             if budget.room > 0 {
                 let id = (self.new_id)();
@@ -113,7 +127,7 @@ impl<N: FnMut() -> String> Round<'_, N> {
             budget.lost_at_once = budget.lost_at_once.saturating_sub(1);
             budget.per_hour -= 1;
         }
-        String::new()
+        stopped
     }
 
     /// Notes why machines of a pool are not replaced, once a reason, and that they are again.
@@ -170,8 +184,8 @@ fn budget(
     }
 }
 
-/// Why so much of a pool is unhealthy that a person has to look first: one crashed job, or one bad rule, can make a
-/// whole pool unhealthy.
+/// Why so much of a pool is unhealthy, since whenever, that a person has to look first: one crashed job, or one bad rule,
+/// can make a whole pool unhealthy, and that a new machine would not mend.
 fn mass(fleet: &FleetState, spec: &PoolSpec) -> Option<String> {
     let unhealthy = |node: &&Arc<Node>| {
         let of_pool = node.pool.as_ref().is_some_and(|pool| pool.as_str() == spec.name);
@@ -179,9 +193,10 @@ fn mass(fleet: &FleetState, spec: &PoolSpec) -> Option<String> {
     };
     let count = fleet.nodes_wanting_attention().filter(unhealthy).count();
     let all = fleet.node_count_in_pool(&spec.name);
-    (count > FEW && count * 100 > all * MASS_PERCENT).then(|| {
+    let percent = fleet.settings().breaker_open_percent as usize;
+    (count > FEW && count * 100 > all * percent).then(|| {
         format!(
-            "more than {MASS_PERCENT} % of the pool's nodes are unhealthy, which a new machine would \
+            "more than {percent} % of the pool's nodes are unhealthy, which a new machine would \
              hardly mend: look, and uncordon the nodes that are well"
         )
     })

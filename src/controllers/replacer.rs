@@ -6,11 +6,16 @@ use navarch_proto::fleet::{DrainNode, FailInstance, FailureKind, PoolSpec, propo
 
 use super::{
     BUSY_PERIOD, DRAIN_DEADLINE_MS, IDLE_PERIOD, Providers,
+    absences::Absences,
     refusals::Refusals,
     replacement::Round,
     shortage::{self, Market},
+    stops::Stops,
 };
-use crate::leader::{Controller, Report, Tenure};
+use crate::{
+    leader::{Controller, Report, Tenure},
+    liveness::Liveness,
+};
 
 const NAME: &str = "replacer";
 /// A node with an unhealthy event verdict is replaced after this long, however few reports it sends: 10 min.
@@ -22,14 +27,27 @@ const EVENT_PATIENCE_MS: u64 = 600_000;
 pub(super) struct Replacer {
     providers: Arc<Providers>,
     refusals: Refusals,
+    liveness: Arc<Liveness>,
+    absences: Absences,
 }
 
 impl Replacer {
-    pub(super) fn new(providers: Arc<Providers>) -> Self {
-        Self { providers, refusals: Refusals::default() }
+    pub(super) fn new(providers: Arc<Providers>, liveness: Arc<Liveness>) -> Self {
+        let (refusals, absences) = (Refusals::default(), Absences::default());
+        Self { providers, refusals, liveness, absences }
     }
 
-    fn plan(&self, fleet: &FleetState, now_ms: u64, new_id: impl FnMut() -> String) -> Vec<Kind> {
+    /// The same, which knows of machines that listings lack.
+    pub(super) fn aware_of(self, absences: Absences) -> Self {
+        Self { absences, ..self }
+    }
+
+    pub(super) fn plan(
+        &self,
+        fleet: &FleetState,
+        now_ms: u64,
+        new_id: impl FnMut() -> String,
+    ) -> Vec<Kind> {
         let now = LogTime::from_ms(now_ms);
         let market = Market { fleet, providers: &self.providers, now };
         let mut cases: BTreeMap<&str, Vec<Case<'_>>> = BTreeMap::new();
@@ -41,7 +59,8 @@ impl Replacer {
                 cases.entry(case.instance.pool.as_str()).or_default().push(case);
             }
         }
-        let mut round = Round { market: &market, now_ms, new_id, steps: Vec::new() };
+        let stops = Stops::new(fleet, (&self.liveness, &self.absences), now_ms);
+        let mut round = Round { market: &market, stops: &stops, now_ms, new_id, steps: Vec::new() };
         for spec in fleet.spec().map_or(&[][..], |spec| &spec.pools) {
             round.pool(spec, cases.remove(spec.name.as_str()).unwrap_or_default());
         }
@@ -73,7 +92,7 @@ pub(super) fn case<'a>(fleet: &'a FleetState, node: &'a Node, now_ms: u64) -> Op
         return case(FailureKind::NodeLost, format!("node {} is lost", node.id));
     }
     if is_unhealthy(spec, node, now_ms) {
-        let reason = format!("node {} is unhealthy: {}", node.id, node.health.reason);
+        let reason = node.replacement_reason().to_string();
         return case(FailureKind::NodeUnhealthy, reason);
     }
     None
@@ -169,6 +188,9 @@ impl Controller for Replacer {
             "node-drained",
             "node-found",
             "node-uncordoned",
+            "breaker-closed",
+            "breaker-overridden",
+            "breaker-reset",
             "instance-terminated",
             "instance-running",
         ]

@@ -11,11 +11,19 @@ const UNHEALTHY: HealthStatus = HealthStatus::Unhealthy;
 const UNKNOWN: HealthStatus = HealthStatus::Unknown;
 
 fn replacer(world: &World) -> Replacer {
-    Replacer::new(Arc::clone(&world.providers))
+    Replacer::new(Arc::clone(&world.providers), Arc::clone(&world.liveness))
+}
+
+/// Everybody who is not lost beats: silence is not what these tests are about.
+fn beat(world: &World) {
+    for node in world.fleet().nodes().filter(|node| !node.is_lost()) {
+        world.beat(node.id.as_str(), 50.0);
+    }
 }
 
 /// The next steps; holds apart, which tests look at where they matter.
 fn planned(world: &World) -> Vec<String> {
+    beat(world);
     let mut number = 0;
     let new_id = || {
         number += 1;
@@ -27,6 +35,7 @@ fn planned(world: &World) -> Vec<String> {
 
 /// Why replacement in the pool waits, as noted.
 fn held(world: &World, pool: &str) -> String {
+    beat(world);
     world.reconcile(&mut replacer(world));
     world.fleet().pool(pool).unwrap().replacement_held.to_string()
 }

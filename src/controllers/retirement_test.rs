@@ -48,7 +48,7 @@ impl Loops {
             autoscaler: Autoscaler::new(Arc::clone(&world.metrics), Autoscalers::default()),
             provisioner: Provisioner::new(Arc::clone(&world.providers)),
             scale_down: ScaleDown::new(Arc::clone(&world.liveness)),
-            replacer: Replacer::new(Arc::clone(&world.providers)),
+            replacer: Replacer::new(Arc::clone(&world.providers), Arc::clone(&world.liveness)),
             drainer: world.drainer(),
             terminator: Terminator::new(Arc::clone(&world.providers)),
             retirement: Retirement::default(),

@@ -60,6 +60,11 @@ impl Sightings {
         !(self.unexplained.is_empty() && self.absent.is_empty() && self.unanswered.is_empty())
     }
 
+    /// The ids of the records whose machine the last listing lacked.
+    pub(super) fn absent(&self) -> impl Iterator<Item = String> {
+        self.absent.keys().cloned()
+    }
+
     /// The orders of `provider` that have been in doubt for longer than the launch time-out and that two complete
     /// listings do not show. Only for one that forgets orders: of any other the answer comes in the end.
     pub(super) fn unanswered(

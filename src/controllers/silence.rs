@@ -1,28 +1,25 @@
-//! Who is silent, and whether so many are that the trouble is likely our own.
+//! Who is heard, and who is silent.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use navarch_fleet::{Administrative, FleetState, InstanceState, Liveness as Heartbeat, Node};
+use navarch_fleet::{
+    Administrative, BreakerKey, BreakerScope, FleetState, InstanceState, LogTime, Node,
+};
 
+use super::absences::Absences;
 use crate::liveness::{self, Beat, Liveness};
-
-/// More than this part of a group silent is taken for trouble of our own, in percent.
-const MASS_SILENCE_PERCENT: usize = 55;
-/// Up to this many silent nodes are never a mass.
-const FEW: usize = 2;
-/// A loss counts as silence for this long, in milliseconds: ten minutes. A node that is lost for longer is no
-/// sign of trouble that is starting now, and must not keep its pool's breaker open for ever.
-const WINDOW_MS: u64 = 600_000;
 
 /// A node as the leader hears it.
 pub(super) struct Heard<'a> {
     pub(super) node: &'a Node,
     /// The latest of its last heartbeat, its registration and the opening of the session.
     heard_ms: u64,
-    /// One and a half intervals without a beat.
-    silent: bool,
+    /// One and a half intervals without a beat, or its machine is missing at its provider.
+    pub(super) silent: bool,
     /// How long it may be silent before it is lost.
     pub(super) timeout_ms: u64,
+    /// Before this time its silence does not count against it: its breaker was open.
+    resumed_ms: u64,
 }
 
 impl Heard<'_> {
@@ -30,9 +27,10 @@ impl Heard<'_> {
         now_ms.saturating_sub(self.heard_ms)
     }
 
-    /// From when on it is silent for longer than its time-out.
-    pub(super) fn due_ms(&self) -> u64 {
-        self.heard_ms.saturating_add(self.timeout_ms)
+    /// From when on it is silent for `timeouts` of its time-outs that count.
+    pub(super) fn due_ms(&self, timeouts: u64) -> u64 {
+        let counts_from = self.heard_ms.max(self.resumed_ms);
+        counts_from.saturating_add(self.timeout_ms.saturating_mul(timeouts))
     }
 }
 
@@ -44,19 +42,33 @@ pub(super) struct Hearing<'a> {
     /// What an earlier leader told a node is not known; it went by the same rule.
     usual_interval_ms: u32,
     given_up: HashSet<&'a str>,
+    missing: BTreeSet<String>,
+    resumptions: Resumptions<'a>,
     now_ms: u64,
 }
 
 impl<'a> Hearing<'a> {
-    pub(super) fn new(fleet: &'a FleetState, liveness: &Liveness, now_ms: u64) -> Self {
+    pub(super) fn new(
+        fleet: &'a FleetState,
+        (liveness, absences): (&Liveness, &Absences),
+        now_ms: u64,
+    ) -> Self {
         Self {
             fleet,
             beats: liveness.beats(),
             opened_ms: liveness.session_opened_ms(),
             usual_interval_ms: liveness::interval_hint_ms(fleet.settings(), fleet.node_count()),
             given_up: given_up(fleet),
+            missing: absences.all(),
+            resumptions: Resumptions::of(fleet, LogTime::from_ms(now_ms)),
             now_ms,
         }
+    }
+
+    /// Whether the session is old enough to know who is silent: before, nobody can be.
+    pub(super) fn can_judge(&self) -> bool {
+        let silence_ms = silence_ms(self.usual_interval_ms);
+        self.opened_ms.saturating_add(silence_ms) < self.now_ms
     }
 
     /// All nodes that should be heard: one whose machine is gone or being given back is silent for a good reason,
@@ -89,10 +101,21 @@ impl<'a> Hearing<'a> {
         Heard {
             node,
             heard_ms,
-            silent: silent_ms >= u64::from(interval_ms).saturating_mul(3) / 2,
+            silent: silent_ms >= silence_ms(interval_ms) || self.is_missing(node),
             timeout_ms: liveness::timeout_ms(self.fleet.settings(), interval_ms),
+            resumed_ms: self.resumptions.of_node(node),
         }
     }
+
+    fn is_missing(&self, node: &Node) -> bool {
+        !self.missing.is_empty()
+            && node.instance_id.as_ref().is_some_and(|id| self.missing.contains(id.as_str()))
+    }
+}
+
+/// How long without a beat is silence: one and a half intervals.
+pub(super) fn silence_ms(interval_ms: u32) -> u64 {
+    u64::from(interval_ms).saturating_mul(3) / 2
 }
 
 /// The instances that are gone or being given back: few of all, so that looking each node's up in the fleet's
@@ -103,89 +126,56 @@ fn given_up(fleet: &FleetState) -> HashSet<&str> {
     instances.map(|instance| instance.id.as_str()).collect()
 }
 
-/// How many of each pool and of each zone are silent, or were lost lately.
-#[derive(Default)]
-pub(super) struct Silence<'a> {
-    pools: HashMap<&'a str, Share>,
-    zones: HashMap<Zone<'a>, Share>,
-    fleet: Share,
-    /// Anybody beats.
-    heard: bool,
+/// When breakers last closed, in milliseconds.
+struct Resumptions<'a> {
+    fleet_ms: u64,
+    pools: HashMap<&'a str, u64>,
+    zones: HashMap<ZoneName<'a>, u64>,
+}
+
+impl<'a> Resumptions<'a> {
+    fn of(fleet: &'a FleetState, now: LogTime) -> Self {
+        let mut all = Self { fleet_ms: 0, pools: HashMap::new(), zones: HashMap::new() };
+        let mut any_zone = false;
+        for (key, breaker) in fleet.breakers() {
+            let Some(at) = breaker.resumed(now) else { continue };
+            match key.scope {
+                BreakerScope::Fleet => all.fleet_ms = at.as_ms(),
+                BreakerScope::Pool => {
+                    all.pools.insert(&key.name, at.as_ms());
+                }
+                BreakerScope::Zone => any_zone = true,
+            }
+        }
+        if any_zone {
+            for (zone, _) in fleet.zones() {
+                let breaker = fleet.breaker(&BreakerKey::zone(zone));
+                if let Some(at) = breaker.and_then(|breaker| breaker.resumed(now)) {
+                    all.zones.insert((&zone.provider, &zone.region, &zone.zone), at.as_ms());
+                }
+            }
+        }
+        all
+    }
+
+    fn of_node(&self, node: &Node) -> u64 {
+        let pool_ms = self.pools.get(pool_of(node)).copied().unwrap_or(0);
+        let zone_ms = match self.zones.is_empty() {
+            true => 0,
+            false => self.zones.get(&zone_of(node)).copied().unwrap_or(0),
+        };
+        self.fleet_ms.max(pool_ms).max(zone_ms)
+    }
 }
 
 /// Two clouds may call their zones the same.
-type Zone<'a> = (&'a str, &'a str, &'a str);
-
-#[derive(Clone, Copy, Default)]
-struct Share {
-    silent: usize,
-    all: usize,
-}
-
-impl Share {
-    fn count(&mut self, silent: bool) {
-        self.all += 1;
-        self.silent += usize::from(silent);
-    }
-
-    fn is_mostly_silent(self) -> bool {
-        self.silent * 100 > self.all * MASS_SILENCE_PERCENT
-    }
-
-    fn is_mass(self) -> bool {
-        self.silent > FEW && self.is_mostly_silent()
-    }
-}
-
-impl<'a> Silence<'a> {
-    pub(super) fn of(heard: &[Heard<'a>], now_ms: u64) -> Self {
-        let mut silence = Self::default();
-        for one in heard {
-            let long_lost = match &one.node.liveness {
-                Heartbeat::Lost(loss) => loss.at.plus_ms(WINDOW_MS).as_ms() <= now_ms,
-                Heartbeat::Beating => false,
-            };
-            let silent = one.silent || one.node.is_lost();
-            silence.heard |= !silent;
-            if long_lost {
-                continue;
-            }
-            silence.pools.entry(pool_of(one.node)).or_default().count(silent);
-            silence.zones.entry(zone_of(one.node)).or_default().count(silent);
-            silence.fleet.count(silent);
-        }
-        silence
-    }
-
-    /// Whether nobody at all beats, in a fleet so small that this may well be true.
-    pub(super) fn is_lonely(&self) -> bool {
-        !self.heard && self.fleet.all <= FEW
-    }
-
-    /// Whether nothing may be declared lost anywhere: nobody beats, or every zone is mostly silent.
-    pub(super) fn is_everywhere(&self) -> bool {
-        let zones_silent = self.zones.values().all(|share| share.is_mostly_silent());
-        self.fleet.silent > FEW && (!self.heard || zones_silent)
-    }
-
-    /// Whether so much of a node's pool or zone is silent that the trouble is likely ours.
-    pub(super) fn is_mass(&self, node: &Node) -> bool {
-        let pool = self.pools.get(pool_of(node)).copied().unwrap_or_default();
-        let zone = self.zones.get(&zone_of(node)).copied().unwrap_or_default();
-        pool.is_mass() || zone.is_mass()
-    }
-
-    /// How many nodes of a node's pool should be heard.
-    pub(super) fn pool_size(&self, node: &Node) -> usize {
-        self.pools.get(pool_of(node)).map_or(0, |share| share.all)
-    }
-}
+pub(super) type ZoneName<'a> = (&'a str, &'a str, &'a str);
 
 /// The pool that a node counts towards; standalone nodes without one make a group of their own.
 pub(super) fn pool_of(node: &Node) -> &str {
     node.pool.as_ref().map_or("", |pool| pool.as_str())
 }
 
-fn zone_of(node: &Node) -> Zone<'_> {
+pub(super) fn zone_of(node: &Node) -> ZoneName<'_> {
     (&node.provider, &node.region, &node.zone)
 }

@@ -136,6 +136,14 @@ event_kinds! {
     HealthRuleShadowed = "health-rule-shadowed";
     /// A health rule could not be evaluated.
     HealthRuleFailed = "health-rule-failed";
+    /// So many nodes are in trouble that losses and replacements there are stopped.
+    BreakerOpened = "breaker-opened";
+    /// Losses and replacements go on.
+    BreakerClosed = "breaker-closed";
+    /// An operator decides in a breaker's place.
+    BreakerOverridden = "breaker-overridden";
+    /// A breaker is automatic again.
+    BreakerReset = "breaker-reset";
 }
 
 /// What a fleet event happened to; its text is the `subject` on the wire.
@@ -148,6 +156,7 @@ pub(crate) enum Subject<'a> {
     Provider(&'a str),
     Gpu(&'a str),
     Rule(&'a str),
+    Zone(&'a str),
 }
 
 impl Subject<'_> {
@@ -160,6 +169,7 @@ impl Subject<'_> {
             Self::Provider(id) => ("provider/", id),
             Self::Gpu(id) => ("gpu/", id),
             Self::Rule(id) => ("rule/", id),
+            Self::Zone(id) => ("zone/", id),
         };
         [kind, id].concat()
     }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `state` | [`FleetState`]: everything that the replicas agree on, and `apply`, the only way to change it |
 //! | `view` | its read-only queries |
+//! | `breakers` | what the breakers stop, and how they are shown |
 //! | `forecast` | what would follow if adopt mode ended now |
 //! | `wire` | the records as the public interface shows them |
 //! | `model/` | nodes, instances, pools, node commands, with their transition tables |
@@ -19,6 +20,7 @@
 //! | `outcome` | [`Applied`], [`ApplyFault`] |
 //! | `ids`, `time`, `limits`, `settings`, `text` | identifiers, [`LogTime`], bounds, defaults, shared texts |
 
+mod breakers;
 mod codec;
 mod event;
 mod forecast;
@@ -47,10 +49,11 @@ pub use ids::{
     Revision, SessionId,
 };
 pub use model::{
-    Administrative, Adoption, Backoff, BackoffKey, CommandState, Cooldown, Drain, GivenUpGpu,
-    Health, INSTANCE_LABEL, Instance, InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand,
-    NodeHistory, POOL_LABEL, Pool, PoolCounts, PoolMetrics, RememberedEvent, RuleRemark,
-    RuleRemarkKey, Told,
+    Administrative, Adoption, Backoff, BackoffKey, Breaker, BreakerCounts, BreakerKey,
+    BreakerOverride, BreakerScope, CommandState, Cooldown, Drain, GivenUpGpu, Health,
+    INSTANCE_LABEL, Instance, InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand,
+    NodeHistory, Opening, POOL_LABEL, Pool, PoolCounts, PoolMetrics, RememberedEvent, RuleRemark,
+    RuleRemarkKey, Told, Zone,
 };
 pub use outcome::{Applied, ApplyFault};
 pub use state::{FleetState, Session};

@@ -69,6 +69,17 @@ pub const MAX_RULE_REMARKS: usize = 1_000;
 /// Bytes of the message that is kept of the event that decided.
 pub const MAX_EVENT_MESSAGE_BYTES: usize = 256;
 
+/// Breakers that have a record.
+pub const MAX_BREAKERS: usize = 10_000;
+/// Bytes of a breaker's name: a zone's with its provider and region.
+pub const MAX_BREAKER_NAME_BYTES: usize = 3 * MAX_ID_BYTES + 2;
+/// How long a breaker may be overridden: a week.
+pub const LONGEST_OVERRIDE_MS: u64 = 7 * 24 * 3_600 * 1000;
+/// How long the record of a breaker is kept after it closed: far longer than any time-out.
+pub const RETAIN_BREAKERS_MS: u64 = 24 * 3_600 * 1000;
+/// Verdicts that one proposal clears.
+pub const MAX_CLEARED: usize = 10_000;
+
 /// How long a call's outcome is remembered under its request id.
 pub const RETAIN_REQUESTS_MS: u64 = 5 * 60 * 1000;
 /// Outcomes remembered at once.

@@ -22,6 +22,10 @@ pub(crate) fn default_settings() -> Settings {
         orphan_sweep_interval_ms: 120_000,
         orphan_min_age_ms: 300_000,
         orphans_report_only: false,
+        breaker_window_ms: 600_000,
+        breaker_open_percent: 55,
+        breaker_close_percent: 30,
+        losses_a_minute_percent: 10,
     }
 }
 
@@ -29,6 +33,7 @@ pub(crate) fn default_settings() -> Settings {
 pub(crate) fn effective(given: &Settings) -> Settings {
     let default = default_settings();
     let or = |given: u64, default: u64| if given == 0 { default } else { given };
+    let percent = |given: u32, default: u32| if given == 0 { default } else { given };
     let heartbeat_interval_ms = or(given.heartbeat_interval_ms, default.heartbeat_interval_ms);
     Settings {
         heartbeat_interval_ms,
@@ -61,6 +66,13 @@ pub(crate) fn effective(given: &Settings) -> Settings {
         ),
         orphan_min_age_ms: or(given.orphan_min_age_ms, default.orphan_min_age_ms),
         orphans_report_only: given.orphans_report_only,
+        breaker_window_ms: or(given.breaker_window_ms, default.breaker_window_ms),
+        breaker_open_percent: percent(given.breaker_open_percent, default.breaker_open_percent),
+        breaker_close_percent: percent(given.breaker_close_percent, default.breaker_close_percent),
+        losses_a_minute_percent: percent(
+            given.losses_a_minute_percent,
+            default.losses_a_minute_percent,
+        ),
     }
 }
 
@@ -75,6 +87,7 @@ mod tests {
             effective(&Settings { heartbeat_interval_ms: 10_000, ..Settings::default() });
         assert_eq!(effective_zero.heartbeat_timeout_ms, 30_000);
         assert_eq!(effective_zero.max_registered_nodes, 200_000);
+        assert_eq!(effective_zero.breaker_open_percent, 55);
         assert_eq!(effective(&default_settings()), default_settings());
     }
 }

@@ -13,7 +13,8 @@ use crate::{
     ids::{CommandId, PoolName, SessionId},
     journal::Journal,
     model::{
-        Adoption, Backoff, BackoffKey, GivenUpGpu, Pool, PoolMetrics, RuleRemark, RuleRemarkKey,
+        Adoption, Backoff, BackoffKey, Breaker, BreakerKey, GivenUpGpu, Pool, PoolMetrics,
+        RuleRemark, RuleRemarkKey,
     },
     outcome::{Applied, ApplyFault, Refusal},
     proposal,
@@ -64,6 +65,8 @@ pub struct FleetState {
     pub(crate) backoffs: OrdMap<BackoffKey, Backoff>,
     /// GPUs that were given up on, by UUID.
     pub(crate) given_up_gpus: OrdMap<Arc<str>, GivenUpGpu>,
+    /// Those that were opened or overridden.
+    pub(crate) breakers: OrdMap<BreakerKey, Arc<Breaker>>,
     /// Health events of known nodes.
     pub(crate) histories: HistoryTable,
     /// What the journal has of rules that decided nothing.
@@ -94,6 +97,7 @@ impl Default for FleetState {
             commands: CommandTable::default(),
             backoffs: OrdMap::new(),
             given_up_gpus: OrdMap::new(),
+            breakers: OrdMap::new(),
             histories: HistoryTable::default(),
             rule_remarks: OrdMap::new(),
             requests: RequestTable::default(),

@@ -11,8 +11,9 @@ use crate::{
     ids::{NodeId, NodeNumber},
     limits::{LONGEST_BACKOFF_MS, RETAIN_COMMANDS_MS, RETAIN_RULE_REMARKS_MS},
     model::{
-        Adoption, Backoff, BackoffKey, GivenUpGpu, Instance, InstanceState, LastSeen, Node,
-        NodeCommand, NodeHistory, Pool, PoolCounts, PoolMetrics, RuleRemark, RuleRemarkKey,
+        Administrative, Adoption, Backoff, BackoffKey, GivenUpGpu, Instance, InstanceState,
+        LastSeen, Node, NodeCommand, NodeHistory, Pool, PoolCounts, PoolMetrics, RuleRemark,
+        RuleRemarkKey,
     },
     state::{FleetState, Session},
     time::LogTime,
@@ -139,6 +140,22 @@ impl FleetState {
     /// The nodes whose status is not active, by id.
     pub fn nodes_wanting_attention(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.nodes.wanting_attention()
+    }
+
+    /// The nodes whose unhealthy verdict stands by `rule`, of `pool` or, if that is empty, of all; those whose machine
+    /// is gone are past it.
+    pub fn standing_verdicts<'a>(
+        &'a self,
+        rule: &'a str,
+        pool: &'a str,
+    ) -> impl Iterator<Item = &'a Arc<Node>> {
+        self.nodes.wanting_attention().filter(move |node| {
+            let of_pool = node.pool.as_ref().is_some_and(|name| name.as_str() == pool);
+            node.health.latched
+                && *node.health.rule == *rule
+                && (pool.is_empty() || of_pool)
+                && node.administrative != Administrative::Terminated
+        })
     }
 
     /// When a node was last heard from, as of the last digest.
@@ -345,9 +362,10 @@ impl FleetState {
         let gpu = self.given_up_gpus.values().map(|gpu| gpu.until).min();
         let request = self.requests.next_expiry();
         let metrics = self.pool_metrics.values().filter_map(PoolMetrics::next_expiry).min();
+        let breaker = self.breakers.values().filter_map(|breaker| breaker.forgotten_at()).min();
         let history = self.histories.next_expiry();
         let remark = self.rule_remarks.values().map(|made| made.at.plus_ms(RETAIN_RULE_REMARKS_MS));
-        [instance, command, backoff, gpu, request, metrics, history, remark.min()]
+        [instance, command, backoff, gpu, breaker, request, metrics, history, remark.min()]
             .into_iter()
             .flatten()
             .min()

@@ -39,6 +39,10 @@ absent! {
     report_pool_metrics(ReportPoolMetricsRequest) -> ReportPoolMetricsResponse;
     list_given_up_gpus(ListGivenUpGpusRequest) -> ListGivenUpGpusResponse;
     forgive_gpu(ForgiveGpuRequest) -> ForgiveGpuResponse;
+    list_breakers(ListBreakersRequest) -> ListBreakersResponse;
+    override_breaker(OverrideBreakerRequest) -> OverrideBreakerResponse;
+    reset_breaker(ResetBreakerRequest) -> ResetBreakerResponse;
+    clear_rule_verdicts(ClearRuleVerdictsRequest) -> ClearRuleVerdictsResponse;
     apply_fleet(ApplyFleetRequest) -> ApplyFleetResponse;
     get_command(GetCommandRequest) -> GetCommandResponse;
     list_commands(ListCommandsRequest) -> ListCommandsResponse;

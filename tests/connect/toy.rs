@@ -321,6 +321,10 @@ no_toy! {
     report_pool_metrics: ReportPoolMetricsRequest -> ReportPoolMetricsResponse;
     list_given_up_gpus: ListGivenUpGpusRequest -> ListGivenUpGpusResponse;
     forgive_gpu: ForgiveGpuRequest -> ForgiveGpuResponse;
+    list_breakers: ListBreakersRequest -> ListBreakersResponse;
+    override_breaker: OverrideBreakerRequest -> OverrideBreakerResponse;
+    reset_breaker: ResetBreakerRequest -> ResetBreakerResponse;
+    clear_rule_verdicts: ClearRuleVerdictsRequest -> ClearRuleVerdictsResponse;
     apply_fleet: ApplyFleetRequest -> ApplyFleetResponse;
     get_command: GetCommandRequest -> GetCommandResponse;
     list_commands: ListCommandsRequest -> ListCommandsResponse;

@@ -7,6 +7,7 @@
 //! | `membership` | a wiped replica comes back under a new id; three become five and three again |
 //! | `browser` | the journal as server-sent events |
 //! | `cut_off` | a replica without a majority says so, and answers stale reads |
+//! | `cutoff` | part of a pool falls silent: losses and replacements stop at the breaker |
 //! | `durability` | acknowledged writes were synced on a majority before |
 //! | `peers` | clients that nobody here wrote register at one replica and read from the others |
 //! | `wire` | errors and deadlines are the contract's at every replica |
@@ -27,6 +28,7 @@
 
 mod browser;
 mod cut_off;
+mod cutoff;
 mod durability;
 mod failover;
 mod formation;

@@ -13,10 +13,13 @@
 //! | [`steps`](fn@steps) | nothing is bought twice, leaked or ended for no reason, at whatever step of a controller its leader dies |
 //! | [`orders`](fn@orders) | how soon many machines run that are asked for at once |
 //! | [`watchers`](fn@watchers) | how soon a watcher of the journal catches up, and what many cost writes |
+//! | [`cutoff`](fn@cutoff) | part of a pool is cut off: losses and replacements stop at the breaker, and none follows the return |
+//! | [`silence`](fn@silence) | a whole large fleet is cut off and comes back |
 //! | [`durability`](fn@durability) | each acknowledged write was synced on a majority before |
 
 mod bench;
 mod crowd;
+mod cutoff;
 mod durability;
 mod etcd;
 mod failover;
@@ -28,9 +31,11 @@ mod observers;
 mod orders;
 mod progress;
 mod rest;
+mod silence;
 mod steps;
 mod watchers;
 
+pub use cutoff::{CutoffOptions, CutoffReport, Share, cutoff};
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
 pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, Ratios, etcd};
 pub use failover::{FailoverOptions, FailoverReport, failover};
@@ -41,5 +46,6 @@ pub use leaders::{LeadersOptions, LeadersReport, leaders};
 pub use observers::{ObserversOptions, ObserversReport, observers};
 pub use orders::{OrdersOptions, OrdersReport, orders};
 pub use rest::{RestReport, rest};
+pub use silence::{SilenceOptions, SilenceReport, silence};
 pub use steps::{StepsOptions, StepsReport, Struck, steps};
 pub use watchers::{WatchersOptions, WatchersReport, Watching, watchers};

@@ -7,7 +7,10 @@ use navarch_proto::{
 };
 use tonic::Status;
 
-use super::adopt_mode::{adopt_mode, cluster_id};
+use super::{
+    adopt_mode::{adopt_mode, cluster_id},
+    list_breakers::line,
+};
 use crate::{
     api::call::{Answer, Call},
     ledger::View,
@@ -32,6 +35,8 @@ pub(in crate::api) async fn get_fleet_status(
         .take(MAX_UNHEALTHY)
         .map(|node| call.api.node_info(&view, node))
         .collect();
+    let now = LogTime::from_ms(call.api.ledger.log_time_ms());
+    let open_breakers: Vec<_> = fleet.breakers_to_show(now).collect();
     let message = GetFleetStatusResponse {
         cluster_id: cluster_id(&call.api, fleet),
         session: fleet.session().id.0,
@@ -43,9 +48,10 @@ pub(in crate::api) async fn get_fleet_status(
         pools: fleet.pools().map(|pool| fleet.pool_info(pool)).collect(),
         controllers: (call.api.reports)(),
         unhealthy_nodes,
-        breakers: Vec::new(),
+        breakers: open_breakers.iter().map(line).collect(),
         adopt_mode: adopt_mode(&call.api, fleet),
         failing_rules: failing_rules(fleet),
+        open_breakers,
     };
     Ok(Answer { message, index: view.index })
 }

@@ -1,5 +1,6 @@
 //! How each kind of record looks in a table: one file a kind.
 
+mod breaker;
 mod fleet_event;
 mod gpu;
 mod instance;

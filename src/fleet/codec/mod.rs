@@ -4,10 +4,11 @@
 //! |---|---|
 //! | `envelope` | a log entry's payload, checked |
 //! | `record` | what a record on disk may not be |
-//! | `node`, `health`, `instance`, `pool`, `node_command` | each record to and from its message |
+//! | `node`, `health`, `instance`, `pool`, `node_command`, `breaker` | each record to and from its message |
 //! | `snapshot` | the whole state as a sequence of items, and its hash |
 //! | `restore` | the state back from the items |
 
+mod breaker;
 mod envelope;
 mod health;
 mod instance;

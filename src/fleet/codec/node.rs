@@ -52,6 +52,7 @@ pub(super) fn to_record(node: &Node) -> NodeRecord {
         unhealthy_reports: node.health.unhealthy_reports,
         unhealthy_event_ms: ms_or_zero(node.health.unhealthy_event_at),
         deciding_event: node.health.event.as_deref().cloned(),
+        health_latched_ms: ms_or_zero(node.health.latched_at),
         lost: loss.is_some(),
         lost_ms: loss.map_or(0, |loss| loss.at.as_ms()),
         lost_reason: loss.map(|loss| loss.reason.to_string()).unwrap_or_default(),
@@ -91,6 +92,7 @@ pub(super) fn from_record(
             event: record.deciding_event.clone().map(Arc::new),
             unhealthy_reports: record.unhealthy_reports,
             unhealthy_event_at: LogTime::optional(record.unhealthy_event_ms),
+            latched_at: LogTime::optional(record.health_latched_ms),
         },
         liveness: liveness(record),
     })

@@ -10,7 +10,7 @@ use navarch_proto::{
 use prost::Message as _;
 
 use super::{
-    health, instance, node, node_command, pool,
+    breaker, health, instance, node, node_command, pool,
     record::{RecordError, SnapshotError},
     snapshot::SNAPSHOT_FORMAT,
 };
@@ -106,6 +106,11 @@ impl FleetState {
             Item::RuleRemark(record) => {
                 let (key, remark) = health::from_remark(&record, &mut self.texts)?;
                 self.rule_remarks.insert(key, remark);
+            }
+            Item::Breaker(record) => {
+                let (key, record) = breaker::from_record(record)?;
+                absent(&key, !self.breakers.contains_key(&key))?;
+                self.breakers.insert(key, Arc::new(record));
             }
             Item::Request(record) => self.restore_request(record)?,
             Item::Event(event) => self.restore_event(event)?,
@@ -220,11 +225,12 @@ fn rank_of(item: &Item) -> u8 {
         Item::Command(_) => 7,
         Item::Backoff(_) => 8,
         Item::GivenUpGpu(_) => 9,
-        Item::NodeHistory(_) => 10,
-        Item::RuleRemark(_) => 11,
-        Item::Request(_) => 12,
-        Item::Event(_) => 13,
-        Item::Trailer(_) => 14,
+        Item::Breaker(_) => 10,
+        Item::NodeHistory(_) => 11,
+        Item::RuleRemark(_) => 12,
+        Item::Request(_) => 13,
+        Item::Event(_) => 14,
+        Item::Trailer(_) => 15,
     }
 }
 

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use navarch_proto::fleet::{self, Header, SnapshotItem, Trailer, snapshot_item::Item};
 use prost::Message as _;
 
-use super::{health, instance, node, node_command, pool};
+use super::{breaker, health, instance, node, node_command, pool};
 use crate::state::FleetState;
 
 /// The newest snapshot format that this build writes and reads.
@@ -48,6 +48,9 @@ impl FleetState {
         }
         for (uuid, gpu) in &self.given_up_gpus {
             items.write(Item::GivenUpGpu(instance::to_given_up_gpu(uuid, gpu)))?;
+        }
+        for (key, record) in &self.breakers {
+            items.write(Item::Breaker(breaker::to_record(key, record)))?;
         }
         for (node, history) in self.histories.iter() {
             items.write(Item::NodeHistory(health::to_history(node, history)))?;

@@ -1,6 +1,8 @@
 //! Tests of the whole state machine: scenarios of the rules, and properties of random histories.
 
 mod adoption;
+mod breaker_steps;
+mod breakers;
 mod commands;
 mod entries;
 mod failures;
@@ -16,6 +18,7 @@ mod registrations;
 mod replacements;
 mod retention;
 mod retirement;
+mod rule_verdicts;
 mod snapshots;
 mod steps;
 mod verdicts;

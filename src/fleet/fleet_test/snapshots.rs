@@ -3,14 +3,18 @@
 use navarch_proto::{
     api::{DecidingEvent, HealthStatus},
     fleet::{
-        ClearLost, DeclareLost, DrainNode, FailureKind, Header, RecordDigest, RecordObserved,
-        RecordPoolMetrics, RecordVerdict, ReportedEvent, RuleRemark, RuleRemarkKind, SnapshotItem,
-        proposal::Kind, snapshot_item::Item,
+        BreakerForce, BreakerScope, ClearLost, DeclareLost, DrainNode, FailureKind, Header,
+        OverrideBreaker, RecordBreaker, RecordDigest, RecordObserved, RecordPoolMetrics,
+        RecordVerdict, ReportedEvent, RuleRemark, RuleRemarkKind, SnapshotItem, proposal::Kind,
+        snapshot_item::Item,
     },
 };
 use prost::Message as _;
 
-use super::harness::{Fleet, node_request, order, purchase, register, register_plain, verdict};
+use super::{
+    breakers::record,
+    harness::{Fleet, node_request, order, purchase, register, register_plain, verdict},
+};
 use crate::{FleetState, SnapshotError};
 
 fn bytes(state: &FleetState) -> Vec<u8> {
@@ -79,7 +83,32 @@ fn full() -> Fleet {
         ..navarch_proto::fleet::FailInstance::default()
     }));
     fleet.accept(Kind::RecordObserved(RecordObserved { event_index: 3 }));
+    with_breakers(&mut fleet);
     fleet
+}
+
+/// Three breakers: one overridden, one closed, one open and calm.
+fn with_breakers(fleet: &mut Fleet) {
+    for (scope, name) in [
+        (BreakerScope::Fleet, ""),
+        (BreakerScope::Pool, "a"),
+        (BreakerScope::Zone, "cloud/eu/eu-1"),
+    ] {
+        let opened = record(fleet, scope, name, true);
+        fleet.accept(Kind::RecordBreaker(opened));
+        let calm = record(fleet, scope, name, true);
+        let calm_since_ms = fleet.now_ms;
+        fleet.accept(Kind::RecordBreaker(RecordBreaker { calm_since_ms, ..calm }));
+    }
+    fleet.accept(Kind::OverrideBreaker(OverrideBreaker {
+        scope: BreakerScope::Fleet.into(),
+        force: BreakerForce::Closed.into(),
+        duration_ms: 1000,
+        reason: "r".to_owned(),
+        ..OverrideBreaker::default()
+    }));
+    let closed = record(fleet, BreakerScope::Pool, "a", false);
+    fleet.accept(Kind::RecordBreaker(closed));
 }
 
 /// A replica that came back from a snapshot must be the same, and stay the same.

@@ -15,6 +15,7 @@ use navarch_proto::{
 use proptest::prelude::*;
 
 use super::{
+    breaker_steps,
     harness::{Fleet, START_MS, node_request, pool_spec, provider_spec},
     verdicts,
 };
@@ -44,7 +45,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => 1000..400_000_u64,
         1 => 10_000_000..100_000_000_u64,
     ];
-    (0..48_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
+    (0..52_u8, 0..6_u8, 0..6_u8, 0..10_u8, 0..12_u8, 0..5_u8, advance_ms).prop_map(
         |(verb, one, two, three, request, guard, advance_ms)| Step {
             verb,
             one,
@@ -114,7 +115,8 @@ impl Step {
             12..=15 => self.report_kind(fleet),
             16..=21 => self.command_kind(fleet),
             22..=33 => self.instance_kind(fleet),
-            _ => self.fleet_kind(fleet),
+            34..=47 => self.fleet_kind(fleet),
+            _ => breaker_steps::kind((self.verb, self.one, self.two, self.three), fleet),
         }
     }
 

@@ -26,6 +26,8 @@ pub struct Health {
     pub unhealthy_reports: u32,
     /// When the first unhealthy event verdict since the last clearing came; none: no such.
     pub unhealthy_event_at: Option<LogTime>,
+    /// When the verdict came that stands; none: none does.
+    pub latched_at: Option<LogTime>,
 }
 
 /// A judged health report.
@@ -63,6 +65,7 @@ impl Health {
         let unhealthy = verdict == HealthStatus::Unhealthy;
         if unhealthy || (!self.latched && verdict != HealthStatus::Unknown) {
             next.latched = unhealthy;
+            next.latched_at = unhealthy.then(|| self.latched_at.unwrap_or(now));
             next.rule = stored(report.rule, MAX_REASON_BYTES);
             next.reason = stored(report.reason, MAX_REASON_BYTES);
             // Reported again and again it is the same news, and no change of the record.

@@ -18,10 +18,12 @@
 //! | `node_command` | [`NodeCommand`]: an order to an agent, with its transition table |
 //! | `adoption` | [`Adoption`]: a fleet that was restored and stands still |
 //! | `backoff` | [`Backoff`]: a pause after capacity failures |
+//! | `breaker` | [`Breaker`]: what stops losses and replacements of a [`BreakerScope`] |
 
 mod administrative;
 mod adoption;
 mod backoff;
+mod breaker;
 mod cooldown;
 mod given_up_gpu;
 mod health;
@@ -40,6 +42,9 @@ pub(crate) use administrative::AdministrativeStep;
 pub use administrative::{Administrative, Drain};
 pub use adoption::Adoption;
 pub use backoff::{Backoff, BackoffKey};
+pub use breaker::{
+    Breaker, BreakerCounts, BreakerKey, BreakerOverride, BreakerScope, Opening, Zone,
+};
 pub use cooldown::Cooldown;
 pub use given_up_gpu::GivenUpGpu;
 pub use health::Health;

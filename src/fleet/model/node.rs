@@ -5,9 +5,11 @@ use navarch_proto::{
     fleet::NodeInventory,
 };
 
-use super::{Administrative, Health, Liveness, inventory};
+use super::{Administrative, Health, Liveness, Zone, inventory};
 use crate::{
     ids::{InstanceId, NodeId, NodeNumber, PoolName, Revision},
+    limits::MAX_REASON_BYTES,
+    text::stored,
     time::LogTime,
 };
 
@@ -98,6 +100,18 @@ impl Node {
             (NodeStatus::Unhealthy, _) => &self.health.reason,
             _ => &self.administrative_reason,
         }
+    }
+
+    /// Why it is replaced while it is unhealthy; a drain with this reason was begun for that.
+    pub fn replacement_reason(&self) -> Arc<str> {
+        let reason = format!("node {} is unhealthy: {}", self.id, self.health.reason);
+        stored(&reason, MAX_REASON_BYTES)
+    }
+
+    /// Where it is.
+    pub fn zone_key(&self) -> Zone {
+        let Self { provider, region, zone, .. } = self;
+        Zone { provider: provider.clone(), region: region.clone(), zone: zone.clone() }
     }
 
     /// Whether anybody has to look at it: any status but active.

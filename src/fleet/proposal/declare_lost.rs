@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use navarch_proto::fleet::{Accepted, DeclareLost};
 
-use super::shared;
+use super::{breaker_changes, shared};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::Revision,
@@ -42,6 +42,8 @@ pub(super) fn apply(
     if node.administrative == Administrative::Terminated {
         return Err(Refusal::precondition(format!("node {} is terminated", node.id)));
     }
+    // It may have opened after the leader looked.
+    breaker_changes::check_node(state, &node, context.now)?;
     let reason: Arc<str> = stored(&proposal.reason, MAX_REASON_BYTES);
     let loss = Loss { at: context.now, last_seen, reason: reason.clone() };
     state.nodes.update(node.id.as_str(), |record| record.liveness = Liveness::Lost(loss));

@@ -5,18 +5,19 @@ use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::{CommandId, InstanceId, PoolName},
     limits::{MAX_EXPIRED, RETAIN_COMMANDS_MS},
-    model::{BackoffKey, PoolMetrics},
+    model::{BackoffKey, BreakerKey, PoolMetrics},
     state::FleetState,
 };
 
 /// Drops what retention no longer keeps, the oldest first, at most [`MAX_EXPIRED`] records: finished
-/// instances with their nodes, finished commands, outcomes of requests, pauses after capacity failures, figures
-/// that were told of pools, health events and remarks on rules.
+/// instances with their nodes, finished commands, outcomes of requests, pauses after capacity failures, breakers that
+/// closed long ago, figures that were told of pools, health events and remarks on rules.
 pub(super) fn apply(state: &mut FleetState, context: &mut Context<'_>) -> Accepted {
     let mut count = drop_instances(state, context, MAX_EXPIRED);
     count += drop_commands(state, context, MAX_EXPIRED - count);
     count += drop_backoffs(state, context, MAX_EXPIRED - count);
     count += drop_pool_metrics(state, context, MAX_EXPIRED - count);
+    count += drop_breakers(state, context, MAX_EXPIRED - count);
     count += given_up_gpus::drop_expired(state, context, MAX_EXPIRED - count);
     count += state.histories.drop_expired(context.now, MAX_EXPIRED - count);
     count += rule_remarks::drop_expired(state, context, MAX_EXPIRED - count);
@@ -76,6 +77,20 @@ fn drop_backoffs(state: &mut FleetState, context: &Context<'_>, limit: usize) ->
         .collect();
     for key in &due {
         state.backoffs.remove(key);
+    }
+    due.len()
+}
+
+fn drop_breakers(state: &mut FleetState, context: &Context<'_>, limit: usize) -> usize {
+    let due: Vec<BreakerKey> = state
+        .breakers
+        .iter()
+        .filter(|(_, breaker)| breaker.forgotten_at().is_some_and(|at| at <= context.now))
+        .take(limit)
+        .map(|(key, _)| key.clone())
+        .collect();
+    for key in &due {
+        state.breakers.remove(key);
     }
     due.len()
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use navarch_proto::fleet::{Accepted, FailInstance, FailureKind};
 
-use super::{given_up_gpus, matching, shared};
+use super::{breaker_changes, given_up_gpus, matching, shared};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     limits::MAX_REASON_BYTES,
@@ -35,6 +35,10 @@ pub(super) fn apply(
     shared::check_revision(&what, proposal.instance_revision, instance.revision)?;
     let wanted = format!("fail ({})", word(kind));
     let after = shared::next_instance_state(&instance, InstanceStep::Fail(kind), &wanted)?;
+    // Whoever is taken for gone by what we hear or see of it may be there all the same.
+    if matches!(kind, FailureKind::NodeLost | FailureKind::NodeUnhealthy | FailureKind::Vanished) {
+        breaker_changes::check_instance(state, &instance, context.now)?;
+    }
     fail(state, context, &instance, (kind, after, &proposal.reason));
     shared::release_replaced(state, context, &instance, "its replacement failed");
     match kind {

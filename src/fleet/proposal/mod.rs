@@ -1,15 +1,18 @@
 //! One verb a file: `apply` checks the proposal against the state and only then changes it.
 //!
-//! `matching` joins nodes to instances, `given_up_gpus` remembers what no machine may have again, `rule_remarks` says once an hour what rules would have
-//! done or could not, `shared` holds the
-//! checks that several verbs make, `retirement` keeps what a file leaves out while it has machines, `standstill` says which verbs a restored fleet refuses.
+//! `matching` joins nodes to instances, `given_up_gpus` remembers what no machine may have again, `rule_remarks` says
+//! once an hour what rules would have done or could not, `shared` holds the checks that several verbs make,
+//! `breaker_changes` those about breakers, `retirement` keeps what a file leaves out while it has machines, `standstill`
+//! says which verbs a restored fleet refuses.
 
 mod accept_drain;
 mod acknowledge_command;
 mod adopt_machine;
 mod apply_fleet_spec;
 mod begin_adoption;
+mod breaker_changes;
 mod clear_lost;
+mod clear_rule_verdicts;
 mod cordon_node;
 mod declare_lost;
 mod drain_node;
@@ -28,8 +31,10 @@ mod keep_instance;
 mod mark_delivered;
 mod matching;
 mod open_session;
+mod override_breaker;
 mod pause_pool;
 mod queue_command;
+mod record_breaker;
 mod record_digest;
 mod record_observed;
 mod record_orphan;
@@ -103,6 +108,9 @@ pub(crate) fn apply(
         Kind::ForgiveGpu(proposal) => forgive_gpu::apply(&proposal, state, context),
         Kind::RemovePool(proposal) => remove_pool::apply(&proposal, state, context),
         Kind::RemoveProvider(proposal) => remove_provider::apply(&proposal, state, context),
+        Kind::RecordBreaker(proposal) => record_breaker::apply(&proposal, state, context),
+        Kind::OverrideBreaker(proposal) => override_breaker::apply(&proposal, state, context),
+        Kind::ClearRuleVerdicts(proposal) => clear_rule_verdicts::apply(&proposal, state, context),
         Kind::RecordPoolMetrics(proposal) => record_pool_metrics::apply(&proposal, state, context),
     }
 }

@@ -5,6 +5,7 @@ use navarch_proto::fleet::{Accepted, FleetSpec, RemovePool};
 use super::shared;
 use crate::{
     event::{Context, Event, EventKind, Subject},
+    model::BreakerKey,
     outcome::Refusal,
     state::FleetState,
 };
@@ -35,6 +36,7 @@ pub(super) fn apply(
     context.emit(event);
     state.pools.remove(name);
     state.pool_metrics.remove(name);
+    state.breakers.remove(&BreakerKey::pool(name));
     state.spec_revision += 1;
     state.spec = Some(Arc::new(spec));
     Ok(Accepted { revision: state.spec_revision, ..Accepted::default() })

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use navarch_proto::fleet::{Accepted, RequestInstance};
 
-use super::shared;
+use super::{breaker_changes, shared};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::{InstanceId, PoolName, ProviderName, check_text},
@@ -31,6 +31,9 @@ pub(super) fn apply(
     check_order(state, &proposal)?;
     let provider = provider(state, &proposal, context)?;
     let replaces = replaced(state, &proposal, &pool.name)?;
+    if let Some(replaced) = replaces.as_ref().and_then(|id| state.instances.get(id.as_str())) {
+        breaker_changes::check_instance(state, replaced, context.now)?;
+    }
     check_room(state, &pool.name)?;
     if let Some(replaced) = &replaces {
         mark_replaced(state, replaced, &id);

@@ -68,6 +68,9 @@ fn wants(kind: &Kind) -> Wants {
         | Kind::PausePool(_)
         | Kind::HoldPool(_)
         | Kind::HoldReplacement(_)
+        | Kind::RecordBreaker(_)
+        | Kind::OverrideBreaker(_)
+        | Kind::ClearRuleVerdicts(_)
         | Kind::RecordObserved(_) => Wants::Neither,
     }
 }

@@ -52,6 +52,16 @@ impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
         self.0.get(key).map_or(0, OrdSet::len)
     }
 
+    /// The keys that have ids, in order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.0.keys()
+    }
+
+    /// How many ids all keys have together.
+    pub(crate) fn len(&self) -> usize {
+        self.0.values().map(OrdSet::len).sum()
+    }
+
     /// The key's first id.
     pub(crate) fn first<Q>(&self, key: &Q) -> Option<&V>
     where

@@ -5,7 +5,7 @@ use imbl::{OrdMap, OrdSet};
 use super::Index;
 use crate::{
     ids::{NodeId, NodeNumber, PoolName},
-    model::{LastSeen, Node},
+    model::{LastSeen, Node, Zone},
 };
 
 /// All nodes.
@@ -14,6 +14,8 @@ pub(crate) struct NodeTable {
     by_id: OrdMap<NodeId, Arc<Node>>,
     by_number: OrdMap<NodeNumber, NodeId>,
     by_pool: Index<PoolName, NodeId>,
+    /// How many nodes each zone has.
+    zones: OrdMap<Zone, usize>,
     attention: OrdSet<NodeId>,
     last_seen: OrdMap<NodeNumber, LastSeen>,
     next_number: u32,
@@ -25,6 +27,7 @@ impl Default for NodeTable {
             by_id: OrdMap::new(),
             by_number: OrdMap::new(),
             by_pool: Index::default(),
+            zones: OrdMap::new(),
             attention: OrdSet::new(),
             last_seen: OrdMap::new(),
             // 0 never names a node, so that a forgotten field is noticed.
@@ -67,6 +70,32 @@ impl NodeTable {
         self.by_pool.count(pool)
     }
 
+    /// The names of the pools that nodes count towards.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &str> {
+        self.by_pool.keys().map(PoolName::as_str)
+    }
+
+    /// How many nodes count towards no pool.
+    pub(crate) fn without_pool(&self) -> usize {
+        self.by_id.len().saturating_sub(self.by_pool.len())
+    }
+
+    pub(crate) fn zones(&self) -> impl Iterator<Item = (&Zone, usize)> {
+        self.zones.iter().map(|(zone, count)| (zone, *count))
+    }
+
+    fn enter_zone(&mut self, zone: Zone) {
+        *self.zones.entry(zone).or_insert(0) += 1;
+    }
+
+    fn leave_zone(&mut self, zone: &Zone) {
+        let Some(count) = self.zones.get_mut(zone) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.zones.remove(zone);
+        }
+    }
+
     pub(crate) fn wanting_attention(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.attention.iter().filter_map(|id| self.by_id.get(id))
     }
@@ -92,6 +121,7 @@ impl NodeTable {
         if let Some(pool) = &node.pool {
             self.by_pool.insert(pool, node.id.clone());
         }
+        self.enter_zone(node.zone_key());
         if node.wants_attention() {
             self.attention.insert(node.id.clone());
         }
@@ -105,6 +135,7 @@ impl NodeTable {
         };
         let pool_before = stored.pool.clone();
         let attention_before = stored.wants_attention();
+        let zone_before = stored.zone_key();
         let node = Arc::make_mut(stored);
         change(node);
         node.revision = node.revision.next();
@@ -116,12 +147,18 @@ impl NodeTable {
                 self.by_pool.insert(pool, node.id.clone());
             }
         }
-        match (attention_before, node.wants_attention()) {
+        let (zone, wants_attention) = (node.zone_key(), node.wants_attention());
+        let id = node.id.clone();
+        if zone != zone_before {
+            self.leave_zone(&zone_before);
+            self.enter_zone(zone);
+        }
+        match (attention_before, wants_attention) {
             (false, true) => {
-                self.attention.insert(node.id.clone());
+                self.attention.insert(id);
             }
             (true, false) => {
-                self.attention.remove(&node.id);
+                self.attention.remove(&id);
             }
             (false, false) | (true, true) => {}
         }
@@ -134,6 +171,7 @@ impl NodeTable {
         self.by_number.remove(&node.number);
         self.last_seen.remove(&node.number);
         self.attention.remove(&node.id);
+        self.leave_zone(&node.zone_key());
         if let Some(pool) = &node.pool {
             self.by_pool.remove(pool, &node.id);
         }
@@ -168,6 +206,7 @@ impl NodeTable {
         }
         rebuilt.by_number == self.by_number
             && rebuilt.by_pool == self.by_pool
+            && rebuilt.zones == self.zones
             && rebuilt.attention == self.attention
             && self.last_seen.keys().all(|number| self.by_number.contains_key(number))
             && self.by_number.keys().all(|number| number.0 < self.next_number)

@@ -261,7 +261,9 @@ impl Run<'_> {
 /// Two pools of a restless cloud, with times short enough to see every deadline pass.
 fn prepared(group: GroupOptions, points: &CrashPoints) -> GroupOptions {
     let server =
-        ["heartbeat_interval: 500ms", "heartbeat_timeout: 2s", "autoscale_interval: 500ms"];
+        // Pools of two to five whose machines die for good would wait for an operator.
+        ["heartbeat_interval: 500ms", "heartbeat_timeout: 2s", "autoscale_interval: 500ms",
+         "breaker: {open_above_percent: 100}"];
     let sections = "
 instance_manager: {registration_timeout: 10s, stale_check_interval: 1s, retain_terminated: 20s, orphan_sweep_interval: 5s, orphan_min_age: 10s}
 providers:

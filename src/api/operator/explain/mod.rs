@@ -4,7 +4,7 @@ mod instance;
 mod node;
 mod pool;
 
-use navarch_fleet::{FleetState, LogTime};
+use navarch_fleet::{BreakerKey, FleetState, LogTime};
 use navarch_proto::api::{ExplainRequest, ExplainResponse, Finding, FleetEvent};
 use tonic::Status;
 
@@ -47,6 +47,37 @@ fn newest_events(fleet: &FleetState, subject: &str) -> Vec<FleetEvent> {
 
 fn finding(topic: &str, text: impl Into<String>) -> Finding {
     Finding { topic: topic.to_owned(), text: text.into() }
+}
+
+/// The breakers among those that are open or overridden.
+fn breakers(
+    fleet: &FleetState,
+    keys: impl IntoIterator<Item = BreakerKey>,
+    now: LogTime,
+) -> Vec<Finding> {
+    let told = keys.into_iter().filter_map(|key| {
+        let breaker = fleet.breaker(&key)?;
+        let forced = breaker.force(now);
+        let word = match (breaker.is_open(now), forced.is_some()) {
+            (true, false) => "stopped by the breaker of",
+            (true, true) => "stopped by an operator, who forced open the breaker of",
+            (false, true) => "not stopped: an operator forced closed the breaker of",
+            (false, false) => return None,
+        };
+        let since = breaker.open_since(now).map(|at| format!(", {}", when(at, now)));
+        let until = forced.map(|forced| format!(", until {}", when(forced.until, now)));
+        let calm = breaker.opening.as_ref().and_then(|opening| opening.calm_since);
+        let calm = calm.map(|at| format!("; calm since {}", when(at, now)));
+        let text = format!(
+            "losses and replacements are {word} {key}{}{}: {}{}",
+            since.unwrap_or_default(),
+            until.unwrap_or_default(),
+            breaker.reason(now),
+            calm.unwrap_or_default()
+        );
+        Some(finding("breaker", text))
+    });
+    told.collect()
 }
 
 /// `40 s ago` or `in 40 s`.

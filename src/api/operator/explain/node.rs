@@ -1,8 +1,8 @@
-use navarch_fleet::{Administrative, FleetState, Liveness, LogTime, Node};
+use navarch_fleet::{Administrative, BreakerKey, FleetState, Liveness, LogTime, Node};
 use navarch_proto::api::{DecidingEvent, ExplainResponse, Finding};
 use tonic::Status;
 
-use super::{finding, when};
+use super::{breakers, finding, when};
 use crate::api::call::unknown_node;
 
 /// Why a node has the status that it has.
@@ -24,6 +24,9 @@ pub(super) fn explain(
     ];
     findings.extend(node.health.event.as_deref().map(|event| finding("event", decided_on(event))));
     findings.extend(history(fleet, node, now));
+    let pool = node.pool.as_ref().map_or("", |pool| pool.as_str());
+    let keys = [BreakerKey::fleet(), BreakerKey::pool(pool), BreakerKey::zone(&node.zone_key())];
+    findings.extend(breakers(fleet, keys, now));
     findings.extend(instance(fleet, node));
     let summary = format!("{status}: {why}");
     Ok(ExplainResponse { summary, findings, ..ExplainResponse::default() })

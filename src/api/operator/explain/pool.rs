@@ -1,11 +1,11 @@
-use navarch_fleet::{Cooldown, FleetState, LogTime, Pool, PoolCounts};
+use navarch_fleet::{BreakerKey, Cooldown, FleetState, LogTime, Pool, PoolCounts};
 use navarch_proto::{
     api::{ExplainResponse, Finding},
     fleet::{DecisionInputs, LastDecision, PoolSpec},
 };
 use tonic::Status;
 
-use super::{finding, when};
+use super::{breakers, finding, when};
 use crate::{
     api::operator::get_pool::pool_info,
     scaling::{Autoscalers, from_inputs},
@@ -28,6 +28,7 @@ pub(super) fn explain(
     findings.extend(gates(spec, pool, now));
     findings.extend(size(fleet, spec, pool, counts));
     findings.extend(backoffs(fleet, spec, now));
+    findings.extend(breakers(fleet, breakers_of(fleet, name), now));
     if !pool.replacement_held.is_empty() {
         findings.push(finding("replacement", &*pool.replacement_held));
     }
@@ -39,6 +40,16 @@ pub(super) fn explain(
         reproduced: decision.and_then(|one| reproduced(spec, one, autoscalers)),
         ..ExplainResponse::default()
     })
+}
+
+/// The fleet's breaker, the pool's, and those of its nodes' zones, as far as any has a record.
+fn breakers_of(fleet: &FleetState, pool: &str) -> Vec<BreakerKey> {
+    let mut keys = vec![BreakerKey::fleet(), BreakerKey::pool(pool)];
+    if fleet.breakers().next().is_some() {
+        let zones = fleet.nodes_in_pool(pool).map(|node| BreakerKey::zone(&node.zone_key()));
+        keys.extend(zones.collect::<std::collections::BTreeSet<_>>());
+    }
+    keys
 }
 
 /// What weighs most, in one sentence.
