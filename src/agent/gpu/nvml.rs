@@ -203,6 +203,7 @@ fn health_event(data: &EventData<'_>, wall_ms: u64) -> HealthEvent {
         event_type: HealthEventType::Xid.into(),
         message: format!("XID {code}"),
         metrics: [("xid_code".to_owned(), code)].into(),
+        event_id: String::new(),
     }
 }
 
