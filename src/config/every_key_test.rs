@@ -23,6 +23,7 @@ server:
   health_policy: policies/ours.yaml
   max_registered_nodes: 1000
   max_heartbeats_per_second: 500
+  max_registrations_per_second: 50
   notifier:
     type: webhook
     webhook:

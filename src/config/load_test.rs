@@ -68,6 +68,7 @@ fn defaults_are_the_contracts() {
     );
     assert_eq!((settings.launch_timeout_ms, settings.max_registered_nodes), (300_000, 200_000));
     assert_eq!(settings.max_heartbeats_per_second, 20_000);
+    assert_eq!(settings.max_registrations_per_second, 1_000);
     assert_eq!(settings.enabled_health_checks, ["boot", "nvml", "xid"]);
     assert_eq!((notifier.r#type.as_str(), notifier.timeout_ms), ("noop", 30_000));
     let pool = pool(&config, "p");

@@ -5,6 +5,8 @@
 //! | [`kills`](fn@kills) | nothing acknowledged is lost, nothing applied twice, no read stale, while leaders are killed |
 //! | [`failover`](fn@failover) | how long writes wait for a new leader |
 //! | [`formation`](fn@formation) | replicas killed while they form a group end as one group |
+//! | [`commands`](fn@commands) | each command to an agent is executed once, and its result recorded, while answers are lost |
+//! | [`outbox`](fn@outbox) | agents that are cut off and killed deliver every health event that they saw |
 //! | [`etcd`](fn@etcd) | durable writes beside three replicas of etcd |
 //! | [`fleet`](fn@fleet) | what a large fleet costs: memory, restarts, snapshots beside writes |
 //! | [`rest`](fn@rest) | elections of a group that nothing happens to |
@@ -14,6 +16,7 @@
 //! | [`durability`](fn@durability) | each acknowledged write was synced on a majority before |
 
 mod bench;
+mod commands;
 mod crowd;
 mod durability;
 mod etcd;
@@ -22,11 +25,13 @@ mod fleet;
 mod formation;
 mod kills;
 mod orders;
+mod outbox;
 mod progress;
 mod rest;
 mod steps;
 mod watchers;
 
+pub use commands::{CommandsOptions, CommandsReport, commands};
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
 pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, Ratios, etcd};
 pub use failover::{FailoverOptions, FailoverReport, failover};
@@ -34,6 +39,7 @@ pub use fleet::{FleetOptions, FleetReplica, FleetReport, fleet};
 pub use formation::{FormationOptions, FormationReport, formation};
 pub use kills::{KillsOptions, KillsReport, Victims, kills};
 pub use orders::{OrdersOptions, OrdersReport, orders};
+pub use outbox::{OutboxOptions, OutboxReport, outbox};
 pub use rest::{RestReport, rest};
 pub use steps::{StepsOptions, StepsReport, Struck, steps};
 pub use watchers::{WatchersOptions, WatchersReport, Watching, watchers};

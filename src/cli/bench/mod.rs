@@ -2,11 +2,12 @@
 //!
 //! | module | what is there |
 //! |---|---|
-//! | `writes`, `heartbeats`, `reads` | the loads |
+//! | `writes`, `heartbeats`, `reads`, `commands`, `reports` | the loads |
 //! | `controllers` | passes of the leader's control loops, in this process |
 //! | `load` | closed loops and open loops of calls |
 //! | `measure`, `histogram`, `report` | what they find, in bounded memory, and how it is told |
 
+mod commands;
 mod controllers;
 mod heartbeats;
 mod histogram;
@@ -14,6 +15,7 @@ mod load;
 mod measure;
 mod reads;
 mod report;
+mod reports;
 mod writes;
 
 use clap::Subcommand;
@@ -32,6 +34,11 @@ pub(crate) enum BenchCommand {
     Heartbeats(heartbeats::HeartbeatsArguments),
     /// Read nodes, spread over all replicas
     Reads(reads::ReadsArguments),
+    /// Order something of nodes whose agents wait, until the acknowledgement can be read; the nodes and what becomes of the
+    /// commands stay
+    Commands(commands::CommandsArguments),
+    /// Report health of registered nodes, spread over all replicas
+    Reports(reports::ReportsArguments),
     /// Time the leader's control loops on a fleet at rest, in this process and without a group
     Controllers(controllers::ControllersArguments),
 }
@@ -47,6 +54,8 @@ impl BenchCommand {
             Self::Writes(arguments) => arguments.run(invocation).await,
             Self::Heartbeats(arguments) => arguments.run(invocation).await,
             Self::Reads(arguments) => arguments.run(invocation).await,
+            Self::Commands(arguments) => arguments.run(invocation).await,
+            Self::Reports(arguments) => arguments.run(invocation).await,
             Self::Controllers(arguments) => arguments.run(invocation).await,
         }
     }
