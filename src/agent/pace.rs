@@ -20,11 +20,6 @@ impl Pace {
         self.failures = 0;
     }
 
-    /// How many failures in a row.
-    pub(super) fn failures(&self) -> u32 {
-        self.failures
-    }
-
     /// The pause after one more failure, from a tenth of the bound to all of it; `chance` is drawn evenly from 0 to 1.
     pub(super) fn failed(&mut self, chance: f64) -> Duration {
         let bound = self.first.saturating_mul(1 << self.failures.min(16)).min(self.longest);
@@ -90,7 +85,6 @@ mod tests {
         for bound in bounds {
             assert_eq!(pace.failed(1.0).as_millis(), bound);
         }
-        assert_eq!(pace.failures(), 5);
         pace.succeeded();
         assert_eq!(pace.failed(0.0).as_millis(), 100);
     }
