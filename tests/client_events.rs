@@ -103,7 +103,7 @@ async fn a_repeated_report_carries_the_same_events_under_the_same_id() {
     let distinct: BTreeSet<_> = ids.iter().collect();
     // The first batch until it is acknowledged, then the other event.
     assert_eq!(distinct.len(), 2, "{ids:?}");
-    assert!(ids.is_sorted_by_key(|id| **id != ids[0]), "{ids:?}");
+    assert!(ids.is_sorted_by_key(|id| **id != *ids[0]), "{ids:?}");
 }
 
 /// Without it an outage of the group, or the end of an agent during one, would lose what was seen meanwhile.

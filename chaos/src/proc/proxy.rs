@@ -134,8 +134,9 @@ impl Shared {
     }
 
     async fn connection(&self, socket: TcpStream) -> Result<(), h2::Error> {
+        // A replica that is gone is gone for its clients, too.
+        let Ok(upstream) = TcpStream::connect(&self.target).await else { return Ok(()) };
         let mut inbound = server::handshake(socket).await?;
-        let upstream = TcpStream::connect(&self.target).await.map_err(h2::Error::from_io)?;
         let (calls, upstream) = client::handshake(upstream).await?;
         let mut upstream = std::pin::pin!(upstream);
         let mut streams = FuturesUnordered::new();

@@ -194,7 +194,7 @@ impl Follower {
 
     fn tell(&self, watch: LogWatch) {
         let mut told = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (LogWatch::Blind(reason), false) = (&watch, matches!(*told, LogWatch::Blind(_))) {
+        if let (LogWatch::Blind(reason), true) = (&watch, *told != watch) {
             tracing::warn!(path = %self.path.display(), reason, "the kernel log is not read");
         }
         *told = watch;
