@@ -248,7 +248,7 @@ async fn only_allowed_diagnostics_run() {
     agent.end().await;
     assert_eq!(runs(&directory), 0);
     let state = script.lock();
-    assert!(state.acknowledged[0].3.contains("--allow-diagnostic"));
+    assert!(state.acknowledged[0].3.contains("--diagnostic"));
     assert!(state.acknowledged[1].3.contains("other"));
 }
 

@@ -136,6 +136,10 @@ enum Command {
         #[arg(long, default_value = "1m", value_parser = duration)]
         random: Duration,
     },
+    /// Have agents carry commands out while half of all answers to them are lost; each must be executed once and its result recorded
+    Commands(runs::CommandsOptions),
+    /// Cut agents off and kill them with -9 meanwhile; every health event that they saw must be acknowledged in the end
+    Outbox(runs::OutboxOptions),
     /// Ask for many machines at once of a provider that is slow to answer
     Orders(runs::OrdersOptions),
     /// Freeze and kill leaders under nodes that beat; none of them may be declared lost
@@ -220,6 +224,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::StepsOptions { points, limit, random };
             tell(&runs::steps(&host, group, options).await?, format)
         }
+        Command::Commands(options) => tell(&runs::commands(&host, group, options).await?, format),
+        Command::Outbox(options) => tell(&runs::outbox(&host, group, options).await?, format),
         Command::Orders(options) => tell(&runs::orders(&host, group, options).await?, format),
         Command::Leaders(options) => tell(&runs::leaders(&host, group, options).await?, format),
         Command::Observers(options) => tell(&runs::observers(&host, group, options).await?, format),

@@ -6,7 +6,8 @@ use navarch_proto::api::{
 
 use super::{
     memory::{CommandMemory, Outcome, Recall},
-    shared::{Shared, jittered},
+    pace::Pace,
+    shared::Shared,
 };
 use crate::client::{
     CallError, CallOptions, Failure,
@@ -17,30 +18,39 @@ use crate::client::{
 const POLL: Duration = Duration::from_secs(30);
 /// A poll that came back sooner without work, or failed, is followed by a pause.
 const QUICK: Duration = Duration::from_secs(1);
-/// Pause after a poll that achieved nothing; it doubles with each in a row.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Pauses after polls that achieved nothing, and after acknowledgements that did not get through.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Pauses after polls that failed: when a replica ends, all polls that wait on it fail at once, and must not meet the
+/// others at once.
+const FAILED_PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 /// What an acknowledgement under way gets when the agent stops.
 const LAST_WORDS: Duration = Duration::from_millis(1_500);
 
 /// Takes commands until the agent stops, one after the other in the order they were delivered.
 pub(super) async fn run(shared: &Shared, mut memory: CommandMemory) {
-    let mut pause = FIRST_PAUSE;
+    let mut idle = Pace::new(PAUSES.0, PAUSES.1);
+    let mut failing = Pace::new(FAILED_PAUSES.0, FAILED_PAUSES.1);
     loop {
         let started = shared.clock.now();
         let Some(polled) = shared.until_stopped(poll(shared)).await else {
             return;
         };
-        let useful = match polled {
-            Some(commands) if commands.is_empty() => shared.clock.now().since(started) >= QUICK,
-            Some(commands) => carry_out(shared, &mut memory, commands).await,
-            None => false,
+        let pause = match polled {
+            None => Some(failing.failed(rand::random())),
+            Some(commands) => {
+                failing.succeeded();
+                let useful = match commands.is_empty() {
+                    true => shared.clock.now().since(started) >= QUICK,
+                    false => carry_out(shared, &mut memory, commands).await,
+                };
+                if useful {
+                    idle.succeeded()
+                }
+                (!useful).then(|| idle.failed(rand::random()))
+            }
         };
-        if useful {
-            pause = FIRST_PAUSE;
-        } else if shared.pause(jittered(pause, 0.5)).await {
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        if let Some(pause) = pause {
+            shared.pause(pause).await;
         }
         if shared.stop.is_cancelled() {
             return;
@@ -52,11 +62,12 @@ pub(super) async fn run(shared: &Shared, mut memory: CommandMemory) {
 async fn poll(shared: &Shared) -> Option<Vec<NodeCommand>> {
     let registrations = shared.settings().registrations;
     let request = PollCommandsRequest { node_id: shared.config.node_id.clone() };
-    match shared.client.call::<PollCommands>(request, &CallOptions::within(POLL)).await {
+    let options = CallOptions { tries: 1, ..CallOptions::within(POLL) };
+    match shared.client.call::<PollCommands>(request, &options).await {
         Ok(answer) => Some(answer.message.commands),
         Err(error) => {
             if error.failure() == Failure::NotFound {
-                shared.is_forgotten(registrations);
+                shared.may_be_forgotten(registrations, error.retry_after());
             }
             tracing::debug!(node = shared.config.node_id, %error, "no commands");
             None
@@ -133,12 +144,15 @@ async fn diagnose(shared: &Shared, command: &NodeCommand) -> Outcome {
     let allowed = &shared.config.diagnostics;
     if allowed.is_empty() {
         return Outcome::failed(
-            "no diagnostics are allowed on this node; configure --allow-diagnostic",
+            "no diagnostics are allowed on this node; allow some with --diagnostic NAME=/PROGRAM",
         );
     }
     let name = command.parameters.get("name").map_or("", String::as_str);
     match allowed.get(name) {
-        Some(diagnostic) => diagnostic.run(&shared.clock, shared.config.diagnostic_timeout).await,
+        Some(diagnostic) => {
+            let limit = shared.config.diagnostic_timeout;
+            diagnostic.run(&shared.clock, limit, &command.command_id).await
+        }
         None => {
             let names: Vec<_> = allowed.keys().map(String::as_str).collect();
             Outcome::failed(format!(

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use navarch_host::{Clock, Spawner};
 
 use super::{
-    Diagnostic,
+    Diagnostic, OutboxBounds,
     gpu::{GpuSource, NoGpus},
 };
 use crate::client::{Balance, ClientOptions};
@@ -35,8 +35,12 @@ pub struct AgentConfig {
     pub diagnostics: BTreeMap<String, Diagnostic>,
     /// Limit of one diagnostic; 10 min by default.
     pub diagnostic_timeout: Duration,
-    /// Where executed commands are remembered over a restart; none: in memory only.
+    /// Where executed commands and health events are remembered over a restart; none: in memory only.
     pub state_dir: Option<PathBuf>,
+    /// How many health events are kept while no report gets through.
+    pub outbox: OutboxBounds,
+    /// Where the kernel log is read for XIDs: `/dev/kmsg`, or a file of such lines. None: it is not.
+    pub kernel_log: Option<PathBuf>,
     /// Where the kernel tells its figures: `/proc`.
     pub proc_dir: PathBuf,
 }
@@ -58,6 +62,8 @@ impl AgentConfig {
             diagnostics: BTreeMap::new(),
             diagnostic_timeout: Duration::from_secs(600),
             state_dir: None,
+            outbox: OutboxBounds::default(),
+            kernel_log: None,
             proc_dir: PathBuf::from("/proc"),
         }
     }

@@ -1,6 +1,7 @@
 use std::{path::PathBuf, process::Stdio, str::FromStr, time::Duration};
 
 use navarch_host::Clock;
+use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -9,8 +10,13 @@ use tokio::{
 
 use super::memory::{MAX_TEXT, Outcome, truncate};
 
+/// The id of the node command, for programs that leave a trace of their own.
+const ID_VARIABLE: &str = "NAVARCH_COMMAND_ID";
+/// What a program gets of the agent's environment: nothing that could be a secret.
+const KEPT_VARIABLES: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH"];
+
 /// A program that `run_diagnostic` may start. Nothing of the node command becomes an argument, so whoever
-/// issues one can choose among the programs and no more.
+/// issues one can choose among the programs and no more; its id is in `NAVARCH_COMMAND_ID`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The program's absolute path.
@@ -44,15 +50,21 @@ impl Diagnostic {
         Ok((name.trim().to_owned(), diagnostic))
     }
 
-    /// Runs the program to its end, or kills it at the limit. Output and error text are bounded; what is over
-    /// the bound is read and dropped so that the program goes on. Programs that it started itself are not
-    /// killed with it.
-    pub(super) async fn run(&self, clock: &Clock, limit: Duration) -> Outcome {
+    /// Runs the program to its end, or kills it at the limit, with whatever it started in turn unless that left its
+    /// process group. Output and error text are bounded; what is over the bound is read and dropped so that the program
+    /// goes on. It runs in the root directory, with a few variables of the agent's environment.
+    pub(super) async fn run(&self, clock: &Clock, limit: Duration, command_id: &str) -> Outcome {
+        let kept = KEPT_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         let child = Command::new(&self.program)
             .args(&self.arguments)
+            .env_clear()
+            .envs(kept)
+            .env(ID_VARIABLE, command_id)
+            .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn();
         let program = self.program.display();
@@ -60,12 +72,33 @@ impl Diagnostic {
             Ok(child) => child,
             Err(error) => return Outcome::failed(format!("cannot start {program}: {error}")),
         };
+        // Also when the agent stops and this is dropped.
+        let _group = Group::of(&child);
         match clock.timeout(limit, gather(child)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => Outcome::failed(format!("cannot follow {program}: {error}")),
             Err(_) => {
                 Outcome::failed(format!("{program} ran longer than {limit:?} and was killed"))
             }
+        }
+    }
+}
+
+/// The processes of a program; those that are left end with this.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(Pid::from_raw))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Usually none is left.
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
@@ -123,7 +156,7 @@ mod tests {
             program: PathBuf::from("/bin/sh"),
             arguments: vec!["-c".to_owned(), script.to_owned()],
         };
-        diagnostic.run(&Clock::system(), limit).await
+        diagnostic.run(&Clock::system(), limit, "command-7").await
     }
 
     const LONG: Duration = Duration::from_secs(30);
@@ -151,6 +184,38 @@ mod tests {
     async fn a_program_over_its_limit_is_killed() {
         let outcome = shell("exec sleep 600", Duration::from_millis(50)).await;
         assert!(outcome.error.contains("killed"), "{}", outcome.error);
+    }
+
+    /// Without it what a program starts would go on for ever, one more with each command.
+    #[tokio::test]
+    async fn what_a_program_started_ends_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let trace = directory.path().join("trace");
+        let loops = format!("while :; do echo x >> {}; sleep 0.01; done", trace.display());
+        let ends = [
+            (format!("({loops}) & sleep 600"), Duration::from_millis(300), "killed"),
+            (format!("({loops}) >/dev/null 2>&1 & sleep 0.2; exit 0"), LONG, ""),
+        ];
+        for (script, limit, words) in ends {
+            let outcome = shell(&script, limit).await;
+            assert!(outcome.error.contains(words), "{}", outcome.error);
+            let size = || std::fs::metadata(&trace).unwrap().len();
+            // The kernel may take a moment to end it.
+            Clock::system().sleep(Duration::from_millis(200)).await;
+            let before = size();
+            Clock::system().sleep(Duration::from_millis(200)).await;
+            assert_eq!(size(), before, "{script}");
+        }
+    }
+
+    /// Without it a program would see the agent's token, or could not say which command it ran for.
+    #[tokio::test]
+    async fn the_environment_is_the_programs_own() {
+        let outcome = shell("env; pwd", LONG).await;
+        assert!(outcome.output.contains("NAVARCH_COMMAND_ID=command-7\n"), "{}", outcome.output);
+        assert!(outcome.output.ends_with("\n/\n"), "{}", outcome.output);
+        // Cargo sets many for its tests.
+        assert!(!outcome.output.contains("CARGO"), "{}", outcome.output);
     }
 
     /// Without it a relative path would start whatever lies in the working directory.

@@ -20,15 +20,21 @@ pub enum AgentError {
         /// The answer.
         source: CallError,
     },
-    /// The directory for executed commands cannot be used.
+    /// The directory for executed commands and health events cannot be used.
     #[error(
-        "cannot keep executed commands in {path}: {source}; name a writable directory with --state-dir"
+        "cannot keep executed commands and health events in {path}: {source}; name a writable directory with --state-dir"
     )]
     StateDir {
         /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Somebody else has the directory.
+    #[error("another agent uses {path}; end it first, or name another directory with --state-dir")]
+    StateDirTaken {
+        /// The directory.
+        path: PathBuf,
     },
     /// A file of executed commands that is not one.
     #[error(
@@ -40,7 +46,7 @@ pub enum AgentError {
         /// What is wrong.
         problem: String,
     },
-    /// The thread for the GPU driver could not be started.
-    #[error("cannot start the thread for the GPU driver: {0}")]
+    /// A thread for the GPU driver, the kernel log or the health events could not be started.
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }

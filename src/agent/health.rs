@@ -1,172 +1,147 @@
-use navarch_proto::api::{
-    GpuMetrics, HealthCheckResult, HealthEvent, HealthStatus, ReportHealthRequest,
-};
+use std::time::Duration;
+
+use navarch_host::Moment;
+use navarch_proto::api::{HealthCheckResult, HealthEvent, ReportHealthRequest};
+use tonic::Code;
 
 use super::{
-    gpu::{GpuError, XidWatch},
-    shared::{Settings, Shared, jittered, timestamp},
+    checks::check_all,
+    outbox::{Batch, Seen},
+    pace::Pace,
+    shared::{Shared, jittered},
 };
 use crate::client::{CallError, CallOptions, Failure, rpc::ReportHealth};
 
-/// Most events kept while no report gets through; the oldest go first.
-const MAX_PENDING: usize = 256;
+/// Most events in one report.
+const MAX_BATCH: usize = 500;
+/// How often the source of the GPUs is asked for events.
+const COLLECT_EVERY: Duration = Duration::from_millis(500);
+/// What comes within this time after an event goes with it.
+const COALESCE: Duration = Duration::from_millis(200);
+/// Limit of one report: a repeat carries the same events under the same id.
+const LONGEST_CALL: Duration = Duration::from_secs(5);
+/// Replicas that are asked for one report, at most: a whole fleet that waits for the group must not meet it at once.
+const TRIES: u32 = 3;
+/// Pauses between reports of events that do not get through: a few seconds at first, then about a minute.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
-/// Reports until the agent stops, once an interval; events wait for the report that is acknowledged.
+/// What the loop knows between two reports.
+struct Rounds {
+    /// When the checks are due.
+    due: Moment,
+    /// Events are not tried again before.
+    not_before: Moment,
+    pace: Pace,
+    first: bool,
+    /// Events of the source that found no place on the way to the disk.
+    held_up: Vec<HealthEvent>,
+}
+
+/// Reports until the agent stops: the checks once an interval, events soon after they are seen.
 pub(super) async fn run(shared: &Shared) {
-    let mut pending = Vec::new();
-    let mut first = true;
-    while shared.until_stopped(round(shared, &mut pending)).await.is_some() {
-        let interval = shared.settings().health_check;
-        let wait = if first { jittered(interval, 0.5) } else { interval };
-        first = false;
-        if !shared.pause(wait).await {
-            return;
+    let now = shared.clock.now();
+    let mut rounds = Rounds {
+        due: now,
+        not_before: now,
+        pace: Pace::new(PAUSES.0, PAUSES.1),
+        first: true,
+        held_up: Vec::new(),
+    };
+    while shared.until_stopped(rounds.next(shared)).await.is_some() {}
+}
+
+impl Rounds {
+    /// Collects, reports what is to be reported, and waits for more.
+    async fn next(&mut self, shared: &Shared) {
+        self.collect(shared);
+        let now = shared.clock.now();
+        let checks_due = now >= self.due;
+        let events_wait = shared.outbox.counts().0 > 0 && now >= self.not_before;
+        if checks_due || events_wait {
+            let settings = shared.settings();
+            let results = match checks_due {
+                true => check_all(shared, &settings).await,
+                false => Vec::new(),
+            };
+            let got_through = report(shared, results, settings.registrations).await;
+            self.plan(shared, checks_due, got_through);
         }
+        let wake = shared.clock.now() + COLLECT_EVERY;
+        tokio::select! {
+            () = shared.clock.sleep_until(wake.min(self.due)) => {}
+            () = shared.outbox.news() => shared.clock.sleep(COALESCE).await,
+        }
+    }
+
+    fn collect(&mut self, shared: &Shared) {
+        let mut events = std::mem::take(&mut self.held_up);
+        if events.is_empty() {
+            events = shared.probe.source().take_events();
+        }
+        // Where the disk hangs the source keeps what it can, and says what it cannot.
+        self.held_up = shared.outbox.try_add(Seen::Driver, events).err().unwrap_or_default();
+    }
+
+    fn plan(&mut self, shared: &Shared, checks_due: bool, got_through: bool) {
+        let now = shared.clock.now();
+        if checks_due {
+            let interval = shared.settings().health_check;
+            self.due = now + if self.first { jittered(interval, 0.5) } else { interval };
+            self.first = false;
+        }
+        self.not_before = match got_through {
+            true => {
+                self.pace.succeeded();
+                now
+            }
+            false => now + self.pace.failed(rand::random()),
+        };
     }
 }
 
-async fn round(shared: &Shared, pending: &mut Vec<HealthEvent>) {
-    let settings = shared.settings();
-    let sample = shared.probe.sample().await;
-    let fresh = shared.probe.source().take_events();
-    let results = check_all(shared, &settings, &sample, fresh.len());
-    pending.extend(fresh);
-    pending.drain(..pending.len().saturating_sub(MAX_PENDING));
-    match report(shared, results, pending.clone()).await {
-        Ok(()) => pending.clear(),
+/// Reports `results` and the oldest events; whether it was acknowledged.
+async fn report(shared: &Shared, results: Vec<HealthCheckResult>, registrations: u64) -> bool {
+    let batch = shared.outbox.batch(MAX_BATCH);
+    let events = batch.as_ref().map_or_else(Vec::new, |batch| batch.events.clone());
+    if results.is_empty() && events.is_empty() {
+        return true;
+    }
+    let request = ReportHealthRequest { node_id: shared.config.node_id.clone(), results, events };
+    let options = CallOptions {
+        request_id: batch.as_ref().map(|batch| batch.request_id.clone()),
+        tries: TRIES,
+        ..CallOptions::within(LONGEST_CALL)
+    };
+    match shared.client.call::<ReportHealth>(request, &options).await {
+        Ok(answer) => {
+            tracing::debug!(status = ?answer.message.node_status(), "health reported");
+            if let Some(batch) = &batch {
+                shared.outbox.acknowledged(batch);
+            }
+            true
+        }
         Err(error) if error.failure() == Failure::NotFound => {
-            shared.is_forgotten(settings.registrations);
+            shared.may_be_forgotten(registrations, error.retry_after());
+            false
         }
         Err(error) => {
             tracing::warn!(node = shared.config.node_id, %error, "health not reported");
+            if let Some(batch) = batch.filter(|_| is_refused(&error)) {
+                refused(shared, &batch, &error);
+            }
+            false
         }
     }
 }
 
-async fn report(
-    shared: &Shared,
-    results: Vec<HealthCheckResult>,
-    events: Vec<HealthEvent>,
-) -> Result<(), CallError> {
-    if results.is_empty() && events.is_empty() {
-        return Ok(());
-    }
-    let request = ReportHealthRequest { node_id: shared.config.node_id.clone(), results, events };
-    let answer = shared.client.call::<ReportHealth>(request, &CallOptions::default()).await?;
-    tracing::debug!(status = ?answer.message.node_status(), "health reported");
-    Ok(())
+/// Whether the same events would be refused for ever.
+fn is_refused(error: &CallError) -> bool {
+    matches!(error, CallError::TooLarge { .. }) || error.code() == Code::InvalidArgument
 }
 
-fn check_all(
-    shared: &Shared,
-    settings: &Settings,
-    sample: &Result<Vec<GpuMetrics>, GpuError>,
-    events: usize,
-) -> Vec<HealthCheckResult> {
-    let source = shared.probe.source();
-    let expected = shared.config.expected_gpus.unwrap_or(settings.gpus);
-    let checks = settings.checks.iter().map(|name| {
-        let (status, message) = match name.as_str() {
-            "boot" => boot(sample, expected),
-            "nvml" => driver(sample, source.name(), expected),
-            "xid" => xid(&source.xid_watch(), events),
-            _ => (
-                HealthStatus::Unknown,
-                format!("this agent has no check {name:?}; it has boot, nvml and xid"),
-            ),
-        };
-        HealthCheckResult {
-            check_name: name.clone(),
-            status: status.into(),
-            message,
-            timestamp: Some(timestamp(shared.clock.wall_ms())),
-            details: [("gpu_source".to_owned(), source.name().to_owned())].into(),
-        }
-    });
-    checks.collect()
-}
-
-/// All GPUs that should be there are there; none are needed where none are expected.
-fn boot(sample: &Result<Vec<GpuMetrics>, GpuError>, expected: usize) -> (HealthStatus, String) {
-    let found = sample.as_ref().map_or(0, Vec::len);
-    let message = format!("{found} of {expected} expected GPUs found");
-    match (sample, expected) {
-        (Err(error), 1..) => (HealthStatus::Unhealthy, format!("{message}: {error}")),
-        _ if found < expected => (HealthStatus::Unhealthy, message),
-        _ => (HealthStatus::Healthy, message),
-    }
-}
-
-/// The driver answers for every GPU.
-fn driver(
-    sample: &Result<Vec<GpuMetrics>, GpuError>,
-    source: &str,
-    expected: usize,
-) -> (HealthStatus, String) {
-    match sample {
-        Ok(gpus) if gpus.is_empty() && expected == 0 => {
-            (HealthStatus::Healthy, "no GPUs, none expected".to_owned())
-        }
-        Ok(gpus) if gpus.is_empty() => {
-            (HealthStatus::Unhealthy, format!("no driver for {expected} expected GPUs"))
-        }
-        Ok(gpus) => (HealthStatus::Healthy, format!("{source} answers for {} GPUs", gpus.len())),
-        Err(error) => (HealthStatus::Unhealthy, error.to_string()),
-    }
-}
-
-/// Whether XIDs are seen at all. What they mean is for the policy, which gets them as events.
-fn xid(watch: &XidWatch, events: usize) -> (HealthStatus, String) {
-    match watch {
-        XidWatch::NoGpus => (HealthStatus::Healthy, "no GPUs".to_owned()),
-        XidWatch::Watching => {
-            (HealthStatus::Healthy, format!("watching; {events} events since the last report"))
-        }
-        XidWatch::Blind(reason) => {
-            (HealthStatus::Unknown, format!("XIDs of this node go unseen: {reason}"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    fn gpus(count: usize) -> Result<Vec<GpuMetrics>, GpuError> {
-        Ok(vec![GpuMetrics::default(); count])
-    }
-
-    fn hung() -> Result<Vec<GpuMetrics>, GpuError> {
-        Err(GpuError("the driver hangs".to_owned()))
-    }
-
-    /// Without it a node without GPUs would be replaced for ever, or one that lost a GPU kept.
-    #[rstest]
-    #[case(gpus(0), 0, HealthStatus::Healthy, HealthStatus::Healthy)]
-    #[case(gpus(8), 8, HealthStatus::Healthy, HealthStatus::Healthy)]
-    #[case(gpus(8), 0, HealthStatus::Healthy, HealthStatus::Healthy)]
-    #[case(gpus(7), 8, HealthStatus::Unhealthy, HealthStatus::Healthy)]
-    #[case(gpus(0), 8, HealthStatus::Unhealthy, HealthStatus::Unhealthy)]
-    #[case(hung(), 8, HealthStatus::Unhealthy, HealthStatus::Unhealthy)]
-    #[case(hung(), 0, HealthStatus::Healthy, HealthStatus::Unhealthy)]
-    fn judges_gpus(
-        #[case] sample: Result<Vec<GpuMetrics>, GpuError>,
-        #[case] expected: usize,
-        #[case] boot_status: HealthStatus,
-        #[case] driver_status: HealthStatus,
-    ) {
-        assert_eq!(boot(&sample, expected).0, boot_status);
-        assert_eq!(driver(&sample, "nvml", expected).0, driver_status);
-    }
-
-    /// Without it a node whose XIDs go unseen would be called healthy.
-    #[rstest]
-    #[case(XidWatch::NoGpus, HealthStatus::Healthy)]
-    #[case(XidWatch::Watching, HealthStatus::Healthy)]
-    #[case(XidWatch::Blind("no right to".to_owned()), HealthStatus::Unknown)]
-    fn is_honest_about_xids(#[case] watch: XidWatch, #[case] status: HealthStatus) {
-        assert_eq!(xid(&watch, 0).0, status);
+fn refused(shared: &Shared, batch: &Batch, error: &CallError) {
+    if let Some(event) = shared.outbox.refused(batch) {
+        let (id, message) = (&event.event_id, &event.message);
+        tracing::error!(event = id, message, %error, "the group refuses a health event; it is dropped");
     }
 }

@@ -64,14 +64,13 @@ struct Entry {
 }
 
 impl CommandMemory {
-    /// Opens the memory of `node_id` in `directory`; none: it lasts as long as the process.
+    /// Opens the memory in `directory`, which exists; none: it lasts as long as the process.
     pub(super) fn open(directory: Option<&Path>) -> Result<Self, AgentError> {
         let Some(directory) = directory else {
             return Ok(Self { path: None, entries: VecDeque::new() });
         };
         let path = directory.join("commands.json");
         let unusable = |source| AgentError::StateDir { path: path.clone(), source };
-        fs::create_dir_all(directory).map_err(unusable)?;
         let entries = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| AgentError::State {
                 path: path.clone(),

@@ -4,8 +4,15 @@ use navarch_host::{Clock, Spawner};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AgentConfig, AgentError, commands, gpu::GpuProbe, health, heartbeat, memory::CommandMemory,
-    registration, shared::Shared,
+    AgentConfig, AgentError, commands,
+    gpu::{GpuMap, GpuProbe},
+    health, heartbeat,
+    kernel_log::{KernelLog, LogOptions},
+    memory::CommandMemory,
+    outbox::Outbox,
+    registration,
+    shared::{Parts, Shared},
+    state_dir::StateDir,
 };
 use crate::client::Client;
 
@@ -38,13 +45,14 @@ impl Agent {
         if self.config.node_id.is_empty() {
             return Err(AgentError::NoNodeId);
         }
-        let memory = CommandMemory::open(self.config.state_dir.as_deref())?;
-        let gpus = Arc::clone(&self.config.gpus);
-        let probe = GpuProbe::start(gpus, self.clock.clone(), &*self.spawner)
-            .map_err(AgentError::Thread)?;
+        let claim = match &self.config.state_dir {
+            Some(path) => Some(StateDir::claim(path, &self.clock).await?),
+            None => None,
+        };
+        let memory = CommandMemory::open(claim.as_deref().map(StateDir::path))?;
         // A terminate command ends this agent, not whatever else the caller's token ends.
         let stop = stop.child_token();
-        let shared = Shared::new(self.config, self.client, self.clock, probe, stop);
+        let shared = self.shared(claim, stop)?;
         registration::first(&shared).await?;
         tokio::join!(
             registration::keep(&shared),
@@ -54,5 +62,30 @@ impl Agent {
         );
         tracing::info!(node = shared.config.node_id, "agent stopped");
         Ok(())
+    }
+
+    /// What the loops have in common, with the threads beside them started.
+    fn shared(
+        self,
+        claim: Option<Arc<StateDir>>,
+        stop: CancellationToken,
+    ) -> Result<Shared, AgentError> {
+        let Self { config, client, clock, spawner } = self;
+        let source = Arc::clone(&config.gpus);
+        let probe =
+            GpuProbe::start(source, clock.clone(), &*spawner).map_err(AgentError::Thread)?;
+        let gpus = Arc::new(GpuMap::default());
+        let outbox = Arc::new(Outbox::open(claim, config.outbox, &clock, &*spawner)?);
+        let kernel_log = match config.kernel_log.clone() {
+            None => KernelLog::off(),
+            Some(path) => {
+                let (gpus, outbox) = (Arc::clone(&gpus), Arc::clone(&outbox));
+                let proc_dir = config.proc_dir.clone();
+                let options = LogOptions { path, proc_dir, gpus, outbox };
+                KernelLog::follow(options, &clock, &*spawner)?
+            }
+        };
+        let parts = Parts { config, client, clock, probe, gpus, outbox, kernel_log, stop };
+        Ok(Shared::new(parts))
     }
 }

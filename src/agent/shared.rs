@@ -10,7 +10,12 @@ use prost_types::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{AgentConfig, gpu::GpuProbe};
+use super::{
+    AgentConfig,
+    gpu::{GpuMap, GpuProbe},
+    kernel_log::KernelLog,
+    outbox::Outbox,
+};
 use crate::client::Client;
 
 /// Shortest interval that a group may tell.
@@ -24,11 +29,29 @@ pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) clock: Clock,
     pub(super) probe: GpuProbe,
+    /// Which GPU sits where.
+    pub(super) gpus: Arc<GpuMap>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) kernel_log: KernelLog,
     /// Ends all loops.
     pub(super) stop: CancellationToken,
     /// Woken when the group does not know the node.
     forgotten: Notify,
+    /// Woken when a replica does not know the node; it may be behind.
+    doubts: Notify,
     settings: Mutex<Settings>,
+}
+
+/// What a node's loops work with.
+pub(super) struct Parts {
+    pub(super) config: AgentConfig,
+    pub(super) client: Client,
+    pub(super) clock: Clock,
+    pub(super) probe: GpuProbe,
+    pub(super) gpus: Arc<GpuMap>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) kernel_log: KernelLog,
+    pub(super) stop: CancellationToken,
 }
 
 /// What the group told this node.
@@ -41,24 +64,22 @@ pub(super) struct Settings {
     pub(super) registrations: u64,
     /// The registration that the group forgot last; 0: none.
     forgotten: u64,
+    /// How long it should wait before it registers again, where the group said so.
+    pub(super) register_after: Option<Duration>,
     /// GPUs that the node registered with.
     pub(super) gpus: usize,
 }
 
 impl Shared {
-    pub(super) fn new(
-        config: AgentConfig,
-        client: Client,
-        clock: Clock,
-        probe: GpuProbe,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { config, client, clock, probe, gpus, outbox, kernel_log, stop } = parts;
         let settings = Settings {
             heartbeat: Duration::from_secs(30),
             health_check: Duration::from_secs(60),
             checks: Arc::from([]),
             registrations: 0,
             forgotten: 0,
+            register_after: None,
             gpus: 0,
         };
         Self {
@@ -66,8 +87,12 @@ impl Shared {
             client,
             clock,
             probe,
+            gpus,
+            outbox,
+            kernel_log,
             stop,
             forgotten: Notify::new(),
+            doubts: Notify::new(),
             settings: Mutex::new(settings),
         }
     }
@@ -94,13 +119,28 @@ impl Shared {
         }
     }
 
-    /// Notes that a call of registration number `registrations` was answered with `not_found`.
-    pub(super) fn is_forgotten(&self, registrations: u64) {
+    /// Notes that a heartbeat of registration number `registrations` was answered with `not_found`, and when the node
+    /// should register again.
+    pub(super) fn is_forgotten(&self, registrations: u64, after: Option<Duration>) {
         let mut settings = self.lock();
-        if settings.registrations == registrations {
+        if settings.registrations == registrations && settings.forgotten != registrations {
             settings.forgotten = registrations;
+            settings.register_after = after;
             self.forgotten.notify_one();
         }
+    }
+
+    /// Notes the same of another call: with no time given, a heartbeat is to find out.
+    pub(super) fn may_be_forgotten(&self, registrations: u64, after: Option<Duration>) {
+        match after {
+            Some(_) => self.is_forgotten(registrations, after),
+            None => self.doubts.notify_one(),
+        }
+    }
+
+    /// Waits until there is doubt whether the group knows the node.
+    pub(super) async fn doubts(&self) {
+        self.doubts.notified().await;
     }
 
     /// Waits until the group has forgotten the last registration. Several calls may be told so of the same one, some

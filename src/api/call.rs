@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use navarch_cluster::Replica;
 use navarch_fleet::{Node, NodeId};
@@ -9,12 +9,13 @@ use navarch_proto::{
 };
 use prost::Message;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 use uuid::Builder;
 
 use super::{
-    call_series::CallSeries, errors, health_series::HealthSeries, listener::ListenerCounts,
-    waiters::Waiters, watchers::Watchers,
+    call_series::CallSeries, deliveries::Deliveries, errors, health_series::HealthSeries,
+    listener::ListenerCounts, register_pace::RegisterPace, waiters::Waiters, watchers::Watchers,
 };
 use crate::{
     ledger::{Author, Committed, Ledger, View},
@@ -32,6 +33,8 @@ pub struct Api {
     pub(super) liveness: Arc<Liveness>,
     pub(super) judge: crate::health::Judge,
     pub(super) waiters: Arc<Waiters>,
+    pub(super) deliveries: Deliveries,
+    pub(super) register_pace: RegisterPace,
     pub(super) watchers: Arc<Watchers>,
     /// Cancelled when this replica closes its port: waits end early.
     pub(super) closing: CancellationToken,
@@ -71,6 +74,8 @@ impl Api {
             liveness,
             judge: crate::health::Judge::default(),
             waiters: Arc::default(),
+            deliveries: Deliveries::default(),
+            register_pace: RegisterPace::default(),
             watchers: Arc::default(),
             closing,
             reports,
@@ -81,9 +86,11 @@ impl Api {
         })
     }
 
-    /// Wakes waiting polls as commands are queued, until `stop`.
+    /// Wakes waiting polls as commands are queued and has deliveries noted, until `stop`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        Arc::clone(&self.waiters).run(self.ledger.clone(), stop).await;
+        let waiters = Arc::clone(&self.waiters).run(self.ledger.clone(), stop.clone());
+        let deliveries = stop.run_until_cancelled(self.deliveries.run(&self));
+        tokio::join!(waiters, deliveries);
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -205,6 +212,14 @@ pub(super) fn require_node_id(node_id: &str) -> Result<(), Status> {
         Ok(_) => Ok(()),
         Err(error) => Err(Status::invalid_argument(format!("node_id: {error}"))),
     }
+}
+
+/// The error for a node that is not in the records and should register, after this time: agents that know
+/// `google.rpc.RetryInfo` keep to it.
+pub(super) fn register_after(node_id: &str, wait: Duration) -> Status {
+    let message = unknown_node(node_id).message().to_owned();
+    let details = ErrorDetails::with_retry_info(Some(wait));
+    Status::with_error_details(Code::NotFound, message, details)
 }
 
 /// The error for a node that is not in the records.

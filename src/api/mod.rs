@@ -18,6 +18,8 @@
 //! | `errors` | outcomes and failures as status codes |
 //! | `page` | paging of lists |
 //! | `waiters` | polls that wait for commands |
+//! | `deliveries` | notes in the log that commands reached their agents |
+//! | `register_pace` | when nodes that nobody knows should register |
 //! | `watchers` | those who watch the journal, and what is sent to all of them |
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
 //! | `event_stream` | the journal for browsers |
@@ -31,6 +33,7 @@ mod call_series;
 mod carry;
 mod cluster;
 pub mod connect;
+mod deliveries;
 mod errors;
 mod event_stream;
 mod forward;
@@ -44,6 +47,7 @@ mod metrics;
 mod operator;
 mod page;
 mod probes;
+mod register_pace;
 mod relay;
 mod routes;
 mod services;

@@ -6,12 +6,16 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use navarch_cluster::{RelayHandler, ReplicaId};
-use navarch_proto::peer::{Effect, RelayedAnswer, RelayedCall};
+use navarch_proto::{
+    frame,
+    peer::{Effect, RelayedAnswer, RelayedCall},
+};
 use prost::Message as _;
 use tonic::{Code, Status};
 
 use super::{
     call::{Api, Call, CallContext, Consistency, Principal},
+    deliveries,
     errors::take_effect,
     handler::{Handled, Handler},
     routes::{self, Place},
@@ -37,6 +41,9 @@ impl RelayedCalls {
         let Some(api) = self.ready.get() else {
             return not_carried_out("this replica is starting");
         };
+        if call.path == deliveries::PATH {
+            return mark_delivered(api, call.frame, timeout).await;
+        }
         let route = routes::find(&call.path).filter(|route| route.place != Place::Here);
         let principal = Principal::from_name(&call.principal);
         let (Some(route), Some(principal)) = (route, principal) else {
@@ -76,6 +83,18 @@ impl RelayHandler for RelayedCalls {
             Err(error) => failed(Status::internal(format!("a relayed call: {error}"))),
         };
         Bytes::from(answer.encode_to_vec())
+    }
+}
+
+/// Notes what another replica handed to an agent.
+async fn mark_delivered(api: &Api, frame: Bytes, timeout: Duration) -> RelayedAnswer {
+    let mark = match frame::decode(frame) {
+        Ok(mark) => mark,
+        Err(problem) => return failed(Status::internal(format!("a delivery: {problem}"))),
+    };
+    match deliveries::propose(api, mark, timeout).await {
+        Ok(()) => RelayedAnswer::default(),
+        Err(status) => failed(status),
     }
 }
 

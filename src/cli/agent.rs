@@ -1,17 +1,18 @@
-use std::{env, path::PathBuf, sync::Arc};
+use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use secrecy::SecretString;
 
 use super::{
     choices::parse_pair,
+    duration,
     failure::{Failure, FailureKind},
     invocation::Invocation,
     signals,
 };
 use crate::{
     agent::{
-        self, Agent, AgentConfig, AgentError, Diagnostic,
+        self, Agent, AgentConfig, AgentError, Diagnostic, OutboxBounds,
         gpu::{self, FakeGpus, GpuSource},
     },
     client::ClientOptions,
@@ -19,6 +20,13 @@ use crate::{
 
 /// The token that admits the node calls only; it need not be able to change the fleet.
 const AGENT_TOKEN_VARIABLE: &str = "NAVARCH_AGENT_TOKEN";
+
+/// Where Linux hands out its log.
+const KERNEL_LOG: &str = "/dev/kmsg";
+
+/// The fewest and the most events, and bytes of events, that an agent may be told to keep.
+const EVENTS: (usize, usize) = (1_000, 1_000_000);
+const BYTES: (usize, usize) = (256 << 10, 1 << 30);
 
 /// GPUs that a machine can be made to look as if it had.
 const MOST_FAKE_GPUS: i64 = 64;
@@ -59,9 +67,22 @@ pub(crate) struct AgentArguments {
     /// A program that a run-diagnostic command may start by this name; may be repeated
     #[arg(long = "diagnostic", value_name = "NAME=/PROGRAM ARG...", value_parser = Diagnostic::parse)]
     diagnostics: Vec<(String, Diagnostic)>,
-    /// Where executed commands are remembered over a restart
+    /// How long such a program may run before it is killed, with whatever it started
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration::parse_positive)]
+    diagnostic_timeout: Duration,
+    /// Where executed commands and health events outlive the agent; without it they are in memory only
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    /// Health events kept while no report gets through; the least severe go first
+    #[arg(long, value_name = "N", default_value_t = OutboxBounds::default().events, value_parser = parse_events)]
+    event_queue_events: usize,
+    /// Bytes of health events kept while no report gets through
+    #[arg(long, value_name = "BYTES", default_value_t = OutboxBounds::default().bytes, value_parser = parse_bytes)]
+    event_queue_bytes: usize,
+    /// Where the kernel log is read for XIDs: a device, a file of such lines, or `none` [default: /dev/kmsg, with
+    /// --fake-gpus none]
+    #[arg(long, value_name = "PATH")]
+    kmsg: Option<PathBuf>,
 }
 
 impl AgentArguments {
@@ -78,6 +99,10 @@ impl AgentArguments {
             Some(count) => Arc::new(FakeGpus::new(&self.node_id, usize::from(count))),
             None => gpu::detect(&invocation.clock, &*invocation.spawner),
         };
+        let kernel_log = match self.kmsg {
+            Some(path) => Some(path).filter(|path| path.as_os_str() != "none"),
+            None => self.fake_gpus.is_none().then(|| PathBuf::from(KERNEL_LOG)),
+        };
         AgentConfig {
             provider: self.provider,
             region: self.region,
@@ -89,7 +114,10 @@ impl AgentArguments {
             gpus,
             expected_gpus: self.expected_gpus,
             diagnostics: self.diagnostics.into_iter().collect(),
+            diagnostic_timeout: self.diagnostic_timeout,
             state_dir: self.state_dir,
+            outbox: OutboxBounds { events: self.event_queue_events, bytes: self.event_queue_bytes },
+            kernel_log,
             ..AgentConfig::new(self.node_id)
         }
     }
@@ -115,13 +143,29 @@ pub(crate) fn agent_token(invocation: &Invocation) -> Option<SecretString> {
         .or_else(|| invocation.settings.token.clone())
 }
 
+fn parse_events(text: &str) -> Result<usize, String> {
+    within(text, EVENTS)
+}
+
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    within(text, BYTES)
+}
+
+fn within(text: &str, (least, most): (usize, usize)) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("`{text}` is no number from {least} to {most}")),
+    }
+}
+
 fn failure(error: &AgentError) -> Failure {
     let kind = match error {
         AgentError::NoNodeId => FailureKind::Usage,
         AgentError::Refused { source, .. } => FailureKind::from(source.failure()),
-        AgentError::StateDir { .. } | AgentError::State { .. } | AgentError::Thread(_) => {
-            FailureKind::Refused
-        }
+        AgentError::StateDir { .. }
+        | AgentError::StateDirTaken { .. }
+        | AgentError::State { .. }
+        | AgentError::Thread(_) => FailureKind::Refused,
     };
     Failure::new(kind, error.to_string())
 }

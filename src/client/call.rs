@@ -196,7 +196,7 @@ impl<'a> Call<'a> {
         let waited = now.since(self.started);
         let hopeless =
             !self.connected && self.inner.unreachable_after.is_some_and(|limit| waited >= limit);
-        if hopeless || now >= self.deadline {
+        if hopeless || now >= self.deadline || self.attempts >= self.options.tries {
             return Err(self.give_up(waited));
         }
         Ok(())

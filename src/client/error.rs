@@ -2,7 +2,8 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use thiserror::Error;
-use tonic::Code;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 /// Why a client could not be made: the configuration is wrong.
 #[derive(Debug, Error)]
@@ -160,6 +161,15 @@ impl CallError {
                 Failure::Refused
             }
         }
+    }
+
+    /// After which time the replica would have the call repeated (`google.rpc.RetryInfo` of the refusal).
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Refused { code, message, details, .. } = self else {
+            return None;
+        };
+        let status = Status::with_details(*code, message.as_str(), details.clone());
+        status.get_details_retry_info()?.retry_delay
     }
 
     /// The gRPC code nearest to it, for counting.

@@ -91,6 +91,9 @@ pub struct CallOptions {
     pub stale: bool,
     /// Ask the leader first although this is a read: it knows more of replicas and control loops.
     pub prefer_leader: bool,
+    /// Give up after so many tries, before the limit; any number by default. For clients that are many and have a
+    /// pace of their own.
+    pub tries: u32,
 }
 
 impl Default for CallOptions {
@@ -101,6 +104,7 @@ impl Default for CallOptions {
             request_id: None,
             stale: false,
             prefer_leader: false,
+            tries: u32::MAX,
         }
     }
 }

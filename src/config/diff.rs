@@ -179,6 +179,8 @@ fn settings_leaves(leaves: &mut Leaves, settings: &Settings) {
     leaves.put("instance_manager.orphans".to_owned(), orphans);
     leaves.put("server.max_registered_nodes".to_owned(), settings.max_registered_nodes);
     leaves.put("server.max_heartbeats_per_second".to_owned(), settings.max_heartbeats_per_second);
+    let registrations = settings.max_registrations_per_second;
+    leaves.put("server.max_registrations_per_second".to_owned(), registrations);
     for (key, percent) in [
         ("server.breaker.open_above_percent", settings.breaker_open_percent),
         ("server.breaker.close_below_percent", settings.breaker_close_percent),

@@ -23,6 +23,7 @@ server:
   health_policy: policies/ours.yaml
   max_registered_nodes: 1000
   max_heartbeats_per_second: 500
+  max_registrations_per_second: 50
   breaker: {window: 20m, open_above_percent: 60, close_below_percent: 20, losses_a_minute_percent: 5}
   notifier:
     type: webhook

@@ -68,6 +68,7 @@ fn defaults_are_the_contracts() {
     );
     assert_eq!((settings.launch_timeout_ms, settings.max_registered_nodes), (300_000, 200_000));
     assert_eq!(settings.max_heartbeats_per_second, 20_000);
+    assert_eq!(settings.max_registrations_per_second, 1_000);
     assert_eq!((settings.breaker_window_ms, settings.breaker_open_percent), (600_000, 55));
     assert_eq!((settings.breaker_close_percent, settings.losses_a_minute_percent), (30, 10));
     assert_eq!(settings.enabled_health_checks, ["boot", "nvml", "xid"]);

@@ -68,7 +68,9 @@
 //! Ours as well, and fleet state: `server.max_registered_nodes` (200,000),
 //! `server.max_heartbeats_per_second` (20,000): the interval that each answer to a heartbeat tells the node to use is
 //! `heartbeat_interval`, or longer where the whole fleet's rate would be above this bound, and a node's time-out is
-//! three times the interval that it was told if that is more than `heartbeat_timeout`; `instance_manager.launch_timeout` (`5m`): how long an order may have no
+//! three times the interval that it was told if that is more than `heartbeat_timeout`;
+//! `server.max_registrations_per_second` (1,000): the pace at which nodes that the group does not know are told to
+//! register; `instance_manager.launch_timeout` (`5m`): how long an order may have no
 //! answer before `explain` says so, and before one of a provider that knows no idempotency keys may be given up,
 //! `instance_manager.orphan_sweep_interval` (`2m`) and `orphan_min_age` (`5m`): how often providers are searched
 //! for machines that bear the cluster's tag and that no record explains, and how old these must be before they

@@ -2,7 +2,7 @@ use navarch_proto::fleet::Settings;
 
 use super::{breaker::BreakerSettings, notifier, section::Section, values::Zero};
 
-pub(crate) const SERVER_KEYS: [&str; 13] = [
+pub(crate) const SERVER_KEYS: [&str; 14] = [
     "address",
     "external_address",
     "tls",
@@ -15,6 +15,7 @@ pub(crate) const SERVER_KEYS: [&str; 13] = [
     "notifier",
     "max_registered_nodes",
     "max_heartbeats_per_second",
+    "max_registrations_per_second",
     "breaker",
 ];
 
@@ -64,6 +65,7 @@ pub(crate) fn read(server: Option<&Section<'_>>, manager: Option<&Section<'_>>) 
         notifier: Some(notifier::read(server)),
         max_registered_nodes: count("max_registered_nodes").unwrap_or(200_000),
         max_heartbeats_per_second: count("max_heartbeats_per_second").unwrap_or(20_000),
+        max_registrations_per_second: count("max_registrations_per_second").unwrap_or(1_000),
         orphan_sweep_interval_ms: period(manager, "orphan_sweep_interval").unwrap_or(2 * MINUTE_MS),
         orphan_min_age_ms: period(manager, "orphan_min_age").unwrap_or(5 * MINUTE_MS),
         orphans_report_only: manager

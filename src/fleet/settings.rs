@@ -19,6 +19,7 @@ pub(crate) fn default_settings() -> Settings {
         }),
         max_registered_nodes: 200_000,
         max_heartbeats_per_second: 20_000,
+        max_registrations_per_second: 1_000,
         orphan_sweep_interval_ms: 120_000,
         orphan_min_age_ms: 300_000,
         orphans_report_only: false,
@@ -58,6 +59,10 @@ pub(crate) fn effective(given: &Settings) -> Settings {
         },
         max_heartbeats_per_second: match given.max_heartbeats_per_second {
             0 => default.max_heartbeats_per_second,
+            given => given,
+        },
+        max_registrations_per_second: match given.max_registrations_per_second {
+            0 => default.max_registrations_per_second,
             given => given,
         },
         orphan_sweep_interval_ms: or(

@@ -46,6 +46,7 @@ fn sample() -> HealthEvent {
         event_type: HealthEventType::EccSbe.into(),
         metrics: metrics.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         message: "something".to_owned(),
+        ..HealthEvent::default()
     }
 }
 

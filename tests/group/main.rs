@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `failover` | nothing acknowledged is lost, done twice or read stale; a leader that stops hands over |
 //! | `formation` | replicas killed while they form a group end as one |
+//! | `agents` | real agents execute each command once while answers are lost, and deliver what they saw when cut off and killed |
 //! | `membership` | a wiped replica comes back under a new id; three become five and three again |
 //! | `browser` | the journal as server-sent events |
 //! | `cut_off` | a replica without a majority says so, and answers stale reads |
@@ -26,6 +27,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod agents;
 mod browser;
 mod cut_off;
 mod cutoff;

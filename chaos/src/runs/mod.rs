@@ -5,6 +5,8 @@
 //! | [`kills`](fn@kills) | nothing acknowledged is lost, nothing applied twice, no read stale, while leaders are killed |
 //! | [`failover`](fn@failover) | how long writes wait for a new leader |
 //! | [`formation`](fn@formation) | replicas killed while they form a group end as one group |
+//! | [`commands`](fn@commands) | each command to an agent is executed once, and its result recorded, while answers are lost |
+//! | [`outbox`](fn@outbox) | agents that are cut off and killed deliver every health event that they saw |
 //! | [`etcd`](fn@etcd) | durable writes beside three replicas of etcd |
 //! | [`fleet`](fn@fleet) | what a large fleet costs: memory, restarts, snapshots beside writes |
 //! | [`rest`](fn@rest) | elections of a group that nothing happens to |
@@ -18,6 +20,7 @@
 //! | [`durability`](fn@durability) | each acknowledged write was synced on a majority before |
 
 mod bench;
+mod commands;
 mod crowd;
 mod cutoff;
 mod durability;
@@ -29,12 +32,14 @@ mod kills;
 mod leaders;
 mod observers;
 mod orders;
+mod outbox;
 mod progress;
 mod rest;
 mod silence;
 mod steps;
 mod watchers;
 
+pub use commands::{CommandsOptions, CommandsReport, commands};
 pub use cutoff::{CutoffOptions, CutoffReport, Share, cutoff};
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
 pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, Ratios, etcd};
@@ -45,6 +50,7 @@ pub use kills::{KillsOptions, KillsReport, Victims, kills};
 pub use leaders::{LeadersOptions, LeadersReport, leaders};
 pub use observers::{ObserversOptions, ObserversReport, observers};
 pub use orders::{OrdersOptions, OrdersReport, orders};
+pub use outbox::{OutboxOptions, OutboxReport, outbox};
 pub use rest::{RestReport, rest};
 pub use silence::{SilenceOptions, SilenceReport, silence};
 pub use steps::{StepsOptions, StepsReport, Struck, steps};

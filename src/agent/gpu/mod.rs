@@ -3,14 +3,18 @@
 //! | here | what |
 //! |---|---|
 //! | [`GpuSource`] (`source`) | what the agent asks of GPUs |
-//! | [`NvmlGpus`] | NVIDIA's library, loaded at run time, with its XID events |
+//! | [`NvmlGpus`] | NVIDIA's library, loaded at run time, with its XID events, memory errors and heat |
+//! | `counters` | events of figures that only grow, and of heat |
 //! | [`FakeGpus`] | plausible figures without hardware |
 //! | [`NoGpus`] | none, and why |
+//! | `pci` | which GPU sits where |
 //! | `probe` | asks a source that may hang from a thread of its own |
 
+mod counters;
 mod fake;
 mod none;
 mod nvml;
+mod pci;
 mod probe;
 mod source;
 
@@ -21,6 +25,7 @@ use navarch_host::{Clock, Spawner};
 pub use fake::FakeGpus;
 pub use none::NoGpus;
 pub use nvml::NvmlGpus;
+pub(super) use pci::{GpuMap, PciAddress};
 pub(super) use probe::GpuProbe;
 pub use source::{GpuError, GpuSource, XidWatch};
 

@@ -1,12 +1,24 @@
-use std::sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicBool, atomic::Ordering};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, Weak, atomic::AtomicBool, atomic::Ordering, mpsc::sync_channel,
+    },
+    time::Duration,
+};
 
-use super::{GpuError, GpuSource, XidWatch};
+use super::{
+    GpuError, GpuSource, XidWatch,
+    counters::{Counters, Reading},
+};
 use crate::agent::shared::timestamp;
 use navarch_host::{Clock, Spawner};
 use navarch_proto::api::{GpuInfo, GpuMetrics, HealthEvent, HealthEventType, HealthWatchSystem};
 use nvml_wrapper::{
-    Nvml, bitmasks::event::EventTypes, cuda_driver_version_major, cuda_driver_version_minor,
-    enum_wrappers::device::TemperatureSensor, enums::event::XidError, error::NvmlError,
+    EventSet, Nvml,
+    bitmasks::event::EventTypes,
+    cuda_driver_version_major, cuda_driver_version_minor,
+    enum_wrappers::device::{EccCounter, MemoryError, TemperatureSensor, TemperatureThreshold},
+    enums::event::XidError,
+    error::NvmlError,
     struct_wrappers::event::EventData,
 };
 
@@ -14,6 +26,8 @@ use nvml_wrapper::{
 const MAX_EVENTS: usize = 256;
 /// How long the watching thread waits before it looks whether it is still wanted, milliseconds.
 const WAIT_MS: u32 = 1_000;
+/// Counters and temperatures are read once in so many waits.
+const READ_EVERY: u64 = 10;
 
 /// The GPUs that NVIDIA's library finds; the library is loaded at run time.
 pub struct NvmlGpus {
@@ -21,7 +35,7 @@ pub struct NvmlGpus {
     watch: Arc<Watch>,
 }
 
-/// What the thread that waits for XIDs shares with the source.
+/// What the thread that watches the GPUs shares with the source.
 struct Watch {
     clock: Clock,
     events: Mutex<Vec<HealthEvent>>,
@@ -30,7 +44,7 @@ struct Watch {
 }
 
 impl NvmlGpus {
-    /// Loads the library and starts a thread that waits for XID events.
+    /// Loads the library and starts a thread that waits for XID events and reads error counters and temperatures.
     ///
     /// # Errors
     ///
@@ -48,8 +62,8 @@ impl NvmlGpus {
             blind: Mutex::new("the watch has not begun".to_owned()),
         });
         let (watched, shared) = (Arc::clone(&nvml), Arc::downgrade(&watch));
-        let body = move || watch_xids(&watched, &shared);
-        if let Err(error) = spawner.thread("xid watch", Box::new(body)) {
+        let body = move || watch_gpus(&watched, &shared);
+        if let Err(error) = spawner.thread("gpu watch", Box::new(body)) {
             watch.ended(&format!("its thread did not start: {error}"));
         }
         Ok(Self { nvml, watch })
@@ -151,16 +165,48 @@ impl Watch {
     }
 }
 
-/// Waits for XIDs until nobody holds the watch any more.
-fn watch_xids(nvml: &Nvml, shared: &Weak<Watch>) {
-    let result = wait_for_xids(nvml, shared);
-    if let (Err(reason), Some(watch)) = (result, shared.upgrade()) {
-        tracing::warn!(%reason, "XIDs are no longer watched");
-        watch.ended(&reason);
+/// Waits for XIDs and reads counters until nobody holds the watch any more.
+fn watch_gpus(nvml: &Nvml, shared: &Weak<Watch>) {
+    // Nobody sends: waiting for it is a pause that needs no runtime.
+    let (_sender, pause) = sync_channel::<()>(0);
+    let mut counters = Counters::default();
+    let mut set = match register(nvml) {
+        Ok(set) => Some(set),
+        Err(reason) => {
+            blind(shared, &reason);
+            None
+        }
+    };
+    if let (Some(watch), true) = (shared.upgrade(), set.is_some()) {
+        watch.watching.store(true, Ordering::Release);
+    }
+    for round in 0_u64.. {
+        let waited = match &set {
+            Some(set) => set.wait(WAIT_MS),
+            None => {
+                let _ = pause.recv_timeout(Duration::from_millis(WAIT_MS.into()));
+                Err(NvmlError::Timeout)
+            }
+        };
+        let Some(watch) = shared.upgrade() else {
+            return;
+        };
+        match waited {
+            Ok(data) => watch.push(health_event(&data, watch.clock.wall_ms())),
+            Err(NvmlError::Timeout) => {}
+            Err(error) => {
+                set = None;
+                blind(shared, &format!("waiting for XIDs failed: {error}"));
+            }
+        }
+        if round.is_multiple_of(READ_EVERY) {
+            let events = read_counters(nvml, &mut counters, watch.clock.wall_ms());
+            events.into_iter().for_each(|event| watch.push(event));
+        }
     }
 }
 
-fn wait_for_xids(nvml: &Nvml, shared: &Weak<Watch>) -> Result<(), String> {
+fn register(nvml: &Nvml) -> Result<EventSet<'_>, String> {
     let count = nvml.device_count().map_err(|error| error.to_string())?;
     let mut set = nvml.create_event_set().map_err(|error| error.to_string())?;
     for index in 0..count {
@@ -169,20 +215,33 @@ fn wait_for_xids(nvml: &Nvml, shared: &Weak<Watch>) -> Result<(), String> {
             .register_events(EventTypes::CRITICAL_XID_ERROR, set)
             .map_err(|error| format!("GPU {index} does not tell its XIDs: {error}"))?;
     }
+    Ok(set)
+}
+
+fn blind(shared: &Weak<Watch>, reason: &str) {
     if let Some(watch) = shared.upgrade() {
-        watch.watching.store(true, Ordering::Release);
+        tracing::warn!(reason, "the driver's XID events are not watched");
+        watch.ended(reason);
     }
-    loop {
-        let result = set.wait(WAIT_MS);
-        let Some(watch) = shared.upgrade() else {
-            return Ok(());
+}
+
+/// What counters and temperatures of all GPUs have to tell; a GPU that does not answer is the checks' affair.
+fn read_counters(nvml: &Nvml, counters: &mut Counters, wall_ms: u64) -> Vec<HealthEvent> {
+    let mut events = Vec::new();
+    for index in 0..nvml.device_count().unwrap_or(0) {
+        let Ok(device) = nvml.device_by_index(index) else { continue };
+        let Ok(uuid) = device.uuid() else { continue };
+        let errors = |kind| device.total_ecc_errors(kind, EccCounter::Volatile).ok();
+        let reading = Reading {
+            corrected: errors(MemoryError::Corrected),
+            uncorrected: errors(MemoryError::Uncorrected),
+            temperature: device.temperature(TemperatureSensor::Gpu).ok(),
+            slowdown: device.temperature_threshold(TemperatureThreshold::Slowdown).ok(),
         };
-        match result {
-            Ok(data) => watch.push(health_event(&data, watch.clock.wall_ms())),
-            Err(NvmlError::Timeout) => {}
-            Err(error) => return Err(format!("waiting for XIDs failed: {error}")),
-        }
+        let index = i32::try_from(index).unwrap_or(i32::MAX);
+        events.extend(counters.read((index, &uuid), reading, wall_ms));
     }
+    events
 }
 
 fn health_event(data: &EventData<'_>, wall_ms: u64) -> HealthEvent {
@@ -203,6 +262,7 @@ fn health_event(data: &EventData<'_>, wall_ms: u64) -> HealthEvent {
         event_type: HealthEventType::Xid.into(),
         message: format!("XID {code}"),
         metrics: [("xid_code".to_owned(), code)].into(),
+        event_id: String::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use tonic::Status;
 
 use super::agent_author;
 use crate::{
-    api::call::{Answer, Call, require_node_id, unknown_node},
+    api::call::{Answer, Call, register_after, require_node_id},
     liveness::interval_hint_ms,
 };
 
@@ -22,7 +22,9 @@ pub(in crate::api) async fn heartbeat(
         if view.fleet.adoption().is_some() {
             call.api.liveness.beat_unknown(&request.node_id);
         }
-        return Err(unknown_node(&request.node_id));
+        let rate = view.fleet.settings().max_registrations_per_second;
+        let wait = call.api.register_pace.turn(&request.node_id, call.api.clock().now(), rate);
+        return Err(register_after(&request.node_id, wait));
     };
     let now_ms = call.api.ledger.log_time_ms();
     let hint_ms = interval_hint_ms(view.fleet.settings(), view.fleet.node_count());

@@ -21,6 +21,6 @@ pub(super) use self::{
 };
 
 /// Who a node call is journalled as.
-fn agent_author(node_id: &str) -> crate::ledger::Author {
+pub(super) fn agent_author(node_id: &str) -> crate::ledger::Author {
     crate::ledger::Author::caller(format!("agent:{node_id}"))
 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use navarch_fleet::CommandState;
 use navarch_proto::api::{PollCommandsRequest, PollCommandsResponse};
 use tonic::Status;
 
@@ -30,8 +31,12 @@ pub(in crate::api) async fn poll_commands(
         // Registered before the look, so that no command falls in between.
         let mut woken = std::pin::pin!(waiter.woken());
         woken.as_mut().enable();
-        let answer = answer(&call.api.ledger.view(), &request.node_id)?;
+        let view = call.api.ledger.view();
+        let answer = answer(&view, &request.node_id)?;
         if !answer.message.commands.is_empty() {
+            let queued = view.fleet.open_commands_of(&request.node_id);
+            let queued = queued.filter(|command| command.state == CommandState::Queued);
+            call.api.deliveries.note(&request.node_id, queued.map(|command| &command.id));
             return Ok(answer);
         }
         tokio::select! {

@@ -40,7 +40,6 @@ impl HeartbeatsArguments {
     pub(crate) async fn run(self, invocation: &mut Invocation) -> Result<(), Failure> {
         let load = Load::new(invocation, BEATS, self.connections)?;
         let nodes = self.nodes as u64;
-        message(&format!("registering {nodes} nodes with {GPUS} GPUs each"));
         register(&load, nodes).await?;
         let spacing = Spacing { interval: self.interval, parts: nodes };
         let schedule = Schedule { total: spacing.within(self.duration), spacing, in_flight: BEATS };
@@ -57,7 +56,8 @@ impl HeartbeatsArguments {
 }
 
 /// Registers all nodes; ids are the same in every run, so that a fleet does not grow with each.
-async fn register(load: &Load, nodes: u64) -> Result<(), Failure> {
+pub(super) async fn register(load: &Load, nodes: u64) -> Result<(), Failure> {
+    message(&format!("registering {nodes} nodes with {GPUS} GPUs each"));
     let setup = load.afresh();
     let at_once = Schedule {
         total: nodes,
@@ -78,7 +78,7 @@ async fn register(load: &Load, nodes: u64) -> Result<(), Failure> {
     }
 }
 
-fn node_id(number: u64) -> String {
+pub(super) fn node_id(number: u64) -> String {
     format!("bench-node-{number:07}")
 }
 

@@ -17,7 +17,7 @@ use crate::{
         output::{Progress, message},
         signals,
     },
-    client::{CallOptions, Client, Rpc},
+    client::{CallError, CallOptions, Client, Rpc},
 };
 
 /// How often progress is told.
@@ -64,6 +64,16 @@ impl Load {
     /// The client that makes the calls.
     pub(super) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The options of each call.
+    pub(super) fn options(&self) -> &CallOptions {
+        &self.options
+    }
+
+    /// Ends when the person stops the load.
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.stop
     }
 
     /// The options of each call.
@@ -119,16 +129,33 @@ impl Load {
     /// most `in_flight` at a time. Latency counts from when a call was due.
     pub(super) async fn open_loop<R>(
         &self,
-        Schedule { total, spacing, in_flight }: Schedule,
+        schedule: Schedule,
         request: impl Fn(u64) -> R::Request + Clone + Send + 'static,
     ) -> Duration
     where
         R: Rpc + 'static,
     {
+        let load = self.clone();
+        self.open_loop_of(schedule, move |number| {
+            let (load, request) = (load.clone(), request(number));
+            async move { load.client.call::<R>(request, &load.options).await.map(drop) }
+        })
+        .await
+    }
+
+    /// The same for whatever `act` does.
+    pub(super) async fn open_loop_of<F>(
+        &self,
+        Schedule { total, spacing, in_flight }: Schedule,
+        act: impl Fn(u64) -> F + Clone + Send + 'static,
+    ) -> Duration
+    where
+        F: Future<Output = Result<(), CallError>> + Send,
+    {
         let started = self.clock.now();
         let next = Arc::new(AtomicU64::new(0));
         let workers = (0..in_flight).map(|_| {
-            let (load, request, next) = (self.clone(), request.clone(), Arc::clone(&next));
+            let (load, act, next) = (self.clone(), act.clone(), Arc::clone(&next));
             self.spawner.spawn("bench worker", async move {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
@@ -141,7 +168,7 @@ impl Load {
                         () = load.stop.cancelled() => break,
                         () = load.clock.sleep_until(due) => {}
                     }
-                    load.call::<R>(request(number), due).await;
+                    load.count(act(number).await, due);
                 }
             })
         });
@@ -150,8 +177,13 @@ impl Load {
     }
 
     async fn call<R: Rpc>(&self, request: R::Request, counted_from: Moment) {
-        match self.client.call::<R>(request, &self.options).await {
-            Ok(_) => self.measure.answered(self.clock.now().since(counted_from)),
+        let result = self.client.call::<R>(request, &self.options).await;
+        self.count(result.map(drop), counted_from);
+    }
+
+    fn count(&self, result: Result<(), CallError>, counted_from: Moment) {
+        match result {
+            Ok(()) => self.measure.answered(self.clock.now().since(counted_from)),
             Err(error) => self.measure.failed(error.code_name(), || error.to_string()),
         }
     }

@@ -2,12 +2,13 @@
 //!
 //! | module | what is there |
 //! |---|---|
-//! | `writes`, `heartbeats`, `reads` | the loads |
+//! | `writes`, `heartbeats`, `reads`, `commands`, `reports` | the loads |
 //! | `policy` | health policies on events, in this process |
 //! | `controllers` | passes of the leader's control loops, in this process |
 //! | `load` | closed loops and open loops of calls |
 //! | `measure`, `histogram`, `report` | what they find, in bounded memory, and how it is told |
 
+mod commands;
 mod controllers;
 mod heartbeats;
 mod histogram;
@@ -16,6 +17,7 @@ mod measure;
 mod policy;
 mod reads;
 mod report;
+mod reports;
 mod writes;
 
 use clap::Subcommand;
@@ -34,6 +36,11 @@ pub(crate) enum BenchCommand {
     Heartbeats(heartbeats::HeartbeatsArguments),
     /// Read nodes, spread over all replicas
     Reads(reads::ReadsArguments),
+    /// Order something of nodes whose agents wait, until the acknowledgement can be read; the nodes and what becomes of the
+    /// commands stay
+    Commands(commands::CommandsArguments),
+    /// Report health of registered nodes, spread over all replicas
+    Reports(reports::ReportsArguments),
     /// Time the leader's control loops on a fleet at rest, in this process and without a group
     Controllers(controllers::ControllersArguments),
     /// Time a health policy on an event of every kind, and the costliest policies that are accepted on the worst event
@@ -51,6 +58,8 @@ impl BenchCommand {
             Self::Writes(arguments) => arguments.run(invocation).await,
             Self::Heartbeats(arguments) => arguments.run(invocation).await,
             Self::Reads(arguments) => arguments.run(invocation).await,
+            Self::Commands(arguments) => arguments.run(invocation).await,
+            Self::Reports(arguments) => arguments.run(invocation).await,
             Self::Controllers(arguments) => arguments.run(invocation).await,
             Self::Policy(arguments) => arguments.run(invocation),
         }

@@ -7,7 +7,7 @@ use crate::cli::{failure::Failure, output::Format, output::Printer};
 /// The result of a load, as the command-line contract has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Report {
-    /// `writes`, `heartbeats` or `reads`.
+    /// `writes`, `heartbeats`, `reads`, `commands` or `reports`.
     pub(super) operation: &'static str,
     /// Closed loops, or nodes that beat.
     pub(super) clients: usize,

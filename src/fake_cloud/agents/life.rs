@@ -18,12 +18,15 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long it waits where so many agents wait that they take turns.
 const CROWDED_POLL_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The longest that an agent waits for its turn to register again.
+const LONGEST_TURN: Duration = Duration::from_secs(900);
+
 /// Pauses after failures grow from the first to the second.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// The control plane does not know the node: register again.
-struct Forgotten;
+/// The control plane does not know the node: register again, after the time that it told, if it did.
+struct Forgotten(Option<Duration>);
 
 /// One agent, until it is dropped.
 pub(super) async fn live(shared: &Shared, machine: &Machine) {
@@ -31,13 +34,25 @@ pub(super) async fn live(shared: &Shared, machine: &Machine) {
     loop {
         let config = register(shared, machine).await;
         // Whichever notices first that the node is not known ends all three.
-        let Forgotten = tokio::select! {
+        let Forgotten(after) = tokio::select! {
             forgotten = beat(shared, machine, interval(config.heartbeat_interval_seconds)) => forgotten,
             forgotten = report(shared, machine, &config) => forgotten,
             forgotten = obey(shared, machine, &mut obedience) => forgotten,
         };
-        tracing::debug!(node = machine.id, "not known any more, registers again");
+        tracing::debug!(node = machine.id, ?after, "not known any more, registers again");
+        let after = match after {
+            Some(after) => after,
+            None => ask_for_turn(shared, machine).await,
+        };
+        shared.clock.sleep(after.min(LONGEST_TURN)).await;
     }
+}
+
+/// When the control plane, which answers heartbeats with it, would have a forgotten node register.
+async fn ask_for_turn(shared: &Shared, machine: &Machine) -> Duration {
+    let request = readings::heartbeat(machine, 0, 0.0);
+    let error = call::<rpc::Heartbeat>(shared, request).await.err();
+    error.and_then(|error| error.retry_after()).unwrap_or_default()
 }
 
 async fn register(shared: &Shared, machine: &Machine) -> api::NodeConfig {
@@ -71,12 +86,12 @@ async fn beat(shared: &Shared, machine: &Machine, mut interval: Duration) -> For
                     interval = Duration::from_millis(u64::from(told));
                 }
             }
-            Err(error) if error.code() == Code::NotFound => return Forgotten,
+            Err(error) if error.code() == Code::NotFound => return Forgotten(error.retry_after()),
             Err(error) => tracing::debug!(node = machine.id, %error, "a beat failed"),
         }
         shared.clock.sleep(spread(interval, number)).await;
     }
-    Forgotten
+    Forgotten(None)
 }
 
 /// Reports at the interval that it was told, and at once what is newly wrong.
@@ -93,7 +108,7 @@ async fn report(shared: &Shared, machine: &Machine, config: &api::NodeConfig) ->
                     ailments.told(&machine.id, xid);
                 }
             }
-            Err(error) if error.code() == Code::NotFound => return Forgotten,
+            Err(error) if error.code() == Code::NotFound => return Forgotten(error.retry_after()),
             Err(error) => tracing::debug!(node = machine.id, %error, "a report failed"),
         }
         tokio::select! {
@@ -101,7 +116,7 @@ async fn report(shared: &Shared, machine: &Machine, config: &api::NodeConfig) ->
             () = ailments.news(&machine.id, &ailment) => {}
         }
     }
-    Forgotten
+    Forgotten(None)
 }
 
 /// Agents that booted together must not beat together: the first pause is any part of the period, later ones
@@ -124,7 +139,7 @@ async fn obey(shared: &Shared, machine: &Machine, obedience: &mut Obedience) -> 
                     }
                 }
             }
-            Err(error) if error.code() == Code::NotFound => return Forgotten,
+            Err(error) if error.code() == Code::NotFound => return Forgotten(error.retry_after()),
             Err(error) => {
                 tracing::debug!(node = machine.id, %error, "cannot poll");
                 pause.wait(shared).await;

@@ -124,7 +124,14 @@ fn bad_acknowledgements_are_refused() {
         node_id: "m".to_owned(),
         ..acknowledge("c1", CommandResult::Succeeded)
     };
-    assert_eq!(fleet.reject(Kind::AcknowledgeCommand(not_mine)), RejectionCode::NotFound);
+    let never_issued = acknowledge("c9", CommandResult::Succeeded);
+    for stranger in [not_mine, never_issued] {
+        let expected = format!("node {} has no command {}", stranger.node_id, stranger.command_id);
+        let rejection = fleet.rejection(Kind::AcknowledgeCommand(stranger));
+        assert_eq!(rejection.code(), RejectionCode::NotFound);
+        assert!(rejection.message.starts_with(&expected), "{}", rejection.message);
+    }
+    assert_eq!(state_of(&fleet, "c1"), CommandState::Queued);
     let no_result = Kind::AcknowledgeCommand(acknowledge("c1", CommandResult::Unknown));
     assert_eq!(fleet.reject(no_result), RejectionCode::Invalid);
 }

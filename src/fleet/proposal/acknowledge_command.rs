@@ -37,7 +37,12 @@ pub(super) fn apply(
         .get(id.as_str())
         .filter(|command| command.node_id == node_id)
         .cloned()
-        .ok_or_else(|| Refusal::not_found(format!("node {node_id} has no command {id}")))?;
+        .ok_or_else(|| {
+            Refusal::not_found(format!(
+                "node {node_id} has no command {id}: it is another node's, was never issued, or ended so long \
+                 ago that it was dropped; do not acknowledge it again"
+            ))
+        })?;
     let after = command.state.next(step);
     if after != command.state {
         shared::finish_command(state, context, &id, (after, &proposal.output, &proposal.error));
