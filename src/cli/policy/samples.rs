@@ -33,6 +33,7 @@ pub(in crate::cli) fn all() -> Vec<(&'static str, HealthEvent)> {
             gpu_uuid: "GPU-00000000-1111-2222-3333-444444444444".to_owned(),
             message: label.to_owned(),
             timestamp: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 0 }),
+            event_id: String::new(),
         };
         (label, event)
     };
