@@ -192,6 +192,7 @@ fn identity(event: &HealthEvent, (request_id, position): (&str, usize)) -> u64 {
         part(name.as_bytes());
         part(value.as_bytes());
     }
-    let hash = hasher.finalize();
-    hash.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    let mut first = [0; 8];
+    hasher.finalize_xof().fill(&mut first);
+    u64::from_be_bytes(first)
 }

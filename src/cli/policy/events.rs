@@ -146,7 +146,10 @@ mod tests {
     fn events_in_a_row_are_a_history() {
         let policy = "version: v1\nrules:\n  - {name: third, condition: 'history.count(\"xid:63\", \"10m\") > 2', result: unhealthy}\n";
         let plain = format!("{XID}}}");
-        assert_eq!(results(policy, &vec![plain.clone(); 3]), ["", "", "third"]);
+        assert_eq!(
+            results(policy, &[plain.clone(), plain.clone(), plain.clone()]),
+            ["", "", "third"]
+        );
         let list = format!("[{plain}, {plain}, {plain}]");
         assert_eq!(results(policy, &[list]), ["", "", "third"]);
         let at = |time: &str| format!(r#"{XID}, "timestamp": "{time}"}}"#);
