@@ -192,8 +192,6 @@ mod tests {
             "navarch cordon ID --reason because",
             "navarch uncordon ID",
             "navarch uncordon --rule NAME --pool P --reason because",
-            "navarch breaker list",
-            "navarch breaker override pool NAME --for 1h --reason because",
             "navarch breaker override fleet --open --for 1h --reason because",
             "navarch breaker override zone PROVIDER/REGION/ZONE --for 1h --reason because",
             "navarch breaker reset pool NAME --reason because",

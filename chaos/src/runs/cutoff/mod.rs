@@ -75,7 +75,7 @@ pub struct Share {
     pub replaced_after: usize,
     /// Machines bought beyond the pool's target.
     pub surplus: usize,
-    /// From the end of the cut until all beat, seconds.
+    /// From the end of the cut until all were known to have beaten, seconds; digests are up to five seconds late.
     pub beating_after_s: f64,
     /// Whether all breakers were closed at the end.
     pub closed: bool,
@@ -108,7 +108,7 @@ async fn one(
 ) -> Result<Share, ChaosError> {
     let group = Group::start(host, prepared(group, nodes)).await?;
     let pool = Pool { host, client: group.client()?, cloud: group.cloud_address() };
-    pool.wait_beating(nodes, LIMIT).await?;
+    pool.wait_beating(nodes, 0, LIMIT).await?;
     // Registration counts as a beat: only now can silence be told.
     host.clock.sleep(TIMEOUT).await;
     let mut machines = pool.machines().await?;
@@ -119,9 +119,9 @@ async fn one(
     pool.cut(&machines).await?;
     let breaker = watch_breaker(&pool, cut_at, cut_at + cut).await?;
     let silent = pool.read(before).await?;
-    let healed = host.clock.now();
+    let (healed, healed_ms) = (host.clock.now(), host.clock.wall_ms());
     pool.heal(&machines).await?;
-    pool.wait_beating(nodes, LIMIT).await?;
+    pool.wait_beating(nodes, healed_ms, LIMIT).await?;
     let beating = host.clock.now().since(healed);
     let back = pool.read(silent).await?;
     // The breaker closes after a window of calm; a flood of losses would follow within two time-outs.

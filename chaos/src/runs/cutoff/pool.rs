@@ -43,15 +43,21 @@ pub(super) struct Told {
 }
 
 impl Pool<'_> {
-    /// Waits until so many nodes beat and none is lost.
-    pub(super) async fn wait_beating(&self, nodes: u32, limit: Duration) -> Result<(), ChaosError> {
+    /// Waits until so many nodes have beaten since `since_ms` of wall time, and none is lost. A replica that does not
+    /// lead knows of beats by digests, up to five seconds late.
+    pub(super) async fn wait_beating(
+        &self,
+        nodes: u32,
+        since_ms: u64,
+        limit: Duration,
+    ) -> Result<(), ChaosError> {
         until(self.host, "a pool whose nodes all beat", limit, || async {
             let answer = self.nodes().await.map_err(|error| error.to_string())?;
             let here: Vec<_> = answer.iter().filter(|node| is_here(node)).collect();
-            let lost = here.iter().filter(|node| node.lost).count();
-            match here.len() - lost {
-                beating if beating >= nodes as usize && lost == 0 => Ok(()),
-                beating => Err(format!("{beating} of {nodes} beat, {lost} are lost")),
+            let is_beating = |node: &&&api::NodeInfo| !node.lost && beat_ms(node) > since_ms;
+            match here.iter().filter(is_beating).count() {
+                beating if beating >= nodes as usize && beating == here.len() => Ok(()),
+                beating => Err(format!("{beating} of {} beat, {nodes} should", here.len())),
             }
         })
         .await
@@ -154,6 +160,13 @@ impl Told {
             _ => {}
         }
     }
+}
+
+/// When a node beat last, in milliseconds since the Unix epoch; 0: never.
+fn beat_ms(node: &api::NodeInfo) -> u64 {
+    let Some(at) = &node.last_heartbeat else { return 0 };
+    let seconds = u64::try_from(at.seconds).unwrap_or(0);
+    seconds * 1_000 + u64::try_from(at.nanos / 1_000_000).unwrap_or(0)
 }
 
 /// Whether a node's machine is not gone.

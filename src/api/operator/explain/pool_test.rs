@@ -1,7 +1,7 @@
 use navarch_proto::fleet::{
-    ApplyFleetSpec, DecisionInputs, FailInstance, FailureKind, FleetSpec, HoldPool,
-    HoldReplacement, PausePool, PoolProvider, ProviderSpec, RequestInstance, ScalePool,
-    SetPoolTarget, proposal::Kind,
+    ApplyFleetSpec, BreakerScope, DecisionInputs, FailInstance, FailureKind, FleetSpec, HoldPool,
+    HoldReplacement, PausePool, PoolProvider, ProviderSpec, RecordBreaker, RequestInstance,
+    ScalePool, SetPoolTarget, proposal::Kind,
 };
 
 use super::*;
@@ -125,6 +125,27 @@ async fn each_reason_is_told_with_its_figures() {
             explained.findings.iter().map(|one| format!("{}: {}", one.topic, one.text)).collect();
         assert!(told.iter().any(|one| one.starts_with(expected)), "{what}: {told:#?}");
     }
+}
+
+/// Without it nobody would see why nothing is replaced in a pool whose breaker is open.
+#[tokio::test(flavor = "current_thread")]
+async fn an_open_breaker_is_told_with_its_reason() {
+    let ledger = fleet();
+    accept(
+        &ledger,
+        Kind::RecordBreaker(RecordBreaker {
+            scope: BreakerScope::Pool.into(),
+            name: "a".to_owned(),
+            open: true,
+            reason: "6 of 9".to_owned(),
+            ..RecordBreaker::default()
+        }),
+    );
+    let now = LogTime::from_ms(ledger.log_time_ms());
+    let explained = explain(&ledger.view().fleet, "a", &Autoscalers::default(), now).unwrap();
+    let told = explained.findings.iter().find(|one| one.topic == "breaker").unwrap();
+    let expected = "losses and replacements are stopped by the breaker of pool a, 0 s ago: 6 of 9";
+    assert_eq!(told.text, expected);
 }
 
 /// Without it nobody would see how far a removal is, or what holds it up.
