@@ -24,7 +24,7 @@ impl Running {
     fn start(toy: &Toy, config: AgentConfig) -> Self {
         let (clock, spawner) = (Clock::system(), SystemSpawner::current());
         let options = client_options(clock.clone(), Arc::clone(&spawner));
-        let client = Client::new(&[toy.address.clone()], options).unwrap();
+        let client = Client::new(std::slice::from_ref(&toy.address), options).unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(Agent::new(config, client, clock, spawner).run(stop.clone()));
         Self { stop, task }

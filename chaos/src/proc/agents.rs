@@ -74,8 +74,8 @@ impl Agents {
     ///
     /// If one cannot be started.
     pub fn start(&mut self) -> Result<(), ChaosError> {
-        let stopped = self.agents.iter_mut().filter(|agent| agent.process.id().is_none());
-        stopped.map(|agent| agent.process.start()).collect()
+        let mut stopped = self.agents.iter_mut().filter(|agent| agent.process.id().is_none());
+        stopped.try_for_each(|agent| agent.process.start())
     }
 
     /// Loses so many of each hundred answers.
