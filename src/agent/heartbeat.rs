@@ -1,9 +1,10 @@
+//! Beats, and when the next one is due; public for programs that beat as agents do.
+
 use std::time::Duration;
 
 use navarch_proto::api::{HeartbeatRequest, NodeMetrics};
 
 use super::{
-    pace,
     shared::{Shared, jittered, timestamp},
     system::System,
 };
@@ -11,7 +12,7 @@ use crate::client::{CallOptions, Failure, rpc::Heartbeat};
 
 /// Longest time for one heartbeat: a later one tells more. All beats that wait for a leader arrive when there is one, so
 /// this is how much of a fleet's beats come together after an outage; a node is lost after three intervals without one.
-const LONGEST_CALL: Duration = Duration::from_secs(1);
+pub const LONGEST_CALL: Duration = Duration::from_secs(1);
 /// Beats that failed in a row before a person is told: one may meet an election.
 const TOLD_AFTER: u32 = 3;
 /// Another call was told that the node is not known: whether that is so, and what to do, a heartbeat is told within this
@@ -45,12 +46,18 @@ pub(super) async fn run(shared: &Shared) {
         let interval = shared.settings().heartbeat;
         let step = match first {
             true => jittered(interval, 0.5),
-            false => pace::after_beat(interval, !well, rand::random()),
+            false => after_beat(interval, !well, rand::random()),
         };
         first = false;
         // A beat that took longer than the interval is followed at once, not by all that were missed.
         due = (due.min(shared.clock.now()) + step).max(shared.clock.now());
     }
+}
+
+/// The wait before the next beat of a node: the interval, and where the last one failed a little more or less of it,
+/// so that nodes which failed together spread out while the rate stays what it was. `chance` is drawn evenly from 0 to 1.
+pub fn after_beat(interval: Duration, failed: bool, chance: f64) -> Duration {
+    if failed { interval.mul_f64(0.75 + 0.5 * chance) } else { interval }
 }
 
 /// Sends one beat after so many failed ones; whether it was answered.
@@ -92,6 +99,48 @@ async fn beat(shared: &Shared, system: &mut System, failures: u32) -> bool {
         Err(error) => {
             tracing::debug!(node = shared.config.node_id, %error, "heartbeat not delivered");
             false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODES: u32 = 13_000;
+    const INTERVAL_MS: u64 = 10_000;
+
+    /// Without it a group that comes back would be struck down by the beats of its nodes.
+    #[test]
+    fn after_an_outage_at_most_twice_as_many_beats_come_as_before() {
+        let held_ms = u64::try_from(LONGEST_CALL.as_millis()).unwrap();
+        for outage_ms in [700, 3_000, 15_000, 600_000] {
+            let begin = 60_000;
+            let healed = begin + outage_ms;
+            // When each beat reaches a leader, milliseconds.
+            let mut arrivals = Vec::new();
+            for node in 0..NODES {
+                let mut due = u64::from(node) * INTERVAL_MS / u64::from(NODES);
+                while due < healed + 60_000 {
+                    let away = (begin..healed).contains(&due);
+                    let late = away && due + held_ms < healed;
+                    if !late {
+                        arrivals.push(if away { healed } else { due });
+                    }
+                    let interval = Duration::from_millis(INTERVAL_MS);
+                    // A beat is not followed before it has ended.
+                    let ended = if late { held_ms } else { 0 };
+                    let wait = after_beat(interval, late, rand::random());
+                    due += u64::try_from(wait.as_millis()).unwrap().max(ended);
+                }
+            }
+            let steady = f64::from(NODES) * 1_000.0 / INTERVAL_MS as f64;
+            let seconds = (healed..healed + 59_000).step_by(250);
+            let busiest = seconds
+                .map(|at| arrivals.iter().filter(|time| (at..at + 1_000).contains(*time)).count())
+                .max();
+            let peak = busiest.unwrap() as f64 / steady;
+            assert!(peak <= 2.1, "{peak:.2} times the rate after {outage_ms} ms");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! | [`Agent`] (`node_agent`) | starts the four loops below and ends them together |
 //! | [`AgentConfig`], [`Diagnostic`] | who this node is and what the agent may do |
 //! | `registration` | registers, and again when the group forgot the node, at a bounded pace |
-//! | `heartbeat`, `pace` | beats at the interval the group tells, and when to try again after failures |
+//! | [`heartbeat`], `pace` | beats at the interval the group tells, and when to try again after failures |
 //! | `health`, `checks` | runs the checks that the group asks for and reports health events |
 //! | `outbox/` | health events from when they are seen until their report is acknowledged |
 //! | `kernel_log/` | XIDs from the kernel's log |
@@ -26,7 +26,7 @@ mod diagnostic;
 mod error;
 pub mod gpu;
 mod health;
-mod heartbeat;
+pub mod heartbeat;
 mod kernel_log;
 mod memory;
 mod node_agent;

@@ -3,7 +3,7 @@ use navarch_proto::api::{HealthEvent, ReportHealthRequest};
 use super::JudgeError;
 
 /// Events of one report.
-const MAX_EVENTS: usize = 10_000;
+const MAX_EVENTS: usize = 1_000;
 /// Check results of one report.
 const MAX_RESULTS: usize = 10_000;
 /// Metrics of one event.

@@ -20,7 +20,7 @@ const ROUND_NS: u64 = 600;
 /// Copying one element of a list or a map, also for an error message that shows it.
 const ELEMENT_NS: u64 = 300;
 /// A look at the history.
-const LOOK_NS: u64 = 1_000;
+const LOOK_NS: u64 = 2_500;
 /// Reading a time, or asking it for the day in a time zone.
 const TIME_NS: u64 = 2_000;
 
@@ -198,8 +198,9 @@ fn operation(name: &str, first: Size, last: Size) -> Estimated {
     let both = first.together(last);
     let smaller = first.bytes.min(last.bytes);
     match name {
+        // Operands of the wrong types, like a map here, are copied into the error and written out there.
+        operators::ADD if both.nested > 0 => (both.copy_ns().saturating_mul(3), both),
         operators::ADD => (both.copy_ns(), both),
-        // Operands of the wrong types are copied into the error.
         operators::SUBSTRACT
         | operators::MULTIPLY
         | operators::DIVIDE
@@ -207,7 +208,7 @@ fn operation(name: &str, first: Size, last: Size) -> Estimated {
         | operators::LESS
         | operators::LESS_EQUALS
         | operators::GREATER
-        | operators::GREATER_EQUALS => (both.copy_ns(), Size::default()),
+        | operators::GREATER_EQUALS => (both.copy_ns().saturating_mul(3), Size::default()),
         operators::EQUALS | operators::NOT_EQUALS => {
             let items = first.nested.min(last.nested).saturating_mul(ELEMENT_NS);
             ((smaller / 4).saturating_add(items), Size::default())

@@ -17,8 +17,9 @@ use crate::{
 
 /// Names shown at most.
 const SHOWN: usize = 8;
-/// How the keys of intervals and time-outs end, which any scenario sets and a person need not miss.
-const TIMES: [&str; 2] = ["_interval", "_timeout"];
+/// How the keys of intervals and time-outs end, and of what follows from them, which any scenario sets and a person need not
+/// miss.
+const TIMES: [&str; 3] = ["_interval", "_timeout", ".window"];
 
 /// What a group has before a scenario is played against it.
 #[derive(Debug, Default)]

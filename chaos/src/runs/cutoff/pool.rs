@@ -4,13 +4,13 @@ use futures::stream::{self, StreamExt as _};
 use navarch::{
     client::{
         CallOptions, Client,
-        rpc::{GetFleetStatus, ListEvents, ListInstances, ListNodes},
+        rpc::{GetFleetStatus, ListInstances, ListNodes},
     },
     fake_cloud::ledger::{Effect, LedgerEntry},
 };
 use navarch_proto::api;
 
-use crate::{error::ChaosError, host::Host, proc::http, wait::until};
+use crate::{error::ChaosError, host::Host, load::journal, proc::http, wait::until};
 
 /// The pool that is cut.
 pub(super) const POOL: &str = "cut";
@@ -123,17 +123,8 @@ impl Pool<'_> {
 
     /// What the journal has told since `told`, added to it.
     pub(super) async fn read(&self, mut told: Told) -> Result<Told, ChaosError> {
-        loop {
-            let since = told.index;
-            let request = api::ListEventsRequest { since, limit: 10_000, ..Default::default() };
-            let answer =
-                self.client.call::<ListEvents>(request, &CallOptions::within(CALL_LIMIT)).await;
-            let events = answer.map_err(ChaosError::call("read the journal"))?.message.events;
-            if events.is_empty() {
-                return Ok(told);
-            }
-            events.iter().for_each(|event| told.take(event));
-        }
+        journal(&self.client, told.index).await?.iter().for_each(|event| told.take(event));
+        Ok(told)
     }
 
     /// Machines that the cloud sold in all.

@@ -8,7 +8,10 @@ use std::{
 
 use futures::stream::{self, StreamExt as _};
 use navarch::{
-    agent::client_options,
+    agent::{
+        client_options,
+        heartbeat::{LONGEST_CALL, after_beat},
+    },
     client::{
         CallOptions, Client, Failure,
         rpc::{Heartbeat, RegisterNode},
@@ -26,16 +29,13 @@ const GPUS: i32 = 8;
 const AGENTS_A_CLIENT: usize = 200;
 /// Registrations under way at once.
 const REGISTRATIONS: usize = 256;
-/// The bounds of an agent's call.
-const LONGEST_CALL: Duration = Duration::from_secs(10);
-const SHORTEST_CALL: Duration = Duration::from_secs(3);
 /// What rates are counted in.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 /// Time that is counted: far more than a run takes.
 const TICKS: usize = 24 * 36_000;
 
-/// Agents that only beat. Each goes by the loop of `navarch::agent`'s heartbeat (`src/agent/heartbeat.rs`: one call an
-/// interval, retried by the client within the interval, a missed one not made up for) over the client that agents use, with
+/// Agents that only beat. Each goes by the loop of `navarch::agent`'s heartbeat (one call an interval, retried by the
+/// client for a second, a missed one not made up for) over the client that agents use, with
 /// their options; what they share is connections.
 pub(super) struct Agents {
     shared: Arc<Shared>,
@@ -135,7 +135,8 @@ impl Shared {
         let mut due = self.host.clock.now() + phase;
         loop {
             self.host.clock.sleep_until(due).await;
-            let options = CallOptions::within(interval.clamp(SHORTEST_CALL, LONGEST_CALL));
+            let options = CallOptions::within(LONGEST_CALL);
+            let mut failed = false;
             match client.call::<Heartbeat>(heartbeat(number), &options).await {
                 Ok(answer) => {
                     self.note(number);
@@ -145,13 +146,15 @@ impl Shared {
                     }
                 }
                 Err(error) => {
+                    failed = error.failure() != Failure::NotFound;
                     self.failed.fetch_add(1, Ordering::Relaxed);
                     if error.failure() == Failure::NotFound {
                         self.forgotten.fetch_add(1, Ordering::Relaxed);
                     }
                 }
             }
-            due = (due + interval).max(self.host.clock.now());
+            let now = self.host.clock.now();
+            due = (due.min(now) + after_beat(interval, failed, rand::random())).max(now);
         }
     }
 

@@ -12,10 +12,7 @@ use std::time::Duration;
 
 use clap::Args;
 use navarch::{
-    client::{
-        CallOptions, Client,
-        rpc::{GetFleetStatus, ListEvents},
-    },
+    client::{CallOptions, Client, rpc::GetFleetStatus},
     config::parse_duration,
 };
 use navarch_host::Moment;
@@ -27,6 +24,7 @@ use super::progress;
 use crate::{
     error::ChaosError,
     host::Host,
+    load::journal,
     proc::{FleetFile, Group, GroupOptions},
     report::{Report, millis},
     wait::until,
@@ -184,19 +182,13 @@ async fn is_stopped(client: &Client) -> Result<bool, ChaosError> {
 
 /// Nodes declared lost, and machines ordered in place of others, as the journal has it.
 async fn journalled(client: &Client) -> Result<(usize, usize), ChaosError> {
-    let (mut lost, mut replacements, mut since) = (0, 0, 0);
-    loop {
-        let request = api::ListEventsRequest { since, limit: 10_000, ..Default::default() };
-        let answer = client.call::<ListEvents>(request, &CallOptions::within(LIMIT)).await;
-        let events = answer.map_err(ChaosError::call("read the journal"))?.message.events;
-        let Some(last) = events.last() else { return Ok((lost, replacements)) };
-        since = last.index;
-        for event in &events {
-            lost += usize::from(event.kind == "node-lost");
-            let replaces = event.changes.iter().any(|change| change.field == "replaces");
-            replacements += usize::from(event.kind == "instance-requested" && replaces);
-        }
-    }
+    let events = journal(client, 0).await?;
+    let lost = events.iter().filter(|event| event.kind == "node-lost").count();
+    let replacements = events.iter().filter(|event| {
+        let replaces = event.changes.iter().any(|change| change.field == "replaces");
+        event.kind == "instance-requested" && replaces
+    });
+    Ok((lost, replacements.count()))
 }
 
 fn ticks(duration: Duration) -> usize {
