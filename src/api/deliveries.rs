@@ -65,7 +65,11 @@ impl Deliveries {
             let marks: Vec<_> =
                 handed.into_iter().filter_map(|handed| mark(&view.fleet, handed)).collect();
             for some in marks.chunks(AT_ONCE) {
-                futures::future::join_all(some.iter().map(|mark| tell(api, mark))).await;
+                let told = futures::future::join_all(some.iter().map(|mark| tell(api, mark))).await;
+                // Nobody leads, or the leader cannot keep up: the rest would only wait as long each.
+                if !told.contains(&true) {
+                    break;
+                }
             }
         }
     }
@@ -85,8 +89,8 @@ fn mark(fleet: &FleetState, (node_id, ids): (String, Vec<CommandId>)) -> Option<
     (!mark.command_ids.is_empty()).then_some(mark)
 }
 
-/// Notes a delivery here or at the leader.
-async fn tell(api: &Api, mark: &MarkDelivered) {
+/// Notes a delivery here or at the leader; answers whether it is noted.
+async fn tell(api: &Api, mark: &MarkDelivered) -> bool {
     let deadline = api.clock().now() + LIMIT;
     let result = if api.ledger.standing().session().is_some() {
         propose(api, mark.clone(), LIMIT).await.map_err(|status| status.message().to_owned())
@@ -100,9 +104,10 @@ async fn tell(api: &Api, mark: &MarkDelivered) {
         let told = api.replica().relay(Bytes::from(call.encode_to_vec()), deadline).await;
         told.map(drop).map_err(|error| error.to_string())
     };
-    if let Err(problem) = result {
+    if let Err(problem) = &result {
         tracing::debug!(node = mark.node_id, problem, "a delivery is not noted");
     }
+    result.is_ok()
 }
 
 /// Notes a delivery in the log; on the leader only.

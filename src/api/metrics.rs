@@ -59,6 +59,9 @@ pub(super) fn expose(api: &Api) -> String {
     connection_series(&mut registry, api);
     api.calls.register(&mut registry);
     api.health.register(&mut registry);
+    let usable = u64::from(api.judge.problem(&view.fleet).is_none());
+    let help = "1 while the fleet's health policy compiles in this replica's build; without, events are degraded";
+    gauge(&mut registry, "health_policy_usable", help, usable);
     if let Standing::Leading { .. } = api.ledger.standing() {
         fleet_series(&mut registry, &view);
         pool_series(&mut registry, &view);

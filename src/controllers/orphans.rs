@@ -122,6 +122,8 @@ impl Orphans {
         let machines = match listed {
             Ok(machines) => machines,
             Err(error) => {
+                // What an earlier listing lacked may be back, and must not keep a breaker open.
+                self.absences.listed(&name, std::iter::empty());
                 known.next = Some(now + interval(&fleet));
                 report.fail(format!("{name} cannot be listed: {error}"));
                 return;

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use navarch_fleet::{Administrative, FleetState, Instance, InstanceState, LogTime, Node};
+use navarch_fleet::{
+    Administrative, BreakerKey, FleetState, Instance, InstanceState, LogTime, Node,
+};
 use navarch_proto::fleet::{
     HoldReplacement, KeepInstance, PoolSpec, RequestInstance, proposal::Kind,
 };
@@ -95,7 +97,7 @@ impl<N: FnMut() -> String> Round<'_, '_, N> {
         if self.market.fleet.pool(&spec.name).is_some_and(|pool| pool.paused) {
             return PAUSED.to_owned();
         }
-        if let Some(mass) = mass(self.market.fleet, spec) {
+        if let Some(mass) = mass(self.market.fleet, spec, LogTime::from_ms(self.now_ms)) {
             return mass;
         }
         let mut turn = Turn::first(self.market.fleet, spec);
@@ -185,16 +187,27 @@ fn budget(
 }
 
 /// Why so much of a pool is unhealthy, since whenever, that a person has to look first: one crashed job, or one bad rule,
-/// can make a whole pool unhealthy, and that a new machine would not mend.
-fn mass(fleet: &FleetState, spec: &PoolSpec) -> Option<String> {
+/// can make a whole pool unhealthy, and that a new machine would not mend. Whoever forced the breaker of the pool or of
+/// the fleet closed has looked.
+fn mass(fleet: &FleetState, spec: &PoolSpec, now: LogTime) -> Option<String> {
+    let forced_closed = |key: BreakerKey| {
+        fleet.breaker(&key).and_then(|breaker| breaker.force(now)).is_some_and(|force| !force.open)
+    };
+    if forced_closed(BreakerKey::pool(&spec.name)) || forced_closed(BreakerKey::fleet()) {
+        return None;
+    }
+    let is_there = |node: &&Arc<Node>| node.administrative != Administrative::Terminated;
     let unhealthy = |node: &&Arc<Node>| {
         let of_pool = node.pool.as_ref().is_some_and(|pool| pool.as_str() == spec.name);
-        of_pool && node.health.latched && node.administrative != Administrative::Terminated
+        of_pool && node.health.latched && is_there(node)
     };
     let count = fleet.nodes_wanting_attention().filter(unhealthy).count();
-    let all = fleet.node_count_in_pool(&spec.name);
+    if count <= FEW {
+        return None;
+    }
+    let all = fleet.nodes_in_pool(&spec.name).filter(is_there).count();
     let percent = fleet.settings().breaker_open_percent as usize;
-    (count > FEW && count * 100 > all * percent).then(|| {
+    (count * 100 > all * percent).then(|| {
         format!(
             "more than {percent} % of the pool's nodes are unhealthy, which a new machine would \
              hardly mend: look, and uncordon the nodes that are well"

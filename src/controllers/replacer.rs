@@ -146,6 +146,7 @@ pub(super) fn retire(case: &Case<'_>, now_ms: u64) -> Option<Kind> {
                 node_id: node.id.as_str().to_owned(),
                 reason: reason.clone(),
                 deadline_ms: now_ms.saturating_add(DRAIN_DEADLINE_MS),
+                for_verdict: true,
                 ..DrainNode::default()
             }));
         }

@@ -304,7 +304,7 @@ async fn budgets_bound_what_is_replaced() {
 /// Without it one crashed job, or one bad rule, would replace a whole pool of machines that are well.
 #[tokio::test(flavor = "current_thread")]
 async fn a_mass_of_unhealthy_nodes_waits_for_a_person() {
-    use navarch_proto::fleet::UncordonNode;
+    use navarch_proto::fleet::{BreakerForce, BreakerScope, OverrideBreaker, UncordonNode};
 
     let world = roomy(10);
     for number in 1..=6 {
@@ -313,6 +313,24 @@ async fn a_mass_of_unhealthy_nodes_waits_for_a_person() {
     }
     assert_eq!(planned(&world), [""; 0]);
     assert!(held(&world, "a").contains("uncordon"), "{}", held(&world, "a"));
+    let zone = world.fleet().zones().next().expect("the nodes' zone").0.to_string();
+    let breakers =
+        [(BreakerScope::Fleet, ""), (BreakerScope::Zone, zone.as_str()), (BreakerScope::Pool, "a")];
+    let force_all = |force: BreakerForce, duration_ms| {
+        for (scope, name) in breakers {
+            world.accept(Kind::OverrideBreaker(OverrideBreaker {
+                scope: scope.into(),
+                name: name.to_owned(),
+                force: force.into(),
+                duration_ms,
+                reason: "a person looks".to_owned(),
+                ..OverrideBreaker::default()
+            }));
+        }
+    };
+    force_all(BreakerForce::Closed, 60_000);
+    assert_eq!(planned(&world), ["order for a1"], "a person has looked; the budget holds");
+    force_all(BreakerForce::None, 0);
     let node_id = "m-a6".to_owned();
     world.accept(Kind::UncordonNode(UncordonNode { node_id, ..UncordonNode::default() }));
     assert_eq!(planned(&world), ["order for a1"]);

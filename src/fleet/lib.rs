@@ -51,9 +51,9 @@ pub use ids::{
 pub use model::{
     Administrative, Adoption, Backoff, BackoffKey, Breaker, BreakerCounts, BreakerKey,
     BreakerOverride, BreakerScope, CommandState, Cooldown, Drain, GivenUpGpu, Health,
-    INSTANCE_LABEL, Instance, InstanceState, LastSeen, Liveness, Loss, Node, NodeCommand,
-    NodeHistory, Opening, POOL_LABEL, Pool, PoolCounts, PoolMetrics, RememberedEvent, RuleRemark,
-    RuleRemarkKey, Told, Zone,
+    HealthFinding, INSTANCE_LABEL, Instance, InstanceState, LastSeen, Liveness, Loss, Node,
+    NodeCommand, NodeHistory, Opening, POOL_LABEL, Pool, PoolCounts, PoolMetrics, RememberedEvent,
+    RuleRemark, RuleRemarkKey, Told, Zone,
 };
 pub use outcome::{Applied, ApplyFault};
 pub use state::{FleetState, Session};

@@ -66,6 +66,8 @@ pub const MAX_REPORTED_EVENTS: usize = 9 * MAX_KIND_HISTORY;
 pub const RETAIN_RULE_REMARKS_MS: u64 = 3_600 * 1000;
 /// Remarks on rules an hour: beyond it the journal has no more of them, and the metrics count alone.
 pub const MAX_RULE_REMARKS: usize = 1_000;
+/// Rules and checks, beside the first, that are kept of those that found a latched node unhealthy.
+pub const MAX_FINDINGS: usize = 16;
 /// Bytes of the message that is kept of the event that decided.
 pub const MAX_EVENT_MESSAGE_BYTES: usize = 256;
 

@@ -142,8 +142,8 @@ impl FleetState {
         self.nodes.wanting_attention()
     }
 
-    /// The nodes whose unhealthy verdict stands by `rule`, of `pool` or, if that is empty, of all; those whose machine
-    /// is gone are past it.
+    /// The nodes whose unhealthy verdict stands by `rule`, alone or with others, of `pool` or, if that is empty, of all;
+    /// those whose machine is gone are past it.
     pub fn standing_verdicts<'a>(
         &'a self,
         rule: &'a str,
@@ -152,7 +152,7 @@ impl FleetState {
         self.nodes.wanting_attention().filter(move |node| {
             let of_pool = node.pool.as_ref().is_some_and(|name| name.as_str() == pool);
             node.health.latched
-                && *node.health.rule == *rule
+                && node.health.is_found_by(rule)
                 && (pool.is_empty() || of_pool)
                 && node.administrative != Administrative::Terminated
         })

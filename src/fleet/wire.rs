@@ -37,6 +37,7 @@ impl Node {
             registered_at: Some(self.registered_at.to_timestamp()),
             health_rule: self.health.rule.to_string(),
             health_event: self.health.event.as_deref().cloned(),
+            health_also_found_by: self.health.also.iter().map(|one| one.rule.to_string()).collect(),
         }
     }
 }

@@ -64,7 +64,7 @@ impl Evaluation {
         if let Err(error) = policy.patterns.provide(&mut context) {
             tracing::error!(error, "rules that use `matches` cannot be evaluated");
         }
-        let (mut evaluated, mut failed) = (false, false);
+        let (mut evaluated, mut failed) = (false, policy.unusable);
         for rule in &policy.rules {
             match rule.program.execute(&context) {
                 Ok(Value::Bool(true)) if rule.shadow => self.note_shadowed(rule, event),

@@ -165,14 +165,19 @@ pub(super) fn code(event: &HealthEvent) -> u32 {
     0
 }
 
-/// What tells an event from others: its own time, GPU, kind and figures. Without a time of its own, the report that it
-/// came with and its place there, or every such event after the first would be taken for a repetition.
+/// What tells an event from others: the id that its agent gave it. Without one its own time, GPU, kind and figures; without
+/// a time either, the report that it came with and its place there, or every such event after the first would be taken for
+/// a repetition.
 fn identity(event: &HealthEvent, (request_id, position): (&str, usize)) -> u64 {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
+    if !event.event_id.is_empty() {
+        part(event.event_id.as_bytes());
+        return first_bytes(&hasher);
+    }
     match event.timestamp {
         Some(time) => {
             part(&time.seconds.to_le_bytes());
@@ -192,6 +197,10 @@ fn identity(event: &HealthEvent, (request_id, position): (&str, usize)) -> u64 {
         part(name.as_bytes());
         part(value.as_bytes());
     }
+    first_bytes(&hasher)
+}
+
+fn first_bytes(hasher: &blake3::Hasher) -> u64 {
     let mut first = [0; 8];
     hasher.finalize_xof().fill(&mut first);
     u64::from_be_bytes(first)

@@ -114,6 +114,20 @@ fn the_time_since_the_last_one() {
     assert!(!other.minutes_later(1).fires(nvlink));
 }
 
+/// Without it a line that an agent reads again with another time would count twice, or two of one instant once.
+#[test]
+fn an_events_own_id_tells_it_from_others() {
+    let mut node = Node::new("history.count('xid', '24h') > 1");
+    let named = |id: &str, seconds| HealthEvent {
+        event_id: id.to_owned(),
+        timestamp: Some(prost_types::Timestamp { seconds, nanos: 0 }),
+        ..xid(63, 0)
+    };
+    assert!(!node.fires(named("a", 1)));
+    assert!(!node.fires(named("a", 2)), "the same line, read again");
+    assert!(node.fires(named("b", 2)), "another one in the same instant");
+}
+
 /// Without it an agent that retries, or sends its log again, would break a machine by counting.
 #[test]
 fn the_same_event_counts_once_whenever_it_comes() {

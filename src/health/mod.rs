@@ -5,7 +5,7 @@
 //! | `policy` | [`Policy`]: compile a policy file, judge a report |
 //! | `evaluation` | what its rules make of the events of one report |
 //! | `decider` | the check or the rule that decided, and its words |
-//! | `judge` | [`Judge`]: judges reports by the fleet's policy |
+//! | `judge`, `judging` | [`Judge`]: judges reports by the fleet's policy; one report, event by event |
 //! | `verdict` | [`Verdict`], [`RuleFailure`] and [`ShadowedRule`] |
 //! | `look`, `history` | `history.count(...)` and the like: in a condition, and what they answer; [`Past`] |
 //! | `bounds`, `cost` | how large a report may be, and how long a condition may take on the worst event |
@@ -33,6 +33,7 @@ mod event;
 mod file;
 mod history;
 mod judge;
+mod judging;
 mod look;
 mod patterns;
 mod place;
@@ -54,7 +55,7 @@ mod shadow_test;
 pub use decider::CHECK_NAME;
 pub use error::{JudgeError, PolicyError};
 pub use history::Past;
-pub use judge::{Judge, Unjudged};
+pub use judge::Judge;
 pub use policy::Policy;
 pub(crate) use verdict::status_word;
 pub use verdict::{RuleFailure, ShadowedRule, Verdict};

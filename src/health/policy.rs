@@ -2,18 +2,18 @@ use std::{fmt, sync::Arc};
 
 use cel::Env;
 use navarch_host::with_deep_stack;
-use navarch_proto::api::{HealthStatus, ReportHealthRequest};
+use navarch_proto::api::ReportHealthRequest;
 
 use super::{
-    bounds, condition, cost,
-    decider::Decider,
+    condition, cost,
     error::{JudgeError, PolicyError},
-    evaluation::{Evaluation, Rule},
+    evaluation::Rule,
     file::{self, RuleText},
-    history::{History, Past},
+    history::Past,
+    judging::Judging,
     look::{Look, Looks},
     patterns::Patterns,
-    verdict::{Verdict, severity, worse},
+    verdict::Verdict,
 };
 use crate::config::Report;
 
@@ -31,6 +31,8 @@ pub struct Policy {
     name: String,
     revision: u64,
     pub(super) rules: Vec<Rule>,
+    /// None of its rules could be compiled.
+    pub(super) unusable: bool,
     pub(super) looks: Vec<Look>,
     pub(super) environment: Arc<Env>,
     pub(super) patterns: Arc<Patterns>,
@@ -91,10 +93,24 @@ impl Policy {
             name: file.name,
             revision,
             rules,
+            unusable: false,
             looks: looks.take(),
             environment: Arc::new(environment),
             patterns: Arc::new(patterns),
         })
+    }
+
+    /// What stands in for a policy that does not compile: no rule can be evaluated, so that every event is degraded.
+    pub(super) fn unusable(revision: u64) -> Self {
+        Self {
+            name: "unusable".to_owned(),
+            revision,
+            rules: Vec::new(),
+            unusable: true,
+            looks: Vec::new(),
+            environment: Arc::new(condition::environment()),
+            patterns: Arc::default(),
+        }
     }
 
     /// `metadata.name` of the file.
@@ -147,38 +163,9 @@ impl Policy {
         report: &ReportHealthRequest,
         past: Past<'_>,
     ) -> Result<Verdict, JudgeError> {
-        bounds::check(report)?;
-        let check = Decider::of_checks(&report.results);
-        let mut history = History::new(past);
-        let mut evaluation = Evaluation::default();
-        for (position, event) in report.events.iter().enumerate() {
-            let present = history.join(position, event);
-            evaluation.judge(self, event, (&history, present));
-        }
-        let Evaluation { worst: event, failures, shadowed } = evaluation;
-        let checks = check.as_ref().map_or(HealthStatus::Unknown, |check| check.status);
-        let events = event.as_ref().map_or(HealthStatus::Unknown, |event| event.status);
-        let overall = worse(checks, events);
-        let decider = match severity(events) >= severity(checks) {
-            true => event.as_ref(),
-            false => check.as_ref(),
-        };
-        let decider = decider.filter(|_| severity(overall) > severity(HealthStatus::Healthy));
-        let saw = past.history.map_or(0, |history| history.revision);
-        Ok(Verdict {
-            overall,
-            checks,
-            events,
-            rule: decider.map(|decider| decider.name.clone()).unwrap_or_default(),
-            reason: decider.map(|decider| decider.reason.clone()).unwrap_or_default(),
-            event: decider.and_then(|decider| decider.event.clone()),
-            policy_result: event.map(|event| event.into_result(&report.events)),
-            failures,
-            shadowed,
-            reported: history.into_fresh(),
-            policy_revision: self.revision,
-            history_revision: (self.looks_back() && !report.events.is_empty()).then_some(saw),
-        })
+        let mut judging = Judging::begin(self, report, past)?;
+        while judging.step() {}
+        Ok(judging.verdict())
     }
 }
 

@@ -3,7 +3,7 @@ use std::{io, path::PathBuf, time::Duration};
 use crate::{
     client::{CallError, ClientError, Failure},
     fake_cloud::{FakeCloudError, ledger::LedgerClosed},
-    health::Unjudged,
+    health::JudgeError,
     ledger::ProposeError,
 };
 
@@ -23,7 +23,7 @@ pub enum SimError {
     Propose(#[from] ProposeError),
     /// A simulated health report could not be judged.
     #[error("a simulated health report: {0}")]
-    Unjudged(#[from] Unjudged),
+    Unjudged(#[from] JudgeError),
     /// The thread or the runtime of a simulation could not be started.
     #[error("the simulation cannot be started: {0}")]
     Start(#[from] io::Error),

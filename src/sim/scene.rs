@@ -206,8 +206,8 @@ impl Scene {
         // Agents in a simulation send each report once.
         let request_id = now_ms.to_string();
         let came = (LogTime::from_ms(now_ms), request_id.as_str());
-        let verdict =
-            self.judge.judge(&fleet, &report, came)?.proposal(&fleet, node, String::new());
+        let verdict = self.judge.judge(&fleet, &report, came).await?;
+        let verdict = verdict.proposal(&fleet, node, String::new());
         let actor = format!("agent:{}", report.node_id);
         if let Err(error) = self.propose_as(Kind::RecordVerdict(verdict), actor).await {
             tracing::debug!(node = report.node_id, %error, "a report was refused");

@@ -61,7 +61,14 @@ fn proposal(request: IssueCommandRequest, command_id: String, now_ms: u64) -> Re
         NodeCommandType::Drain => {
             let deadline_ms = deadline_ms(&parameters, now_ms)?
                 .unwrap_or_else(|| now_ms.saturating_add(DRAIN_DEADLINE_MS));
-            Kind::DrainNode(DrainNode { node_id, reason, deadline_ms, command_id, parameters })
+            Kind::DrainNode(DrainNode {
+                node_id,
+                reason,
+                deadline_ms,
+                command_id,
+                parameters,
+                for_verdict: false,
+            })
         }
         NodeCommandType::RunDiagnostic | NodeCommandType::Terminate => {
             let deadline_ms = deadline_ms(&parameters, now_ms)?.unwrap_or(0);

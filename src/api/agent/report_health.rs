@@ -11,7 +11,7 @@ use crate::{
         call::{Answer, Call, require_node_id, unknown_node},
         errors,
     },
-    health::{Unjudged, Verdict},
+    health::Verdict,
     ledger::ProposeError,
 };
 
@@ -28,7 +28,7 @@ pub(in crate::api) async fn report_health(
     let author = agent_author(&request.node_id);
     let mut last = None;
     for _ in 0..JUDGEMENTS {
-        let (verdict, proposal) = judge(&call, &request)?;
+        let (verdict, proposal) = judge(&call, &request).await?;
         let proposed =
             call.api.ledger.propose(Kind::RecordVerdict(proposal), &author, call.context.deadline);
         match proposed.await {
@@ -49,18 +49,18 @@ fn stale(error: &ProposeError) -> bool {
     error.rejection_code() == Some(RejectionCode::Stale)
 }
 
-fn judge(call: &Call, request: &ReportHealthRequest) -> Result<(Verdict, RecordVerdict), Status> {
+async fn judge(
+    call: &Call,
+    request: &ReportHealthRequest,
+) -> Result<(Verdict, RecordVerdict), Status> {
     let ledger = &call.api.ledger;
     let fleet = ledger.view().fleet;
     let Some(node) = fleet.node(&request.node_id) else {
         return Err(unknown_node(&request.node_id));
     };
     let came = (LogTime::from_ms(ledger.log_time_ms()), &*call.context.request_id);
-    let judged = call.api.judge.judge(&fleet, request, came);
-    let verdict = judged.map_err(|error| match &error {
-        Unjudged::Report(_) => Status::invalid_argument(error.to_string()),
-        Unjudged::Policy(_) => Status::internal(error.to_string()),
-    })?;
+    let judged = call.api.judge.judge(&fleet, request, came).await;
+    let verdict = judged.map_err(|error| Status::invalid_argument(error.to_string()))?;
     for failure in &verdict.failures {
         tracing::warn!(
             node = request.node_id,

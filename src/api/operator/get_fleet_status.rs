@@ -12,7 +12,7 @@ use super::{
     list_breakers::line,
 };
 use crate::{
-    api::call::{Answer, Call},
+    api::call::{Answer, Api, Call},
     ledger::View,
 };
 
@@ -50,20 +50,26 @@ pub(in crate::api) async fn get_fleet_status(
         unhealthy_nodes,
         breakers: open_breakers.iter().map(line).collect(),
         adopt_mode: adopt_mode(&call.api, fleet),
-        failing_rules: failing_rules(fleet),
+        failing_rules: failing_rules(&call.api, fleet),
         open_breakers,
     };
     Ok(Answer { message, index: view.index })
 }
 
-/// Rules that could not be evaluated lately, each with what it met and where.
-fn failing_rules(fleet: &FleetState) -> Vec<String> {
+/// Rules that could not be evaluated lately, each with what it met and where; before them, that none of them can be.
+fn failing_rules(api: &Api, fleet: &FleetState) -> Vec<String> {
+    let unusable = api.judge.problem(fleet).map(|problem| {
+        let revision = fleet.policy_revision();
+        format!(
+            "all of policy revision {revision}, which this replica's build refuses (events are degraded): {problem}"
+        )
+    });
     let failed = fleet.rule_remarks().filter(|(key, _)| {
         key.kind == RuleRemarkKind::Failed && fleet.has_rule_remark(key, fleet.log_time())
     });
-    failed
-        .map(|(key, remark)| format!("{} {} (of node {})", key.rule, remark.text, remark.node_id))
-        .collect()
+    let failed = failed
+        .map(|(key, remark)| format!("{} {} (of node {})", key.rule, remark.text, remark.node_id));
+    unusable.into_iter().chain(failed).collect()
 }
 
 /// Away from the threads that answer calls: it goes through the whole state.

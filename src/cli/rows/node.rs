@@ -70,6 +70,9 @@ impl Record for NodeInfo {
         if !self.health_rule.is_empty() {
             pairs.push(("Decided by", self.health_rule.as_str().into()));
         }
+        if !self.health_also_found_by.is_empty() {
+            pairs.push(("Also found by", self.health_also_found_by.join(", ").into()));
+        }
         pairs.extend(self.health_event.as_ref().map(|event| ("Event", event_line(event).into())));
         pairs.extend(self.gpus.iter().map(|gpu| ("GPU", gpu_line(gpu).into())));
         pairs

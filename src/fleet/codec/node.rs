@@ -5,7 +5,9 @@ use navarch_proto::fleet::{self, NodeRecord};
 use super::record::{RecordError, known, optional_id, text_of};
 use crate::{
     ids::{InstanceId, NodeId, NodeNumber, PoolName, Revision},
-    model::{Administrative, Drain, Health, LastSeen, Liveness, Loss, Node, inventory},
+    model::{
+        Administrative, Drain, Health, HealthFinding, LastSeen, Liveness, Loss, Node, inventory,
+    },
     text::{SharedTexts, stored},
     time::{LogTime, ms_or_zero},
 };
@@ -45,6 +47,7 @@ pub(super) fn to_record(node: &Node) -> NodeRecord {
         drain_deadline_ms: ms_or_zero(drain.deadline),
         cordoned_before: drain.cordoned_before,
         drain_accepted: drain.accepted,
+        drain_for_verdict: drain.for_verdict,
         health: node.health.verdict.into(),
         health_latched: node.health.latched,
         health_rule: node.health.rule.to_string(),
@@ -52,6 +55,7 @@ pub(super) fn to_record(node: &Node) -> NodeRecord {
         unhealthy_reports: node.health.unhealthy_reports,
         unhealthy_event_ms: ms_or_zero(node.health.unhealthy_event_at),
         deciding_event: node.health.event.as_deref().cloned(),
+        also_found: node.health.also.iter().map(to_finding).collect(),
         health_latched_ms: ms_or_zero(node.health.latched_at),
         lost: loss.is_some(),
         lost_ms: loss.map_or(0, |loss| loss.at.as_ms()),
@@ -90,12 +94,39 @@ pub(super) fn from_record(
             rule: stored(&record.health_rule, ANY_LENGTH),
             reason: stored(&record.health_reason, ANY_LENGTH),
             event: record.deciding_event.clone().map(Arc::new),
+            also: also(&record.also_found),
             unhealthy_reports: record.unhealthy_reports,
             unhealthy_event_at: LogTime::optional(record.unhealthy_event_ms),
             latched_at: LogTime::optional(record.health_latched_ms),
         },
         liveness: liveness(record),
     })
+}
+
+fn to_finding(finding: &HealthFinding) -> fleet::HealthFinding {
+    fleet::HealthFinding {
+        rule: finding.rule.to_string(),
+        reason: finding.reason.to_string(),
+        event: finding.event.as_deref().cloned(),
+        at_ms: finding.at.as_ms(),
+    }
+}
+
+fn also(findings: &[fleet::HealthFinding]) -> Arc<[HealthFinding]> {
+    match findings {
+        // Nearly all have none, and share it.
+        [] => Arc::default(),
+        findings => findings.iter().map(from_finding).collect(),
+    }
+}
+
+fn from_finding(record: &fleet::HealthFinding) -> HealthFinding {
+    HealthFinding {
+        rule: stored(&record.rule, ANY_LENGTH),
+        reason: stored(&record.reason, ANY_LENGTH),
+        event: record.event.clone().map(Arc::new),
+        at: LogTime::from_ms(record.at_ms),
+    }
 }
 
 fn administrative(record: &NodeRecord) -> Result<Administrative, RecordError> {
@@ -107,6 +138,7 @@ fn administrative(record: &NodeRecord) -> Result<Administrative, RecordError> {
             cordoned_before: record.cordoned_before,
             accepted: record.drain_accepted,
             drained: record.drained,
+            for_verdict: record.drain_for_verdict,
         }),
         fleet::Administrative::Terminated => Administrative::Terminated,
         fleet::Administrative::Unspecified => {

@@ -1,9 +1,10 @@
 //! The verdicts of one rule, cleared together.
 
 use navarch_proto::{
-    api::{HealthStatus, NodeStatus},
+    api::{DecidingEvent, HealthStatus, NodeStatus},
     fleet::{
-        ClearRuleVerdicts, CordonNode, DrainNode, RecordVerdict, RejectionCode, proposal::Kind,
+        ClearRuleVerdicts, CordonNode, DrainNode, FinishDrain, RecordVerdict, RejectionCode,
+        proposal::Kind,
     },
 };
 
@@ -70,19 +71,90 @@ fn a_rule_that_decided_nothing_is_told_with_those_that_did() {
 #[test]
 fn what_people_decided_stays_and_what_the_verdict_began_is_cancelled() {
     let mut fleet = unhealthy_fleet();
-    fleet.accept(Kind::CordonNode(CordonNode { node_id: "n0".to_owned(), ..Default::default() }));
-    let drain = |node_id: &str, reason: String| {
+    let cordon = |node_id: &str| {
         let node_id = node_id.to_owned();
-        Kind::DrainNode(DrainNode { node_id, reason, ..DrainNode::default() })
+        Kind::CordonNode(CordonNode { node_id, ..CordonNode::default() })
     };
-    let reason = fleet.state.node("n1").unwrap().replacement_reason().to_string();
-    fleet.accept(drain("n1", reason));
-    fleet.accept(drain("n2", "rack 7 is moved".to_owned()));
+    let drain = |node_id: &str, for_verdict| {
+        let node_id = node_id.to_owned();
+        let reason = "because".to_owned();
+        Kind::DrainNode(DrainNode { node_id, reason, for_verdict, ..DrainNode::default() })
+    };
+    let drained = |node_id: &str| {
+        let node_id = node_id.to_owned();
+        Kind::FinishDrain(FinishDrain { node_id, ..FinishDrain::default() })
+    };
+    for number in 4..8 {
+        let id = format!("n{number}");
+        fleet.accept(register(node_request(&id, &[]), ""));
+        let judged = verdict(&id, HealthStatus::Healthy, HealthStatus::Unhealthy);
+        fleet.accept(Kind::RecordVerdict(RecordVerdict { rule: "xid".to_owned(), ..judged }));
+    }
+    fleet.accept(cordon("n0"));
+    fleet.accept(drain("n1", true));
+    fleet.accept(drain("n2", false));
+    // The cordon of a person outlives the drain that came over it, whatever the drain came to.
+    for step in [cordon("n4"), drain("n4", true), drained("n4")] {
+        fleet.accept(step);
+    }
+    // What a person drains on is drained for the person's reason.
+    for step in [drain("n5", true), drain("n5", false)] {
+        fleet.accept(step);
+    }
+    for step in [drain("n6", true), drained("n6")] {
+        fleet.accept(step);
+    }
     let events = fleet.state.last_event_index();
-    assert_eq!(fleet.accept(clear("xid", "")).count, 3);
-    let statuses = ["n0", "n1", "n2"].map(|id| fleet.status(id));
-    assert_eq!(statuses, [NodeStatus::Cordoned, NodeStatus::Active, NodeStatus::Draining]);
-    let kinds = fleet.kinds_since(events);
-    // The workload system is told that n1 takes work again.
-    assert_eq!(kinds, ["node-health-changed", "node-uncordoned", "node-health-changed"]);
+    assert_eq!(fleet.accept(clear("xid", "")).count, 7);
+    let expected = [
+        ("n0", NodeStatus::Cordoned, "node-health-changed"),
+        // The workload system is told that it takes work again.
+        ("n1", NodeStatus::Active, "node-uncordoned"),
+        ("n2", NodeStatus::Draining, "node-health-changed"),
+        ("n4", NodeStatus::Cordoned, "node-health-changed"),
+        ("n5", NodeStatus::Draining, "node-health-changed"),
+        ("n6", NodeStatus::Active, "node-uncordoned"),
+        ("n7", NodeStatus::Active, "node-health-changed"),
+    ];
+    for (id, status, _) in expected {
+        assert_eq!(fleet.status(id), status, "{id}");
+    }
+    assert_eq!(fleet.kinds_since(events), expected.map(|(_, _, kind)| kind));
+    fleet.check_indexes();
+}
+
+/// Without it clearing a wrong rule would also free the node on which a right one decided later, or miss it.
+#[test]
+fn a_verdict_stands_by_every_rule_that_decided() {
+    let mut fleet = unhealthy_fleet();
+    let judged = |rule: &str| {
+        let judged = verdict("n0", HealthStatus::Healthy, HealthStatus::Unhealthy);
+        let (rule, deciding_event) = (rule.to_owned(), Some(DecidingEvent::default()));
+        Kind::RecordVerdict(RecordVerdict { rule, deciding_event, ..judged })
+    };
+    fleet.accept(judged("thermal"));
+    fleet.accept(judged("ecc"));
+    fleet.accept(judged("thermal"));
+    let rules = |fleet: &Fleet| fleet.state.node("n0").unwrap().health.rules_line();
+    assert_eq!(rules(&fleet), "xid, thermal, ecc");
+    fleet.accept(Kind::DrainNode(DrainNode {
+        node_id: "n0".to_owned(),
+        for_verdict: true,
+        ..DrainNode::default()
+    }));
+    assert_eq!(fleet.accept(clear("thermal", "")).count, 1, "of a rule that decided later");
+    assert_eq!(rules(&fleet), "xid, ecc");
+    assert_eq!(fleet.accept(clear("xid", "a")).count, 2, "n0 and n2");
+    let health = fleet.state.node("n0").unwrap().health.clone();
+    assert_eq!((&*health.rule, health.latched, health.unhealthy_reports), ("ecc", true, 1));
+    assert!(health.event.is_some() && health.unhealthy_event_at == health.latched_at);
+    assert_eq!(
+        fleet.status("n0"),
+        NodeStatus::Draining,
+        "it is to go for the last rule all the same"
+    );
+    fleet.accept(clear("ecc", ""));
+    assert_eq!(fleet.status("n0"), NodeStatus::Active);
+    assert_eq!(fleet.state.node("n0").unwrap().health, crate::Health::default());
+    fleet.check_indexes();
 }

@@ -26,6 +26,8 @@ pub struct Drain {
     pub accepted: bool,
     /// It is over: the workload system said so, or the deadline passed.
     pub drained: bool,
+    /// It was begun for an unhealthy verdict, and ends with it.
+    pub for_verdict: bool,
 }
 
 /// What may happen to [`Administrative`].
@@ -33,9 +35,14 @@ pub struct Drain {
 pub(crate) enum AdministrativeStep {
     Cordon,
     Uncordon,
-    Drain { deadline: Option<LogTime> },
+    Drain {
+        deadline: Option<LogTime>,
+        for_verdict: bool,
+    },
     AcceptDrain,
     RefuseDrain,
+    /// The verdict that it was begun for is cleared.
+    CallOffDrain,
     FinishDrain,
     Terminate,
 }
@@ -46,7 +53,9 @@ impl Administrative {
         match step {
             AdministrativeStep::Cordon => self.cordon(),
             AdministrativeStep::Uncordon => self.uncordon(),
-            AdministrativeStep::Drain { deadline } => self.drain(deadline),
+            AdministrativeStep::Drain { deadline, for_verdict } => {
+                self.drain(deadline, for_verdict)
+            }
             AdministrativeStep::AcceptDrain => {
                 self.draining().map(|drain| Self::Draining(Drain { accepted: true, ..drain }))
             }
@@ -55,8 +64,11 @@ impl Administrative {
             }
             AdministrativeStep::RefuseDrain => match self.draining()? {
                 Drain { drained: true, .. } => Err("is drained already; uncordon it instead"),
-                Drain { cordoned_before: true, .. } => Ok(Self::Cordoned),
-                Drain { cordoned_before: false, .. } => Ok(Self::Active),
+                drain => Ok(drain.before()),
+            },
+            AdministrativeStep::CallOffDrain => match self.draining()? {
+                Drain { for_verdict: false, .. } => Err("drains for another reason"),
+                drain => Ok(drain.before()),
             },
             AdministrativeStep::Terminate => Ok(Self::Terminated),
         }
@@ -79,13 +91,17 @@ impl Administrative {
         }
     }
 
-    fn drain(self, deadline: Option<LogTime>) -> Result<Self, &'static str> {
+    fn drain(self, deadline: Option<LogTime>, for_verdict: bool) -> Result<Self, &'static str> {
+        let fresh = Drain { deadline, for_verdict, ..Drain::default() };
         match self {
-            Self::Active => Ok(Self::Draining(Drain { deadline, ..Drain::default() })),
-            Self::Cordoned => {
-                Ok(Self::Draining(Drain { deadline, cordoned_before: true, ..Drain::default() }))
-            }
-            Self::Draining(drain) => Ok(Self::Draining(Drain { deadline, ..drain })),
+            Self::Active => Ok(Self::Draining(fresh)),
+            Self::Cordoned => Ok(Self::Draining(Drain { cordoned_before: true, ..fresh })),
+            // Whoever wants it drained for another reason wants it drained without the verdict, too.
+            Self::Draining(drain) => Ok(Self::Draining(Drain {
+                deadline,
+                for_verdict: drain.for_verdict && for_verdict,
+                ..drain
+            })),
             Self::Terminated => Err("is terminated"),
         }
     }
@@ -95,6 +111,13 @@ impl Administrative {
             Self::Draining(drain) => Ok(drain),
             Self::Active | Self::Cordoned | Self::Terminated => Err("is not draining"),
         }
+    }
+}
+
+impl Drain {
+    /// What the node was before.
+    fn before(self) -> Administrative {
+        if self.cordoned_before { Administrative::Cordoned } else { Administrative::Active }
     }
 }
 

@@ -1,8 +1,14 @@
 use super::*;
 
-const FRESH: Drain =
-    Drain { deadline: None, cordoned_before: false, accepted: false, drained: false };
-const STATES: [Administrative; 7] = [
+const FRESH: Drain = Drain {
+    deadline: None,
+    cordoned_before: false,
+    accepted: false,
+    drained: false,
+    for_verdict: false,
+};
+const FOR_VERDICT: Drain = Drain { for_verdict: true, ..FRESH };
+const STATES: [Administrative; 10] = [
     Administrative::Active,
     Administrative::Cordoned,
     Administrative::Draining(FRESH),
@@ -10,6 +16,9 @@ const STATES: [Administrative; 7] = [
     Administrative::Draining(Drain { accepted: true, ..FRESH }),
     Administrative::Draining(Drain { drained: true, ..FRESH }),
     Administrative::Terminated,
+    Administrative::Draining(FOR_VERDICT),
+    Administrative::Draining(Drain { drained: true, ..FOR_VERDICT }),
+    Administrative::Draining(Drain { drained: true, cordoned_before: true, ..FOR_VERDICT }),
 ];
 
 /// One letter a cell: `.` refused, `=` stays, or the state it becomes: A, C, d (draining), D (drained), T.
@@ -28,17 +37,22 @@ fn letter(before: Administrative, step: AdministrativeStep) -> char {
 /// Without the whole table, a state that nobody thought of could be left or entered by accident.
 #[test]
 fn transition_table() {
-    // active, cordoned, draining, draining (cordoned before), accepted, drained, terminated
+    // active, cordoned, draining, draining (cordoned before), accepted, drained, terminated, for a verdict: draining,
+    // drained, drained (cordoned before)
     let deadline = LogTime::optional(9);
+    let drain = |deadline, for_verdict| AdministrativeStep::Drain { deadline, for_verdict };
     let table = [
-        (AdministrativeStep::Cordon, "C=d=dD."),
-        (AdministrativeStep::Uncordon, ".AAAAA."),
-        (AdministrativeStep::Drain { deadline }, "dddddD."),
-        (AdministrativeStep::Drain { deadline: None }, "dd====."),
-        (AdministrativeStep::AcceptDrain, "..dd=D."),
-        (AdministrativeStep::RefuseDrain, "..ACA.."),
-        (AdministrativeStep::FinishDrain, "..DDD=."),
-        (AdministrativeStep::Terminate, "TTTTTT="),
+        (AdministrativeStep::Cordon, "C=d=dD.dD="),
+        (AdministrativeStep::Uncordon, ".AAAAA.AAA"),
+        (drain(deadline, false), "dddddD.dDD"),
+        (drain(deadline, true), "dddddD.dDD"),
+        (drain(None, false), "dd====.dDD"),
+        (drain(None, true), "dd====.==="),
+        (AdministrativeStep::AcceptDrain, "..dd=D.dDD"),
+        (AdministrativeStep::RefuseDrain, "..ACA..A.."),
+        (AdministrativeStep::CallOffDrain, ".......AAC"),
+        (AdministrativeStep::FinishDrain, "..DDD=.D=="),
+        (AdministrativeStep::Terminate, "TTTTTT=TTT"),
     ];
     for (step, expected) in table {
         let row: String = STATES.iter().map(|state| letter(*state, step)).collect();
@@ -49,7 +63,8 @@ fn transition_table() {
 /// A refused drain that forgot the cordon would put work on a machine that a person took out.
 #[test]
 fn a_cordon_survives_a_refused_drain() {
-    let draining = Administrative::Cordoned.next(AdministrativeStep::Drain { deadline: None });
+    let draining = Administrative::Cordoned
+        .next(AdministrativeStep::Drain { deadline: None, for_verdict: false });
     let refused = draining.and_then(|state| state.next(AdministrativeStep::RefuseDrain));
     assert_eq!(refused, Ok(Administrative::Cordoned));
 }

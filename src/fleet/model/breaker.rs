@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{ids::Revision, limits::RETAIN_BREAKERS_MS, time::LogTime};
 
@@ -79,7 +79,16 @@ pub struct Zone {
 
 impl fmt::Display for Zone {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}/{}", self.provider, self.region, self.zone)
+        let [provider, region, zone] = [&self.provider, &self.region, &self.zone].map(escaped);
+        write!(formatter, "{provider}/{region}/{zone}")
+    }
+}
+
+/// A name without a slash of its own, or two zones could be shown alike: agents name them as they like.
+fn escaped(name: &Arc<str>) -> Cow<'_, str> {
+    match name.contains(['/', '%']) {
+        true => name.replace('%', "%25").replace('/', "%2F").into(),
+        false => (&**name).into(),
     }
 }
 

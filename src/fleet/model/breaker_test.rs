@@ -52,3 +52,19 @@ fn silence_counts_from_the_end_of_a_forced_stop() {
     let both = Breaker { resumed_at, forced: forced(true, 15), ..Breaker::default() };
     assert_eq!(both.resumed(now), resumed_at);
 }
+
+/// Without it one breaker would stand for two zones, because agents name their regions as they like.
+#[test]
+fn zones_are_shown_apart() {
+    let key = |provider: &str, region: &str, zone: &str| {
+        let zone = Zone { provider: provider.into(), region: region.into(), zone: zone.into() };
+        BreakerKey::zone(&zone).name.to_string()
+    };
+    let shown = [
+        key("cloud", "west", "a"),
+        key("cloud/west", "a", ""),
+        key("cloud", "west/a", ""),
+        key("cloud%2Fwest", "a", ""),
+    ];
+    assert_eq!(shown, ["cloud/west/a", "cloud%2Fwest/a/", "cloud/west%2Fa/", "cloud%252Fwest/a/"]);
+}

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use navarch_proto::api::{DecidingEvent, HealthStatus};
 
 use crate::{
-    limits::{MAX_EVENT_MESSAGE_BYTES, MAX_ID_BYTES, MAX_REASON_BYTES},
+    limits::{MAX_EVENT_MESSAGE_BYTES, MAX_FINDINGS, MAX_ID_BYTES, MAX_REASON_BYTES},
     text::{cut, stored},
     time::LogTime,
 };
@@ -21,6 +21,8 @@ pub struct Health {
     pub reason: Arc<str>,
     /// The event that the rule decided on, when it first did; none: a check decided.
     pub event: Option<Arc<DecidingEvent>>,
+    /// The other rules and checks that found it unhealthy while it was latched, in the order in which they did.
+    pub also: Arc<[HealthFinding]>,
     /// Unhealthy reports in a row. After an unhealthy event verdict every report counts, because an event
     /// is sent once; otherwise a report that is not unhealthy sets it back to 0.
     pub unhealthy_reports: u32,
@@ -28,6 +30,19 @@ pub struct Health {
     pub unhealthy_event_at: Option<LogTime>,
     /// When the verdict came that stands; none: none does.
     pub latched_at: Option<LogTime>,
+}
+
+/// An unhealthy verdict of one rule or check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthFinding {
+    /// Which one.
+    pub rule: Arc<str>,
+    /// What it said first.
+    pub reason: Arc<str>,
+    /// The event that it first decided on; none: it is a check.
+    pub event: Option<Arc<DecidingEvent>>,
+    /// When it first did.
+    pub at: LogTime,
 }
 
 /// A judged health report.
@@ -63,22 +78,75 @@ impl Health {
             next.verdict = verdict;
         }
         let unhealthy = verdict == HealthStatus::Unhealthy;
-        if unhealthy || (!self.latched && verdict != HealthStatus::Unknown) {
+        if self.latched {
+            // What took the node out stays named, so that whoever clears a rule's verdicts finds it.
+            if unhealthy && !self.is_found_by(report.rule) && self.also.len() < MAX_FINDINGS {
+                next.also = self.also.iter().cloned().chain([found(report, now)]).collect();
+            }
+        } else if verdict != HealthStatus::Unknown {
             next.latched = unhealthy;
-            next.latched_at = unhealthy.then(|| self.latched_at.unwrap_or(now));
+            next.latched_at = unhealthy.then_some(now);
             next.rule = stored(report.rule, MAX_REASON_BYTES);
             next.reason = stored(report.reason, MAX_REASON_BYTES);
             // Reported again and again it is the same news, and no change of the record.
-            if (&next.rule, &next.reason) != (&self.rule, &self.reason) {
+            if unhealthy || (&next.rule, &next.reason) != (&self.rule, &self.reason) {
                 next.event = report.event.map(|event| Arc::new(kept(event, now)));
             }
         }
         next
     }
 
+    /// The rules and checks by which an unhealthy verdict stands, in the order in which they decided; none: none does.
+    pub fn standing_rules(&self) -> impl Iterator<Item = &Arc<str>> {
+        let first = self.latched.then_some(&self.rule);
+        first.into_iter().chain(self.also.iter().map(|finding| &finding.rule))
+    }
+
+    /// The same on one line; of a node that is not latched, what decided last.
+    pub fn rules_line(&self) -> String {
+        let also = self.also.iter().map(|finding| &*finding.rule);
+        [&*self.rule].into_iter().chain(also).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether an unhealthy verdict stands by that rule or check.
+    pub fn is_found_by(&self, rule: &str) -> bool {
+        let rule = cut(rule, MAX_REASON_BYTES);
+        self.standing_rules().any(|standing| **standing == *rule)
+    }
+
     /// What an operator's clearing makes of it: nobody has judged the node since.
     pub(crate) fn cleared() -> Self {
         Self::default()
+    }
+
+    /// What is left once one rule's verdict is cleared. It counts from anew, as of what else was found.
+    pub(crate) fn cleared_of(&self, rule: &str) -> Self {
+        if *self.rule != *rule {
+            let others = self.also.iter().filter(|finding| *finding.rule != *rule);
+            return Self { also: others.cloned().collect(), ..self.clone() };
+        }
+        let Some((first, others)) = self.also.split_first() else { return Self::cleared() };
+        let events = self.also.iter().filter(|finding| finding.event.is_some());
+        Self {
+            verdict: HealthStatus::Unhealthy,
+            latched: true,
+            rule: first.rule.clone(),
+            reason: first.reason.clone(),
+            event: first.event.clone(),
+            also: others.into(),
+            unhealthy_reports: 1,
+            unhealthy_event_at: events.map(|finding| finding.at).min(),
+            latched_at: Some(first.at),
+        }
+    }
+}
+
+fn found(report: Report<'_>, now: LogTime) -> HealthFinding {
+    HealthFinding {
+        rule: stored(report.rule, MAX_REASON_BYTES),
+        reason: stored(report.reason, MAX_REASON_BYTES),
+        event: report.event.map(|event| Arc::new(kept(event, now))),
+        at: now,
     }
 }
 

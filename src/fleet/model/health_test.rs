@@ -88,6 +88,41 @@ fn the_latching_rule_stays_named() {
     assert_eq!(Health::cleared(), Health::default());
 }
 
+/// Without it a verdict that an older build took would look new to whoever waits for new ones, and open a breaker.
+#[test]
+fn an_undated_verdict_stays_undated() {
+    let latched = Health { latched: true, rule: "old".into(), ..Health::default() };
+    let report = Report {
+        checks: Unhealthy,
+        events: Unknown,
+        verdict: Unhealthy,
+        rule: "nvml",
+        reason: "",
+        event: None,
+    };
+    let health = latched.after(report, LogTime::from_ms(9));
+    assert_eq!((&*health.rules_line(), health.latched_at), ("old, nvml", None));
+}
+
+/// Without it rules that are renamed again and again would fill a node's record.
+#[test]
+fn what_else_was_found_is_bounded() {
+    let mut health = Health::default();
+    for number in 0..100 {
+        let rule = format!("rule-{number}");
+        let report = Report {
+            checks: Unhealthy,
+            events: Unknown,
+            verdict: Unhealthy,
+            rule: &rule,
+            reason: "",
+            event: None,
+        };
+        health = health.after(report, LogTime::from_ms(number));
+    }
+    assert_eq!((&*health.rule, health.also.len()), ("rule-0", MAX_FINDINGS));
+}
+
 /// An agent that reports nothing must not be able to wash a bad verdict away.
 #[test]
 fn a_report_without_results_changes_no_verdict() {

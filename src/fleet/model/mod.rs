@@ -47,9 +47,9 @@ pub use breaker::{
 };
 pub use cooldown::Cooldown;
 pub use given_up_gpu::GivenUpGpu;
-pub use health::Health;
 pub(crate) use health::Report;
 pub(crate) use health::verdict_word;
+pub use health::{Health, HealthFinding};
 pub use instance::Instance;
 pub(crate) use instance::Place;
 pub use instance_state::InstanceState;

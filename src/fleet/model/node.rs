@@ -102,7 +102,7 @@ impl Node {
         }
     }
 
-    /// Why it is replaced while it is unhealthy; a drain with this reason was begun for that.
+    /// Why it is replaced while it is unhealthy.
     pub fn replacement_reason(&self) -> Arc<str> {
         let reason = format!("node {} is unhealthy: {}", self.id, self.health.reason);
         stored(&reason, MAX_REASON_BYTES)

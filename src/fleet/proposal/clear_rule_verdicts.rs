@@ -7,7 +7,7 @@ use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::PoolName,
     limits::{MAX_CLEARED, MAX_REASON_BYTES},
-    model::{Administrative, AdministrativeStep, Health, Node, verdict_word},
+    model::{Administrative, AdministrativeStep, Node, verdict_word},
     outcome::Refusal,
     state::FleetState,
     text::stored,
@@ -39,23 +39,30 @@ pub(super) fn apply(
         return Err(none_decided(proposal, state));
     }
     for node in &decided {
-        clear(state, context, node, &proposal.reason);
+        clear(state, context, node, proposal);
     }
     Ok(Accepted { count: decided.len() as u64, ..Accepted::default() })
 }
 
-fn clear(state: &mut FleetState, context: &mut Context<'_>, node: &Node, reason: &str) {
-    let drained_for_it = *node.administrative_reason == *node.replacement_reason();
-    let next = match node.administrative {
-        Administrative::Draining(_) if drained_for_it => {
-            // One that is drained already is let go all the same.
-            let refused = node.administrative.next(AdministrativeStep::RefuseDrain);
-            refused.unwrap_or(Administrative::Active)
-        }
-        as_it_is => as_it_is,
+fn clear(
+    state: &mut FleetState,
+    context: &mut Context<'_>,
+    node: &Node,
+    proposal: &ClearRuleVerdicts,
+) {
+    let reason = proposal.reason.as_str();
+    let health = node.health.cleared_of(&proposal.rule);
+    let next = match health.latched {
+        // By another rule it is to go all the same.
+        true => node.administrative,
+        // Refused for any drain but one that was begun for the verdict.
+        false => node
+            .administrative
+            .next(AdministrativeStep::CallOffDrain)
+            .unwrap_or(node.administrative),
     };
     state.nodes.update(node.id.as_str(), |record| {
-        record.health = Health::cleared();
+        record.health = health.clone();
         if record.administrative != next {
             record.administrative = next;
             record.administrative_reason = stored(reason, MAX_REASON_BYTES);
@@ -69,9 +76,9 @@ fn clear(state: &mut FleetState, context: &mut Context<'_>, node: &Node, reason:
     let event = Event::new(kind, Subject::Node(node.id.as_str()))
         .reason(reason)
         .change("administrative", node.administrative, next)
-        .change("health", verdict_word(node.health.verdict), "unknown")
-        .change("latched", node.health.latched, false)
-        .change("rule", &node.health.rule, "");
+        .change("health", verdict_word(node.health.verdict), verdict_word(health.verdict))
+        .change("latched", node.health.latched, health.latched)
+        .change("rule", node.health.rules_line(), health.rules_line());
     context.emit(shared::with_status_change(event, state, node));
 }
 
@@ -79,7 +86,9 @@ fn clear(state: &mut FleetState, context: &mut Context<'_>, node: &Node, reason:
 fn none_decided(proposal: &ClearRuleVerdicts, state: &FleetState) -> Refusal {
     let mut rules: BTreeMap<&str, usize> = BTreeMap::new();
     for node in state.nodes.wanting_attention().filter(|node| node.health.latched) {
-        *rules.entry(&node.health.rule).or_default() += 1;
+        for rule in node.health.standing_rules() {
+            *rules.entry(rule).or_default() += 1;
+        }
     }
     let known: Vec<String> =
         rules.iter().take(NAMED).map(|(rule, count)| format!("{rule} ({count} nodes)")).collect();

@@ -21,7 +21,9 @@ pub(super) fn apply(
 ) -> Result<Accepted, Refusal> {
     let node = shared::node(state, &proposal.node_id)?;
     let deadline = LogTime::optional(proposal.deadline_ms);
-    let next = shared::next_administrative(&node, AdministrativeStep::Drain { deadline })?;
+    let for_verdict = proposal.for_verdict;
+    let next =
+        shared::next_administrative(&node, AdministrativeStep::Drain { deadline, for_verdict })?;
     let issued = (proposal.command_id.as_str(), NodeCommandType::Drain, proposal.parameters);
     let command = shared::completed_command(state, context, &node, issued)?;
     let reason = proposal.reason.as_str();

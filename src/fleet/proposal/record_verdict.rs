@@ -48,7 +48,7 @@ pub(super) fn apply(
             .reason(&health.reason)
             .change("health", verdict_word(node.health.verdict), verdict_word(health.verdict))
             .change("latched", node.health.latched, health.latched);
-        let rule = (node.health.rule.clone(), health.rule.clone());
+        let rule = (node.health.rules_line(), health.rules_line());
         let report_id = Arc::from(proposal.request_id.as_str());
         state.nodes.update(node.id.as_str(), |record| {
             record.health = health;

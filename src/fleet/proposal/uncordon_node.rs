@@ -55,7 +55,7 @@ fn uncordon(
         event = event
             .change("health", verdict_word(node.health.verdict), "unknown")
             .change("latched", node.health.latched, false)
-            .change("rule", &node.health.rule, "");
+            .change("rule", node.health.rules_line(), "");
     }
     context.emit(shared::with_status_change(event, state, node));
 }

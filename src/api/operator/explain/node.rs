@@ -23,6 +23,10 @@ pub(super) fn explain(
         finding("liveness", liveness(fleet, node, now)),
     ];
     findings.extend(node.health.event.as_deref().map(|event| finding("event", decided_on(event))));
+    findings.extend(node.health.also.iter().map(|also| {
+        let at = when(also.at, now);
+        finding("also unhealthy", format!("by {} {at}: {}", also.rule, also.reason))
+    }));
     findings.extend(history(fleet, node, now));
     let pool = node.pool.as_ref().map_or("", |pool| pool.as_str());
     let keys = [BreakerKey::fleet(), BreakerKey::pool(pool), BreakerKey::zone(&node.zone_key())];
