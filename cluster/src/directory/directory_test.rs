@@ -1,5 +1,8 @@
 use std::fs;
 
+use navarch_proto::peer;
+use prost::Message as _;
+
 use super::{identity::FORMAT_VERSION, *};
 use crate::error::StoreError;
 
@@ -58,23 +61,47 @@ fn a_damaged_or_missing_identity_is_refused() {
     assert!(error.to_string().contains("joins as a new replica"));
 }
 
-/// Without it an older program would misread a newer one's files.
-#[test]
-fn a_newer_format_is_refused() {
-    use navarch_proto::peer;
-    use prost::Message as _;
-    let directory = tempfile::tempdir().unwrap();
+/// The identity of replica 2 as a program writes it whose format is `format_version`.
+fn identity_file(format_version: u32) -> Vec<u8> {
     let message = peer::StoreIdentity {
-        format_version: FORMAT_VERSION + 1,
+        format_version,
         store_id: "store".to_owned(),
+        replica_id: 2,
         ..Default::default()
     };
     let mut bytes = b"NAVSTORE".to_vec();
     bytes.extend(message.encode_to_vec());
     bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
-    fs::write(directory.path().join("identity"), bytes).unwrap();
+    bytes
+}
+
+/// Without it an older program would misread a newer one's files.
+#[test]
+fn a_newer_format_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("identity"), identity_file(FORMAT_VERSION + 1)).unwrap();
     let error = IdentityFile::open(directory.path(), &Expected::default()).unwrap_err();
-    assert!(matches!(error, StoreError::NewerFormat { found: 2, supported: 1, .. }));
+    let (found, supported) = match error {
+        StoreError::NewerFormat { found, supported, .. } => (found, supported),
+        other => panic!("{other}"),
+    };
+    assert_eq!((found, supported), (FORMAT_VERSION + 1, FORMAT_VERSION));
+}
+
+/// Without it an older program, started again, would take for damage what this one has written since.
+#[test]
+fn the_directory_of_an_older_program_is_marked_and_keeps_its_identity() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("identity");
+    let older = identity_file(FORMAT_VERSION - 1);
+    fs::write(&path, &older).unwrap();
+    let other = Expected { replica_id: Some(3), ..Expected::default() };
+    IdentityFile::open(directory.path(), &other).unwrap_err();
+    assert_eq!(fs::read(&path).unwrap(), older, "whoever is refused changes nothing");
+    let found = IdentityFile::open(directory.path(), &Expected::default()).unwrap().get();
+    assert_eq!((found.store_id.as_str(), found.replica_id), ("store", Some(2)));
+    assert_eq!(fs::read(&path).unwrap(), identity_file(FORMAT_VERSION));
+    assert_eq!(IdentityFile::open(directory.path(), &Expected::default()).unwrap().get(), found);
 }
 
 /// Without it two processes would write one log.

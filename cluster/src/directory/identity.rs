@@ -11,8 +11,9 @@ use uuid::Uuid;
 use super::files::replace_file;
 use crate::error::StoreError;
 
-/// The format of everything in a data directory; raised when an older program could not read it.
-pub(super) const FORMAT_VERSION: u32 = 1;
+/// The format of everything in a data directory; raised when an older program could not read it. Since 2, records of
+/// the log may be compressed.
+pub(super) const FORMAT_VERSION: u32 = 2;
 
 /// The first bytes of the file, so that a stray file is told from a damaged one.
 const MAGIC: &[u8; 8] = b"NAVSTORE";
@@ -42,15 +43,21 @@ pub(crate) struct IdentityFile {
 }
 
 impl IdentityFile {
-    /// Reads the identity of `directory`, or mints one for an empty directory; synced when this returns.
+    /// Reads the identity of `directory`, or mints one for an empty directory; synced when this returns. The directory
+    /// of an older program is marked as this one's, so that the older one refuses what it could misread.
     pub(crate) fn open(directory: &Path, expected: &Expected) -> Result<Self, StoreError> {
         let path = directory.join("identity");
-        let identity = match fs::read(&path) {
+        let (identity, format_version) = match fs::read(&path) {
             Ok(bytes) => decode(directory, &path, &bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => mint(directory, &path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                (mint(directory, &path)?, FORMAT_VERSION)
+            }
             Err(error) => return Err(StoreError::io("read", path)(error)),
         };
         check(directory, &identity, expected)?;
+        if format_version < FORMAT_VERSION {
+            replace_file(&path, &encode(&identity))?;
+        }
         Ok(Self { directory: directory.to_owned(), identity: Mutex::new(identity) })
     }
 
@@ -122,7 +129,8 @@ fn encode(identity: &Identity) -> Vec<u8> {
     bytes
 }
 
-fn decode(directory: &Path, path: &Path, bytes: &[u8]) -> Result<Identity, StoreError> {
+/// The identity, and the format version of the directory.
+fn decode(directory: &Path, path: &Path, bytes: &[u8]) -> Result<(Identity, u32), StoreError> {
     let damaged = |what: &str| StoreError::damaged(path, what);
     let (content, crc) =
         bytes.split_last_chunk::<CRC_BYTES>().ok_or_else(|| damaged("it is cut short"))?;
@@ -140,9 +148,10 @@ fn decode(directory: &Path, path: &Path, bytes: &[u8]) -> Result<Identity, Store
             supported: FORMAT_VERSION,
         });
     }
-    Ok(Identity {
+    let identity = Identity {
         store_id: message.store_id,
         cluster_id: Some(message.cluster_id).filter(|id| !id.is_empty()),
         replica_id: Some(message.replica_id).filter(|&id| id != 0),
-    })
+    };
+    Ok((identity, message.format_version))
 }

@@ -10,10 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use tempfile::TempDir;
 
-use super::{storage::LogStorage as _, test_support::*, *};
+use super::{record, storage::LogStorage as _, test_support::*, *};
 use crate::{
     error::StoreError,
     types::{Entry, Vote},
@@ -21,17 +21,26 @@ use crate::{
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Append { count: u64, bytes: usize },
+    /// Of bytes that compression makes shorter, or of such as it does not.
+    Append {
+        count: u64,
+        bytes: usize,
+        dull: bool,
+    },
     Vote,
-    TruncateTo { eighths: u64 },
-    PurgeTo { eighths: u64 },
+    TruncateTo {
+        eighths: u64,
+    },
+    PurgeTo {
+        eighths: u64,
+    },
     Sync,
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        6 => (1..12u64, prop_oneof![4 => 0..200usize, 1 => 200..4_000usize])
-            .prop_map(|(count, bytes)| Operation::Append { count, bytes }),
+        6 => (1..12u64, prop_oneof![4 => 0..200usize, 1 => 200..4_000usize], any::<bool>())
+            .prop_map(|(count, bytes, dull)| Operation::Append { count, bytes, dull }),
         1 => Just(Operation::Vote),
         1 => (0..8u64).prop_map(|eighths| Operation::TruncateTo { eighths }),
         1 => (0..8u64).prop_map(|eighths| Operation::PurgeTo { eighths }),
@@ -83,8 +92,9 @@ impl Run {
     fn apply(&mut self, operation: &Operation) {
         let mut model = self.now();
         match *operation {
-            Operation::Append { count, bytes } => {
-                let added = entries(model.term, model.next()..model.next() + count, bytes);
+            Operation::Append { count, bytes, dull } => {
+                let make = if dull { entries } else { noise };
+                let added = make(model.term, model.next()..model.next() + count, bytes);
                 self.log.append(&added).unwrap();
                 for entry in added {
                     model.entries.push(entry);
@@ -294,13 +304,31 @@ proptest! {
     }
 }
 
+/// Without it the tests above could come to try one form of record alone.
+#[test]
+fn operations_leave_compressed_records_and_others_of_several_entries_and_of_several_parts() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen = [[0; 2]; 2];
+    for _ in 0..24 {
+        let operations = prop::collection::vec(operation(), 1..40).new_tree(&mut runner).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut run = Run::start(directory.path());
+        operations.current().iter().for_each(|operation| run.apply(operation));
+        for span in run.log.groups.iter().filter(|span| span.first < span.last || span.parts > 1) {
+            let value = run.log.records.get(record::key(span.first, 0)).unwrap().unwrap();
+            seen[usize::from(is_packed(&value))][usize::from(span.parts > 1)] += 1;
+        }
+    }
+    assert!(seen.as_flattened().iter().all(|&groups| groups > 10), "{seen:?}");
+}
+
 /// Without it sled's silent repair would pass for a healthy log: it cuts its own at the first bad byte.
 #[test]
 fn a_log_cut_below_the_last_sync_is_refused() {
     let operations = [
-        Operation::Append { count: 30, bytes: 100 },
+        Operation::Append { count: 30, bytes: 100, dull: true },
         Operation::Sync,
-        Operation::Append { count: 1, bytes: 100 },
+        Operation::Append { count: 1, bytes: 100, dull: false },
         Operation::Sync,
     ];
     let outage = outage(&operations);
@@ -317,9 +345,9 @@ fn a_log_cut_below_the_last_sync_is_refused() {
 #[test]
 fn one_bad_slot_of_the_mark_is_survived_and_two_are_not() {
     let operations = [
-        Operation::Append { count: 30, bytes: 100 },
+        Operation::Append { count: 30, bytes: 100, dull: true },
         Operation::Sync,
-        Operation::Append { count: 1, bytes: 100 },
+        Operation::Append { count: 1, bytes: 100, dull: false },
         Operation::Sync,
     ];
     let outage = outage(&operations);

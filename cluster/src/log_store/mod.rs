@@ -5,6 +5,7 @@
 //! | `storage` | the trait that an engine fulfils: [`LogStorage`] |
 //! | `sled_log`, `sled_open`, `sled_reader`, `sled_engine` | the engine on sled, its checks when it opens |
 //! | `record`, `scan`, `mark` | what sled's records hold, and how lost ones are noticed |
+//! | `packer`, `unpacker` | records compressed, since sled keeps every one of them in memory |
 //! | `memory_log` | the engine in memory, for simulation |
 //! | `host`, `sync_meter` | what a store is given; what its syncs cost |
 //! | `executor`, `writer` | one batch, one sync, then the answers; the thread that does it |
@@ -20,6 +21,7 @@ mod executor;
 mod host;
 mod mark;
 mod memory_log;
+mod packer;
 mod reader;
 mod record;
 mod scan;
@@ -31,6 +33,7 @@ mod sled_reader;
 mod storage;
 mod store;
 mod sync_meter;
+mod unpacker;
 mod writer;
 
 #[cfg(test)]

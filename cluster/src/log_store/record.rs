@@ -1,16 +1,29 @@
+use std::{borrow::Cow, ops::Range};
+
 use bytes::{BufMut as _, Bytes};
 use navarch_proto::peer;
 use openraft::vote::RaftLeaderId as _;
 use prost::Message as _;
 
+use super::{packer::Packer, unpacker::Unpacker};
 use crate::{
     codec::{decode_entry, encode_entry},
     types::{Entry, LeaderId},
 };
 
-/// Of every value in sled: CRC-32 over all that follows, part number, number of parts, bytes of this part.
+/// Of every value in sled, little-endian: CRC-32 over all that follows, part number, number of parts, and how many
+/// bytes of body follow, as they are stored. The body is this part of the group's encoding (`EntryGroup`), or, where
+/// [`PACKED`] is set, that part as one zstd frame. The checksum is over what is stored, so that damage is found before
+/// anything is decompressed.
 const HEADER_BYTES: usize = 4 + 2 + 2 + 4;
 const CRC_BYTES: usize = 4;
+/// Where the length of the body stands.
+const LENGTH: Range<usize> = 8..HEADER_BYTES;
+/// In the length: the body is compressed. Records from before there was compression never have it, for a body never
+/// comes near 2 GiB.
+const PACKED: u32 = 1 << 31;
+/// What a body comes to at most, uncompressed: above the limit that sled's largest segments, 16 MiB, would set.
+pub(super) const BODY_BYTES_MAX: usize = 256 * 1024;
 /// Of a key: the group's first index and the part number, big-endian, so that keys sort as the log does.
 const KEY_BYTES: usize = 8 + 2;
 /// The field of `EntryGroup` that holds entries.
@@ -86,21 +99,27 @@ impl GroupBuilder {
     }
 }
 
-/// A group's encoding as values of at most `body_max` bytes and a header; `None` if it takes too many.
-pub(super) fn split(encoded: &[u8], body_max: usize) -> Option<Vec<Vec<u8>>> {
+/// A group's encoding as values of at most `body_max` bytes and a header, each compressed by itself if that is worth
+/// it; `None` if it takes too many.
+pub(super) fn split(encoded: &[u8], body_max: usize, packer: &mut Packer) -> Option<Vec<Vec<u8>>> {
     let parts = u16::try_from(encoded.len().div_ceil(body_max)).ok()?;
     let values = (0u16..).zip(encoded.chunks(body_max));
-    Some(values.map(|(part, body)| seal(part, parts, body)).collect())
+    Some(values.map(|(part, body)| seal(part, parts, body, packer)).collect())
 }
 
-fn seal(part: u16, parts: u16, body: &[u8]) -> Vec<u8> {
+fn seal(part: u16, parts: u16, body: &[u8], packer: &mut Packer) -> Vec<u8> {
     let mut value = Vec::with_capacity(HEADER_BYTES + body.len());
     value.put_u32_le(0);
     value.put_u16_le(part);
     value.put_u16_le(parts);
-    // A body never comes near 4 GiB: sled's segments end at 16 MiB.
-    value.put_u32_le(u32::try_from(body.len()).unwrap_or(u32::MAX));
-    value.extend_from_slice(body);
+    value.put_u32_le(0);
+    let packed = packer.pack(body, &mut value);
+    if !packed {
+        value.extend_from_slice(body);
+    }
+    let stored = u32::try_from(value.len() - HEADER_BYTES).unwrap_or(PACKED - 1);
+    let length = if packed { stored | PACKED } else { stored };
+    value[LENGTH].copy_from_slice(&length.to_le_bytes());
     let crc = crc32fast::hash(&value[CRC_BYTES..]);
     value[..CRC_BYTES].copy_from_slice(&crc.to_le_bytes());
     value
@@ -110,26 +129,39 @@ fn seal(part: u16, parts: u16, body: &[u8]) -> Vec<u8> {
 #[derive(Debug)]
 pub(super) struct Part<'a> {
     pub(super) parts: u16,
-    pub(super) body: &'a [u8],
+    pub(super) body: Cow<'a, [u8]>,
 }
 
-/// Checks the value under part `number` of a group: checksum, length, part number.
-pub(super) fn open(number: u16, value: &[u8]) -> Result<Part<'_>, String> {
+/// Checks the value under part `number` of a group: checksum, length, part number. Decompresses its body if need be.
+pub(super) fn open<'a>(
+    number: u16,
+    value: &'a [u8],
+    unpacker: &mut Unpacker,
+) -> Result<Part<'a>, String> {
     let (crc, rest) = value.split_first_chunk::<CRC_BYTES>().ok_or("a record is cut short")?;
     if crc32fast::hash(rest) != u32::from_le_bytes(*crc) {
         return Err("a record's checksum does not match".to_owned());
     }
     let header =
         rest.split_first_chunk::<{ HEADER_BYTES - CRC_BYTES }>().ok_or("a record is cut short")?;
-    let (&[part_0, part_1, parts_0, parts_1, len @ ..], body) = header;
+    let (&[part_0, part_1, parts_0, parts_1, length @ ..], stored) = header;
     let part = u16::from_le_bytes([part_0, part_1]);
     let parts = u16::from_le_bytes([parts_0, parts_1]);
     if part != number || part >= parts {
         return Err(format!("part {number} of a record says that it is part {part} of {parts}"));
     }
-    if usize::try_from(u32::from_le_bytes(len)) != Ok(body.len()) {
+    let length = u32::from_le_bytes(length);
+    if usize::try_from(length & !PACKED) != Ok(stored.len()) {
         return Err("a record's length does not match".to_owned());
     }
+    let body = if length & PACKED == 0 {
+        Cow::Borrowed(stored)
+    } else {
+        let unpacked = unpacker.unpack(stored);
+        Cow::Owned(unpacked.map_err(|error| {
+            format!("part {number} of a record does not decompress to at most {BODY_BYTES_MAX} bytes: {error}")
+        })?)
+    };
     Ok(Part { parts, body })
 }
 

@@ -3,11 +3,12 @@ use std::iter::Peekable;
 use bytes::Bytes;
 use sled::IVec;
 
-use super::record;
+use super::{record, unpacker::Unpacker};
 
 /// Reads groups out of sled in the order of their keys.
 pub(super) struct GroupScan {
     records: Peekable<sled::Iter>,
+    unpacker: Unpacker,
 }
 
 /// All records that stand under one first index.
@@ -21,7 +22,7 @@ pub(super) struct ScannedGroup {
 
 impl GroupScan {
     pub(super) fn new(records: sled::Iter) -> Self {
-        Self { records: records.peekable() }
+        Self { records: records.peekable(), unpacker: Unpacker::default() }
     }
 
     /// The next group; an error if sled cannot read on or holds a key that is none of ours.
@@ -40,7 +41,7 @@ impl GroupScan {
         Ok(Some(ScannedGroup {
             first_index,
             keys: u16::try_from(values.len()).unwrap_or(u16::MAX),
-            content: join(&values),
+            content: join(&values, &mut self.unpacker),
         }))
     }
 
@@ -70,16 +71,16 @@ impl From<sled::Error> for ScanError {
     }
 }
 
-fn join(values: &[(u16, IVec)]) -> Result<Bytes, String> {
+fn join(values: &[(u16, IVec)], unpacker: &mut Unpacker) -> Result<Bytes, String> {
     let mut parts = None;
     let mut encoded = Vec::with_capacity(values.iter().map(|(_, value)| value.len()).sum());
     for (expected, (number, value)) in (0u16..).zip(values) {
         if *number != expected {
             return Err(format!("part {expected} of a record is missing"));
         }
-        let part = record::open(*number, value)?;
+        let part = record::open(*number, value, unpacker)?;
         parts = Some(part.parts);
-        encoded.extend_from_slice(part.body);
+        encoded.extend_from_slice(&part.body);
     }
     match parts {
         Some(parts) if usize::from(parts) == values.len() => Ok(Bytes::from(encoded)),

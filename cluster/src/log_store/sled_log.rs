@@ -6,12 +6,14 @@ use std::{
 
 use super::{
     mark::{Mark, MarkFile},
+    packer::Packer,
     record::{self, GroupBuilder, Origin},
     sled_engine::engine_error,
     sled_reader::SledReader,
     storage::{
         ENTRY_BYTES_MAX, LogRead, LogStorage, StoredState, SyncCall, entry_cost, next_index,
     },
+    unpacker::Unpacker,
 };
 use crate::{
     error::StoreError,
@@ -33,6 +35,7 @@ pub(crate) struct SledLog {
     pub(super) mark_file: MarkFile,
     pub(super) sync_call: SyncCall,
     pub(super) record_bytes_max: usize,
+    pub(super) packer: Packer,
     /// What the next mark will say; `durable` is what the last sync reached.
     pub(super) mark: Mark,
     /// Where the entries lie.
@@ -71,12 +74,13 @@ impl SledLog {
         let Some((first, count, encoded)) = self.builder.take() else {
             return Ok(());
         };
-        let values =
-            record::split(&encoded, self.record_bytes_max).ok_or(StoreError::EntryTooLarge {
+        let values = record::split(&encoded, self.record_bytes_max, &mut self.packer).ok_or(
+            StoreError::EntryTooLarge {
                 index: first,
                 bytes: encoded.len(),
                 limit: ENTRY_BYTES_MAX,
-            })?;
+            },
+        )?;
         let mut parts = 0;
         for value in values {
             self.records
@@ -123,10 +127,12 @@ impl SledLog {
             .records
             .get(record::key(span.first, 0))
             .map_err(engine_error("read", self.directory()))?;
-        let damaged = |what: String| StoreError::damaged(self.directory(), what);
-        let value = value.ok_or_else(|| damaged(format!("entry {} is missing", span.first)))?;
-        let part = record::open(0, &value).map_err(damaged)?;
-        let encoded = bytes::Bytes::copy_from_slice(part.body);
+        let damaged = |what: String| {
+            StoreError::damaged(self.directory(), format!("at entry {}: {what}", span.first))
+        };
+        let value = value.ok_or_else(|| damaged("it is missing".to_owned()))?;
+        let part = record::open(0, &value, &mut Unpacker::default()).map_err(damaged)?;
+        let encoded = part.body.into_owned().into();
         let group = record::decode_group(span.first, encoded).map_err(damaged)?;
         self.groups.pop_back();
         for entry in group.entries.iter().take_while(|entry| entry.log_id.index <= last) {

@@ -9,7 +9,7 @@ use std::{
 
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
-use super::{storage::LogStorage as _, test_support::*, *};
+use super::{record, storage::LogStorage as _, test_support::*, *};
 use crate::{error::StoreError, types::Entry};
 
 fn open(directory: &Path, options: SledOptions) -> SledLog {
@@ -76,6 +76,73 @@ fn a_group_can_be_cut_anywhere_and_continued() {
     assert!(read_all(&log).is_empty());
 }
 
+/// Without it a replica that is started with a new program would lose what the old one had written.
+#[test]
+fn a_log_from_before_there_was_compression_is_read_shortened_and_continued() {
+    let directory = tempfile::tempdir().unwrap();
+    let uncompressed = SledOptions { pack_from_bytes: usize::MAX, ..small_sled() };
+    let mut log = open(directory.path(), uncompressed);
+    log.append(&entries(1, 0..40, 40)).unwrap();
+    log.append(&entries(1, 40..42, 3_000)).unwrap();
+    log.close().unwrap();
+    assert!(log.records.iter().values().all(|value| !is_packed(&value.unwrap())));
+    drop(log);
+    let mut log = open(directory.path(), small_sled());
+    assert_eq!(read_all(&log)[..40], entries(1, 0..40, 40));
+    assert_eq!(read_all(&log)[40..], entries(1, 40..42, 3_000));
+    let cut =
+        log.groups.iter().find(|span| span.last > span.first && span.first > 10).unwrap().first;
+    log.truncate_after(Some(log_id(1, cut))).unwrap();
+    log.append(&entries(2, cut + 1..60, 40)).unwrap();
+    log.sync().unwrap();
+    drop(log);
+    let log = open(directory.path(), small_sled());
+    let kept = usize::try_from(cut).unwrap() + 1;
+    assert_eq!(read_all(&log)[..kept], entries(1, 0..cut + 1, 40));
+    assert_eq!(read_all(&log)[kept..], entries(2, cut + 1..60, 40));
+    let forms = log.records.iter().values().map(|value| is_packed(&value.unwrap()));
+    let forms: Vec<bool> = forms.collect();
+    assert!(forms.contains(&true) && forms.contains(&false));
+}
+
+/// Without it sled would hold the whole log in memory as large as it is.
+#[test]
+fn a_log_of_similar_entries_takes_a_fraction_of_their_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = open(directory.path(), SledOptions::default());
+    for index in (0..2_000).step_by(20) {
+        log.append(&entries(1, index..index + 20, 250)).unwrap();
+        log.sync().unwrap();
+    }
+    let stored: usize = log.records.iter().values().map(|value| value.unwrap().len()).sum();
+    assert!(stored < 2_000 * 250 / 4, "{stored}");
+    assert_eq!(read_all(&log), entries(1, 0..2_000, 250));
+}
+
+/// Without it whoever must act on damage would not know where in the log it is.
+#[test]
+fn a_damaged_record_is_named_by_whoever_reads_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = open(directory.path(), small_sled());
+    for first in [0, 3, 6] {
+        log.append(&entries(1, first..first + 3, 60)).unwrap();
+        log.sync().unwrap();
+    }
+    let key = record::key(3, 0);
+    let mut value = log.records.get(key).unwrap().unwrap().to_vec();
+    assert!(is_packed(&value));
+    *value.last_mut().unwrap() ^= 1;
+    log.records.insert(key, value).unwrap();
+    let error = log.reader().read(0, 9, usize::MAX).unwrap_err().to_string();
+    assert!(error.contains("at entry 3: a record's checksum does not match"), "{error}");
+    let error = log.truncate_after(Some(log_id(1, 4))).unwrap_err().to_string();
+    assert!(error.contains("at entry 3: a record's checksum does not match"), "{error}");
+    drop(log);
+    let error = SledLog::open(directory.path(), "store", small_sled(), None).err().unwrap();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("at entry 3"), "{error}");
+}
+
 /// Without it sled would move large pages to blob files, which it never syncs: a power cut would lose
 /// acknowledged entries.
 #[test]
@@ -90,7 +157,8 @@ fn no_blob_file_ever_appears() {
     let sizes = largest.into_iter().chain((0..120).map(|_| random.random_range(0..limit)));
     let sizes: Vec<usize> = sizes.collect();
     for bytes in sizes {
-        log.append(&entries(1, index..index + 1, bytes)).unwrap();
+        // What shrinks would hide how large a record can be.
+        log.append(&noise(1, index..index + 1, bytes)).unwrap();
         log.sync().unwrap();
         index += 1;
         if index.is_multiple_of(20) {

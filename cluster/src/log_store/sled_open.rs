@@ -6,6 +6,7 @@ use std::{
 use super::{
     cache::EntryCache,
     mark::{Mark, MarkFile},
+    packer::Packer,
     record::{self, Group, GroupBuilder},
     scan::{GroupScan, ScanError, ScannedGroup},
     sled_engine::{SledEngine, SledOptions, engine_error, without_panic},
@@ -299,6 +300,8 @@ impl Found {
         mark.durable = mark.durable.min(self.last);
         mark.state.committed = mark.state.committed.min(self.last);
         let file = engine.file;
+        let packer = Packer::new(options.pack_from_bytes)
+            .map_err(StoreError::io("set up compression for", &self.opening.directory))?;
         let default_sync: SyncCall = Box::new(move || file.sync_data());
         let mut log = SledLog {
             directory: self.opening.directory,
@@ -308,6 +311,7 @@ impl Found {
             mark_file,
             sync_call: sync_call.unwrap_or(default_sync),
             record_bytes_max: options.record_bytes_max(),
+            packer,
             mark,
             groups: self.groups,
             leftovers: self.leftovers,
@@ -336,7 +340,8 @@ impl SledLog {
             builder.push(entry, self.origin(group.origin.previous));
         }
         let encoded = builder.take().map(|(_, _, encoded)| encoded);
-        let values = encoded.and_then(|encoded| record::split(&encoded, self.record_bytes_max));
+        let values = encoded
+            .and_then(|encoded| record::split(&encoded, self.record_bytes_max, &mut self.packer));
         for (part, value) in (0u16..).zip(values.into_iter().flatten()) {
             self.records
                 .insert(record::key(first, part), value)

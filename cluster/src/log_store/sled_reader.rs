@@ -27,9 +27,11 @@ impl SledReader {
             if group.first_index >= to {
                 break;
             }
-            let damaged = |what| StoreError::damaged(&self.directory, what);
+            let first = group.first_index;
+            let damaged =
+                |what| StoreError::damaged(&self.directory, format!("at entry {first}: {what}"));
             let encoded = group.content.map_err(damaged)?;
-            let decoded = record::decode_group(group.first_index, encoded).map_err(damaged)?;
+            let decoded = record::decode_group(first, encoded).map_err(damaged)?;
             for entry in decoded.entries {
                 if (from..to).contains(&entry.log_id.index) {
                     bytes += entry_cost(&entry);

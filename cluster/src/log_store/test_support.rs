@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use openraft::vote::RaftLeaderId as _;
+use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 
 use super::sled_engine::SledOptions;
 use crate::{
@@ -11,9 +12,10 @@ use crate::{
     types::{Carried, Entry, LeaderId, LogId, Payload, Vote},
 };
 
-/// Segments so small that a few dozen entries fill several.
+/// Segments so small that a few dozen entries fill several, and their records therefore small; yet most of those are
+/// worth compressing.
 pub(super) fn small_sled() -> SledOptions {
-    SledOptions { segment_bytes: 64 * 1024, cache_bytes: 1024 * 1024 }
+    SledOptions { segment_bytes: 64 * 1024, cache_bytes: 1024 * 1024, pack_from_bytes: 64 }
 }
 
 pub(super) fn log_id(term: u64, index: u64) -> LogId {
@@ -35,6 +37,24 @@ pub(super) fn entry(term: u64, index: u64, bytes: usize) -> Entry {
 
 pub(super) fn entries(term: u64, indexes: std::ops::Range<u64>, bytes: usize) -> Vec<Entry> {
     indexes.map(|index| entry(term, index, bytes)).collect()
+}
+
+/// Entries of `bytes` random bytes, which do not shrink and depend on where they stand.
+pub(super) fn noise(term: u64, indexes: std::ops::Range<u64>, bytes: usize) -> Vec<Entry> {
+    let noisy = |index| {
+        let mut payload = vec![0; bytes];
+        SmallRng::seed_from_u64(term << 32 | index).fill_bytes(&mut payload);
+        Entry {
+            log_id: log_id(term, index),
+            payload: Carried::Normal(Payload(Bytes::from(payload))),
+        }
+    };
+    indexes.map(noisy).collect()
+}
+
+/// Whether a value in sled says that its body is compressed: the top bit of the length.
+pub(super) fn is_packed(value: &[u8]) -> bool {
+    value[11] & 0x80 != 0
 }
 
 /// A hook that remembers what it was told.
