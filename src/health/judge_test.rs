@@ -29,7 +29,6 @@ fn report(results: &[HealthStatus], events: usize) -> ReportHealthRequest {
         node_id: "n1".to_owned(),
         results: results.iter().map(result).collect(),
         events: vec![xid; events],
-        ..ReportHealthRequest::default()
     }
 }
 
