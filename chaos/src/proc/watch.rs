@@ -66,6 +66,16 @@ impl Group {
         http::get(&self.host, self.address(index), "/readyz", limit).await
     }
 
+    /// Starts replica `index`, which was ended, and waits until it can serve an up-to-date answer.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started, ends, or `limit` passes.
+    pub async fn bring_back(&mut self, index: usize, limit: Duration) -> Result<(), ChaosError> {
+        self.start_replica(index)?;
+        self.wait_ready(index, limit).await
+    }
+
     /// Waits until replica `index` can serve an up-to-date answer.
     ///
     /// # Errors

@@ -83,8 +83,7 @@ pub async fn failover(
         failures.extend(before.failures.into_iter().chain(after.failures));
         let told = format!("gap {gap:.1?}, {writes} writes, {} failed", failures.len());
         progress::say(kill, options.kills, &told);
-        group.start_replica(leader)?;
-        group.wait_ready(leader, LIMIT).await?;
+        group.bring_back(leader, LIMIT).await?;
     }
     let last = stream.stop().await;
     writes += last.at.len();

@@ -170,8 +170,7 @@ async fn snapshot_cost(
 async fn restart(host: &Host, group: &mut Group, index: usize) -> Result<Duration, ChaosError> {
     group.kill(index).await?;
     let started = host.clock.now();
-    group.start_replica(index)?;
-    group.wait_ready(index, LIMIT).await?;
+    group.bring_back(index, LIMIT).await?;
     Ok(host.clock.now().since(started))
 }
 

@@ -181,8 +181,7 @@ impl Run<'_> {
         let leader = self.group.leader(LIMIT).await?;
         self.group.kill(leader).await?;
         self.host.clock.sleep(AWAY).await;
-        self.group.start_replica(leader)?;
-        self.group.wait_ready(leader, LIMIT).await?;
+        self.group.bring_back(leader, LIMIT).await?;
         self.killed += 1;
         progress::say(self.killed, 0, "leaders killed");
         self.host.clock.sleep_until(next).await;

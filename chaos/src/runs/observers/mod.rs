@@ -81,8 +81,7 @@ pub async fn observers(
         let leader = group.leader(LIMIT).await?;
         group.kill(leader).await?;
         group.leader(LIMIT).await?;
-        group.start_replica(leader)?;
-        group.wait_ready(leader, LIMIT).await?;
+        group.bring_back(leader, LIMIT).await?;
         progress::say(failover, options.failovers, "leaders killed");
     }
     let failed = patients.discharge().await;

@@ -232,8 +232,7 @@ impl Run<'_> {
         self.host.clock.sleep(Duration::from_millis(pause_ms)).await;
         let leader = self.group.leader(LIMIT).await?;
         self.group.kill(leader).await?;
-        self.group.start_replica(leader)?;
-        self.group.wait_ready(leader, LIMIT).await?;
+        self.group.bring_back(leader, LIMIT).await?;
         self.random_kills += 1;
         progress::say(self.random_kills, 0, "leaders killed at random");
         Ok(())
