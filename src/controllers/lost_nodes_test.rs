@@ -150,6 +150,28 @@ async fn at_most_a_tenth_of_a_pool_a_minute() {
     }
 }
 
+/// Without it machines that take the places of lost ones would make the pool look larger, and more could be lost a minute.
+#[tokio::test(flavor = "current_thread")]
+async fn whoever_takes_a_lost_nodes_place_is_not_counted_beside_it() {
+    let mut whole = spec(vec![pool("a", 10, 20)]);
+    whole.settings = Some(Settings { losses_a_minute_percent: 40, ..settings() });
+    let world = World::with_spec(whole);
+    for number in 0..10 {
+        world.running(&format!("i{number}"), "a");
+    }
+    let mut controller = controller(&world);
+    // Five of ten are no mass, and four of ten may be lost a minute.
+    let beats = |id: &str| !["m-i0", "m-i1", "m-i2", "m-i3", "m-i4"].contains(&id);
+    assert_eq!(live(&world, &mut controller, 32, beats).await.len(), 4);
+    for number in 0..4 {
+        world.running_in_place_of(&format!("new{number}"), "a", &format!("i{number}"));
+    }
+    let lost = live(&world, &mut controller, 50, beats).await;
+    assert_eq!(lost.len(), 4, "a minute has not passed");
+    let lost = live(&world, &mut controller, 20, beats).await;
+    assert_eq!(lost.len(), 5);
+}
+
 /// Without it each change of leader would open the gate anew.
 #[tokio::test(flavor = "current_thread")]
 async fn the_rate_outlives_the_leader() {

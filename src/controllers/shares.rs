@@ -37,6 +37,8 @@ struct Share {
     silent: usize,
     unhealthy: usize,
     all: usize,
+    /// Of those that are lost: another machine takes their place, and is counted beside them.
+    replaced: usize,
 }
 
 impl Share {
@@ -79,6 +81,7 @@ impl Group {
     fn count(&mut self, one: &Heard<'_>) {
         let latched_at = one.node.health.latched_at.filter(|_| one.node.health.latched);
         self.share.all += 1;
+        self.share.replaced += usize::from(one.replaced);
         if one.node.is_lost() {
             self.share.lost += 1;
         } else if one.silent {
@@ -90,7 +93,7 @@ impl Group {
 
     fn counts(&self) -> BreakerCounts {
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let Share { lost, silent, unhealthy, all } = self.share;
+        let Share { lost, silent, unhealthy, all, replaced: _ } = self.share;
         BreakerCounts {
             lost: count(lost),
             silent: count(silent),
@@ -144,9 +147,10 @@ impl<'a> Shares<'a> {
         groups.into_iter().flatten().find(stops).map(|group| group.key.clone())
     }
 
-    /// How many nodes of a node's pool should be heard.
+    /// How many nodes of a node's pool should be heard, whoever takes another one's place left out.
     pub(super) fn pool_size(&self, node: &Node) -> usize {
-        self.pools.get(pool_of(node)).map_or(0, |group| group.share.all)
+        let group = self.pools.get(pool_of(node));
+        group.map_or(0, |group| group.share.all - group.share.replaced)
     }
 
     /// All groups that have nodes, and the fleet.

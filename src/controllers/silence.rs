@@ -20,6 +20,8 @@ pub(super) struct Heard<'a> {
     pub(super) timeout_ms: u64,
     /// Before this time its silence does not count against it: its breaker was open.
     resumed_ms: u64,
+    /// It is lost, and another machine takes its place or is to.
+    pub(super) replaced: bool,
 }
 
 impl Heard<'_> {
@@ -104,7 +106,16 @@ impl<'a> Hearing<'a> {
             silent: silent_ms >= silence_ms(interval_ms) || self.is_missing(node),
             timeout_ms: liveness::timeout_ms(self.fleet.settings(), interval_ms),
             resumed_ms: self.resumptions.of_node(node),
+            replaced: node.is_lost() && self.is_replaced(node),
         }
+    }
+
+    fn is_replaced(&self, node: &Node) -> bool {
+        let id = node.instance_id.as_ref();
+        let instance = id.and_then(|id| self.fleet.instance(id.as_str()));
+        instance.is_some_and(|instance| {
+            instance.replaced_by.is_some() || instance.state != InstanceState::Running
+        })
     }
 
     fn is_missing(&self, node: &Node) -> bool {

@@ -172,6 +172,10 @@ impl World {
 
     /// An order that the provider has not answered.
     pub(super) fn order(&self, id: &str, pool: &str) {
+        self.order_in_place_of(id, pool, "");
+    }
+
+    fn order_in_place_of(&self, id: &str, pool: &str, replaces: &str) {
         self.accept(Kind::RequestInstance(RequestInstance {
             instance_id: id.to_owned(),
             pool: pool.to_owned(),
@@ -179,6 +183,7 @@ impl World {
             region: "eu".to_owned(),
             instance_type: "h100-8x".to_owned(),
             request_body: Bytes::from_static(b"{}"),
+            replaces: replaces.to_owned(),
             ..RequestInstance::default()
         }));
     }
@@ -186,6 +191,10 @@ impl World {
     /// A machine that has not registered; its reference is `m-` and the id.
     pub(super) fn bought(&self, id: &str, pool: &str) {
         self.order(id, pool);
+        self.answer(id);
+    }
+
+    fn answer(&self, id: &str) {
         self.accept(Kind::RecordPurchase(RecordPurchase {
             instance_id: id.to_owned(),
             provider_ref: format!("m-{id}"),
@@ -196,6 +205,13 @@ impl World {
     /// A machine whose node `m-<id>` has registered.
     pub(super) fn running(&self, id: &str, pool: &str) {
         self.bought(id, pool);
+        self.register(&format!("m-{id}"), "z1", None);
+    }
+
+    /// The same, bought for the machine of instance `replaces`, which goes on.
+    pub(super) fn running_in_place_of(&self, id: &str, pool: &str, replaces: &str) {
+        self.order_in_place_of(id, pool, replaces);
+        self.answer(id);
         self.register(&format!("m-{id}"), "z1", None);
     }
 
