@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     AgentConfig, AgentError, commands,
     gpu::{GpuMap, GpuProbe},
-    health, heartbeat,
+    health::Rounds,
+    heartbeat,
     kernel_log::{KernelLog, LogOptions},
     memory::CommandMemory,
     outbox::Outbox,
@@ -40,7 +41,8 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// The configuration cannot be used, or the group refuses the node for good.
+    /// The configuration cannot be used, the group refuses the node for good, or the agent cannot keep health events any
+    /// more.
     pub async fn run(self, stop: CancellationToken) -> Result<(), AgentError> {
         if self.config.node_id.is_empty() {
             return Err(AgentError::NoNodeId);
@@ -53,13 +55,20 @@ impl Agent {
         // A terminate command ends this agent, not whatever else the caller's token ends.
         let stop = stop.child_token();
         let shared = self.shared(claim, stop)?;
-        registration::first(&shared).await?;
+        let mut health = Rounds::begin(&shared);
+        tokio::select! {
+            registered = registration::first(&shared) => registered?,
+            () = health.only_collect(&shared) => {}
+        }
         tokio::join!(
             registration::keep(&shared),
             heartbeat::run(&shared),
-            health::run(&shared),
+            health.run(&shared),
             commands::run(&shared, memory),
         );
+        if let Some(error) = shared.take_failure() {
+            return Err(error);
+        }
         tracing::info!(node = shared.config.node_id, "agent stopped");
         Ok(())
     }
