@@ -307,6 +307,27 @@ async fn events_are_kept_before_the_node_is_registered() {
     agent.end().await;
 }
 
+/// Without it an agent that is stopped would take with it what it was told last.
+#[tokio::test]
+async fn what_is_seen_as_the_agent_stops_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let state_dir = directory.path().join("state");
+    let script = Script::new();
+    let toy = Toy::start(&script);
+    for code in 1..=5 {
+        let gpus = Arc::new(FakeGpus::new("n1", 8));
+        let agent = Running::start(&toy, with(&gpus, Some(&state_dir)));
+        let seen = usize::try_from(code).unwrap();
+        script.until("an agent", |state| state.registrations.len() == seen).await;
+        gpus.inject(xid(code));
+        agent.end().await;
+    }
+    let none = Arc::new(FakeGpus::new("n1", 8));
+    let agent = Running::start(&toy, with(&none, Some(&state_dir)));
+    script.until("all events", |state| messages(state).len() == 5).await;
+    agent.end().await;
+}
+
 /// Loses the thread that keeps health events.
 struct Losing(Arc<dyn Spawner>);
 

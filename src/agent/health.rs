@@ -5,20 +5,15 @@ use navarch_proto::api::{HealthCheckResult, HealthEvent, ReportHealthRequest};
 use tonic::Code;
 
 use super::{
-    AgentError,
     checks::check_all,
-    gpu::{Counters, GpuNews},
-    outbox::{Batch, NotAdded, Seen, Sighting},
+    outbox::Batch,
     pace::Pace,
     shared::{Shared, jittered},
-    system::System,
 };
 use crate::client::{CallError, CallOptions, Failure, rpc::ReportHealth};
 
 /// Most events in one report.
 const MAX_BATCH: usize = 500;
-/// How often the source of the GPUs is asked for events.
-const COLLECT_EVERY: Duration = Duration::from_millis(500);
 /// What comes within this time after an event goes with it.
 const COALESCE: Duration = Duration::from_millis(200);
 /// Limit of one report: a repeat carries the same events under the same id.
@@ -29,51 +24,26 @@ const TRIES: u32 = 3;
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
 /// What the loop knows between two reports.
-pub(super) struct Rounds {
+struct Rounds {
     /// When the checks are due.
     due: Moment,
     /// Events are not tried again before.
     not_before: Moment,
     pace: Pace,
     first: bool,
-    counters: Counters,
-    /// What the source told and what found no place on the way to the disk.
-    held_up: Option<Box<Sighting>>,
+}
+
+/// Reports until the agent stops: the checks once an interval, events soon after they are seen.
+pub(super) async fn run(shared: &Shared) {
+    let now = shared.clock.now();
+    let pace = Pace::new(PAUSES.0, PAUSES.1);
+    let mut rounds = Rounds { due: now, not_before: now, pace, first: true };
+    while shared.until_stopped(rounds.next(shared)).await.is_some() {}
 }
 
 impl Rounds {
-    /// Goes on from what the outbox knows of the time before.
-    pub(super) fn begin(shared: &Shared) -> Self {
-        let now = shared.clock.now();
-        let boot = System::new(shared.config.proc_dir.clone()).boot_id();
-        Self {
-            due: now,
-            not_before: now,
-            pace: Pace::new(PAUSES.0, PAUSES.1),
-            first: true,
-            counters: Counters::resume(shared.outbox.counters(), boot),
-            held_up: None,
-        }
-    }
-
-    /// Keeps what is seen while nothing can be reported yet, as long as it is let.
-    pub(super) async fn only_collect(&mut self, shared: &Shared) {
-        while self.collect(shared) {
-            shared.clock.sleep(COLLECT_EVERY).await;
-        }
-    }
-
-    /// Reports until the agent stops: the checks once an interval, events soon after they are seen.
-    pub(super) async fn run(mut self, shared: &Shared) {
-        self.due = shared.clock.now();
-        while shared.until_stopped(self.next(shared)).await.is_some() {}
-    }
-
-    /// Collects, reports what is to be reported, and waits for more.
+    /// Reports what is to be reported, and waits for more.
     async fn next(&mut self, shared: &Shared) {
-        if !self.collect(shared) {
-            return;
-        }
         let now = shared.clock.now();
         let checks_due = now >= self.due;
         if shared.outbox.counts().0 > 0 && (checks_due || now >= self.not_before) {
@@ -94,32 +64,14 @@ impl Rounds {
             self.due = shared.clock.now() + step;
             self.first = false;
         }
-        let wake = shared.clock.now() + COLLECT_EVERY;
+        let next = match shared.outbox.counts().0 {
+            0 => self.due,
+            _ => self.due.min(self.not_before),
+        };
         tokio::select! {
-            () = shared.clock.sleep_until(wake.min(self.due)) => {}
+            () = shared.clock.sleep_until(next) => {}
             () = shared.outbox.news() => shared.clock.sleep(COALESCE).await,
         }
-    }
-
-    /// Hands on what the GPUs have to tell; `false`: nothing can be kept any more, and the agent ends.
-    fn collect(&mut self, shared: &Shared) -> bool {
-        let sighting = self.held_up.take().unwrap_or_else(|| Box::new(self.look(shared)));
-        // Where the disk hangs the source keeps what it can, and counts what it cannot.
-        if let Err(NotAdded::Full(sighting)) = shared.outbox.try_add(*sighting) {
-            self.held_up = Some(sighting);
-        }
-        let ended = shared.outbox.has_ended();
-        if ended {
-            shared.fail(AgentError::EventsNotKept);
-        }
-        !ended
-    }
-
-    fn look(&mut self, shared: &Shared) -> Sighting {
-        let GpuNews { mut events, dropped, readings } = shared.probe.source().take_news();
-        events.extend(readings.iter().flat_map(|reading| self.counters.read(reading)));
-        let counters = self.counters.take_changed();
-        Sighting { events, dropped, counters, ..Sighting::by(Seen::Driver) }
     }
 }
 

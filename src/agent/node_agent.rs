@@ -4,10 +4,9 @@ use navarch_host::{Clock, Spawner};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AgentConfig, AgentError, commands,
+    AgentConfig, AgentError, collector, commands,
     gpu::{GpuMap, GpuProbe},
-    health::Rounds,
-    heartbeat,
+    health, heartbeat,
     kernel_log::{KernelLog, LogOptions},
     memory::CommandMemory,
     outbox::Outbox,
@@ -55,17 +54,14 @@ impl Agent {
         // A terminate command ends this agent, not whatever else the caller's token ends.
         let stop = stop.child_token();
         let shared = self.shared(claim, stop)?;
-        let mut health = Rounds::begin(&shared);
-        tokio::select! {
-            registered = registration::first(&shared) => registered?,
-            () = health.only_collect(&shared) => {}
-        }
-        tokio::join!(
-            registration::keep(&shared),
-            heartbeat::run(&shared),
-            health.run(&shared),
-            commands::run(&shared, memory),
-        );
+        let serving = async {
+            let served = serve(&shared, memory).await;
+            // What collects ends with the others, also where they never began.
+            shared.stop.cancel();
+            served
+        };
+        let ((), served) = tokio::join!(collector::run(&shared), serving);
+        served?;
         if let Some(error) = shared.take_failure() {
             return Err(error);
         }
@@ -97,4 +93,16 @@ impl Agent {
         let parts = Parts { config, client, clock, probe, gpus, outbox, kernel_log, stop };
         Ok(Shared::new(parts))
     }
+}
+
+/// Registers and runs the loops until they end.
+async fn serve(shared: &Shared, memory: CommandMemory) -> Result<(), AgentError> {
+    registration::first(shared).await?;
+    tokio::join!(
+        registration::keep(shared),
+        heartbeat::run(shared),
+        health::run(shared),
+        commands::run(shared, memory),
+    );
+    Ok(())
 }
