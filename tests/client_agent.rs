@@ -86,8 +86,8 @@ async fn registers_beats_and_reports_what_it_is() {
     };
     let agent = start(&[&toy], config, Clock::system());
     script
-        .until("a beat and a report", |state| {
-            !state.heartbeats.is_empty() && !state.reports.is_empty()
+        .until("a beat and both reports", |state| {
+            !state.heartbeats.is_empty() && state.reports.len() == 2
         })
         .await;
     agent.end().await;
@@ -102,11 +102,11 @@ async fn registers_beats_and_reports_what_it_is() {
     let metrics = state.heartbeats[0].metrics.as_ref().unwrap();
     assert_eq!(metrics.gpu_metrics.len(), 8);
     assert!(metrics.memory_usage_percent > 0.0);
-    let report = &state.reports[0];
+    let [events, report] = &*state.reports else { panic!("{:?}", state.reports) };
     let checks: Vec<_> = report.results.iter().map(|check| &*check.check_name).collect();
     assert_eq!(checks, ["boot", "nvml", "xid"]);
     assert!(report.results.iter().all(|check| check.status() == HealthStatus::Healthy));
-    assert_eq!(report.events[0].message, "XID 79");
+    assert_eq!(events.events[0].message, "XID 79", "what befell a GPU comes first");
 }
 
 /// Without it agents would beat too seldom and be lost, or too often and swamp the leader.

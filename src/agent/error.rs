@@ -46,6 +46,13 @@ pub enum AgentError {
         /// What is wrong.
         problem: String,
     },
+    /// The thread that keeps health events has ended. What is in memory is reported no more, but an agent that went on would
+    /// lose all that comes; one that is started anew reads the kernel log and the GPUs' counters from where this one kept
+    /// them last.
+    #[error(
+        "the thread that keeps health events in --state-dir has ended, so that none can be kept; start the agent anew"
+    )]
+    EventsNotKept,
     /// A thread for the GPU driver, the kernel log or the health events could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),

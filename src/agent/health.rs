@@ -6,7 +6,7 @@ use tonic::Code;
 
 use super::{
     checks::check_all,
-    outbox::{Batch, Seen},
+    outbox::Batch,
     pace::Pace,
     shared::{Shared, jittered},
 };
@@ -14,8 +14,6 @@ use crate::client::{CallError, CallOptions, Failure, rpc::ReportHealth};
 
 /// Most events in one report.
 const MAX_BATCH: usize = 500;
-/// How often the source of the GPUs is asked for events.
-const COLLECT_EVERY: Duration = Duration::from_millis(500);
 /// What comes within this time after an event goes with it.
 const COALESCE: Duration = Duration::from_millis(200);
 /// Limit of one report: a repeat carries the same events under the same id.
@@ -33,105 +31,99 @@ struct Rounds {
     not_before: Moment,
     pace: Pace,
     first: bool,
-    /// Events of the source that found no place on the way to the disk.
-    held_up: Vec<HealthEvent>,
 }
 
 /// Reports until the agent stops: the checks once an interval, events soon after they are seen.
 pub(super) async fn run(shared: &Shared) {
     let now = shared.clock.now();
-    let mut rounds = Rounds {
-        due: now,
-        not_before: now,
-        pace: Pace::new(PAUSES.0, PAUSES.1),
-        first: true,
-        held_up: Vec::new(),
-    };
+    let pace = Pace::new(PAUSES.0, PAUSES.1);
+    let mut rounds = Rounds { due: now, not_before: now, pace, first: true };
     while shared.until_stopped(rounds.next(shared)).await.is_some() {}
 }
 
 impl Rounds {
-    /// Collects, reports what is to be reported, and waits for more.
+    /// Reports what is to be reported, and waits for more.
     async fn next(&mut self, shared: &Shared) {
-        self.collect(shared);
         let now = shared.clock.now();
         let checks_due = now >= self.due;
-        let events_wait = shared.outbox.counts().0 > 0 && now >= self.not_before;
-        if checks_due || events_wait {
-            let settings = shared.settings();
-            let results = match checks_due {
-                true => check_all(shared, &settings).await,
-                false => Vec::new(),
+        if shared.outbox.counts().0 > 0 && (checks_due || now >= self.not_before) {
+            // Before the checks, which a driver that hangs holds up.
+            let got_through = report_events(shared).await;
+            self.not_before = match got_through {
+                true => {
+                    self.pace.succeeded();
+                    shared.clock.now()
+                }
+                false => shared.clock.now() + self.pace.failed(rand::random()),
             };
-            let got_through = report(shared, results, settings.registrations).await;
-            self.plan(shared, checks_due, got_through);
         }
-        let wake = shared.clock.now() + COLLECT_EVERY;
+        if checks_due {
+            report_checks(shared).await;
+            let interval = shared.settings().health_check;
+            let step = if self.first { jittered(interval, 0.5) } else { interval };
+            self.due = shared.clock.now() + step;
+            self.first = false;
+        }
+        let next = match shared.outbox.counts().0 {
+            0 => self.due,
+            _ => self.due.min(self.not_before),
+        };
         tokio::select! {
-            () = shared.clock.sleep_until(wake.min(self.due)) => {}
+            () = shared.clock.sleep_until(next) => {}
             () = shared.outbox.news() => shared.clock.sleep(COALESCE).await,
         }
     }
-
-    fn collect(&mut self, shared: &Shared) {
-        let mut events = std::mem::take(&mut self.held_up);
-        if events.is_empty() {
-            events = shared.probe.source().take_events();
-        }
-        // Where the disk hangs the source keeps what it can, and says what it cannot.
-        self.held_up = shared.outbox.try_add(Seen::Driver, events).err().unwrap_or_default();
-    }
-
-    fn plan(&mut self, shared: &Shared, checks_due: bool, got_through: bool) {
-        let now = shared.clock.now();
-        if checks_due {
-            let interval = shared.settings().health_check;
-            self.due = now + if self.first { jittered(interval, 0.5) } else { interval };
-            self.first = false;
-        }
-        self.not_before = match got_through {
-            true => {
-                self.pace.succeeded();
-                now
-            }
-            false => now + self.pace.failed(rand::random()),
-        };
-    }
 }
 
-/// Reports `results` and the oldest events; whether it was acknowledged.
-async fn report(shared: &Shared, results: Vec<HealthCheckResult>, registrations: u64) -> bool {
-    let batch = shared.outbox.batch(MAX_BATCH);
-    let events = batch.as_ref().map_or_else(Vec::new, |batch| batch.events.clone());
-    if results.is_empty() && events.is_empty() {
-        return true;
-    }
-    let request = ReportHealthRequest { node_id: shared.config.node_id.clone(), results, events };
-    let options = CallOptions {
-        request_id: batch.as_ref().map(|batch| batch.request_id.clone()),
-        tries: TRIES,
-        ..CallOptions::within(LONGEST_CALL)
-    };
-    match shared.client.call::<ReportHealth>(request, &options).await {
-        Ok(answer) => {
-            tracing::debug!(status = ?answer.message.node_status(), "health reported");
-            if let Some(batch) = &batch {
-                shared.outbox.acknowledged(batch);
-            }
+/// Reports the oldest events; whether there are none, or they were acknowledged. They go alone: a repeat under the same
+/// request id is answered from memory, and what else it carried would be lost.
+async fn report_events(shared: &Shared) -> bool {
+    let Some(batch) = shared.outbox.batch(MAX_BATCH) else { return true };
+    let events = batch.events.clone();
+    match report(shared, (Vec::new(), events), Some(batch.request_id.clone())).await {
+        Ok(()) => {
+            shared.outbox.acknowledged(&batch);
             true
         }
-        Err(error) if error.failure() == Failure::NotFound => {
-            shared.may_be_forgotten(registrations, error.retry_after());
-            false
-        }
         Err(error) => {
-            tracing::warn!(node = shared.config.node_id, %error, "health not reported");
-            if let Some(batch) = batch.filter(|_| is_refused(&error)) {
+            if is_refused(&error) {
                 refused(shared, &batch, &error);
             }
             false
         }
     }
+}
+
+/// Runs the checks and reports them as they are now, under an id of their own.
+async fn report_checks(shared: &Shared) {
+    let results = check_all(shared, &shared.settings()).await;
+    if !results.is_empty() {
+        // The next ones tell more than a repetition of these.
+        let _ = report(shared, (results, Vec::new()), None).await;
+    }
+}
+
+async fn report(
+    shared: &Shared,
+    (results, events): (Vec<HealthCheckResult>, Vec<HealthEvent>),
+    request_id: Option<String>,
+) -> Result<(), CallError> {
+    let registrations = shared.settings().registrations;
+    let request = ReportHealthRequest { node_id: shared.config.node_id.clone(), results, events };
+    let options = CallOptions { request_id, tries: TRIES, ..CallOptions::within(LONGEST_CALL) };
+    let answer = shared.client.call::<ReportHealth>(request, &options).await;
+    match &answer {
+        Ok(answer) => {
+            tracing::debug!(status = ?answer.message.node_status(), "health reported");
+        }
+        Err(error) if error.failure() == Failure::NotFound => {
+            shared.may_be_forgotten(registrations, error.retry_after());
+        }
+        Err(error) => {
+            tracing::warn!(node = shared.config.node_id, %error, "health not reported");
+        }
+    }
+    answer.map(drop)
 }
 
 /// Whether the same events would be refused for ever.

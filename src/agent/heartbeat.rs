@@ -19,10 +19,19 @@ const TOLD_AFTER: u32 = 3;
 /// time.
 const DOUBT: Duration = Duration::from_secs(10);
 
-/// Beats until the agent stops: at once, then after a random part of the interval so that nodes started
-/// together spread out, then once an interval.
+/// Beats until the agent stops.
 pub(super) async fn run(shared: &Shared) {
     let mut system = System::new(shared.config.proc_dir.clone());
+    let beat = |failures| {
+        let figures = (system.cpu_percent(), system.memory_percent());
+        beat(shared, figures, failures)
+    };
+    keep_time(shared, beat).await;
+}
+
+/// Calls `beat` until the agent stops, with how often it failed in a row; it says whether it was answered. At once, then
+/// after a random part of the interval so that nodes started together spread out, then once an interval.
+async fn keep_time<F: Future<Output = bool>>(shared: &Shared, mut beat: impl FnMut(u32) -> F) {
     let mut due = shared.clock.now();
     let mut first = true;
     let mut failures = 0;
@@ -39,7 +48,7 @@ pub(super) async fn run(shared: &Shared) {
         if shared.until_stopped(wait).await.is_none() {
             return;
         }
-        let Some(well) = shared.until_stopped(beat(shared, &mut system, failures)).await else {
+        let Some(well) = shared.until_stopped(beat(failures)).await else {
             return;
         };
         failures = if well { 0 } else { failures.saturating_add(1) };
@@ -61,7 +70,7 @@ pub fn after_beat(interval: Duration, failed: bool, chance: f64) -> Duration {
 }
 
 /// Sends one beat after so many failed ones; whether it was answered.
-async fn beat(shared: &Shared, system: &mut System, failures: u32) -> bool {
+async fn beat(shared: &Shared, (cpu, memory): (f64, f64), failures: u32) -> bool {
     let settings = shared.settings();
     let gpu_metrics = shared.probe.sample().await.unwrap_or_else(|error| {
         tracing::warn!(%error, "no GPU figures");
@@ -71,8 +80,8 @@ async fn beat(shared: &Shared, system: &mut System, failures: u32) -> bool {
         node_id: shared.config.node_id.clone(),
         timestamp: Some(timestamp(shared.clock.wall_ms())),
         metrics: Some(NodeMetrics {
-            cpu_usage_percent: system.cpu_percent(),
-            memory_usage_percent: system.memory_percent(),
+            cpu_usage_percent: cpu,
+            memory_usage_percent: memory,
             gpu_metrics,
         }),
     };
@@ -104,43 +113,5 @@ async fn beat(shared: &Shared, system: &mut System, failures: u32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NODES: u32 = 13_000;
-    const INTERVAL_MS: u64 = 10_000;
-
-    /// Without it a group that comes back would be struck down by the beats of its nodes.
-    #[test]
-    fn after_an_outage_at_most_twice_as_many_beats_come_as_before() {
-        let held_ms = u64::try_from(LONGEST_CALL.as_millis()).unwrap();
-        for outage_ms in [700, 3_000, 15_000, 600_000] {
-            let begin = 60_000;
-            let healed = begin + outage_ms;
-            // When each beat reaches a leader, milliseconds.
-            let mut arrivals = Vec::new();
-            for node in 0..NODES {
-                let mut due = u64::from(node) * INTERVAL_MS / u64::from(NODES);
-                while due < healed + 60_000 {
-                    let away = (begin..healed).contains(&due);
-                    let late = away && due + held_ms < healed;
-                    if !late {
-                        arrivals.push(if away { healed } else { due });
-                    }
-                    let interval = Duration::from_millis(INTERVAL_MS);
-                    // A beat is not followed before it has ended.
-                    let ended = if late { held_ms } else { 0 };
-                    let wait = after_beat(interval, late, rand::random());
-                    due += u64::try_from(wait.as_millis()).unwrap().max(ended);
-                }
-            }
-            let steady = f64::from(NODES) * 1_000.0 / INTERVAL_MS as f64;
-            let seconds = (healed..healed + 59_000).step_by(250);
-            let busiest = seconds
-                .map(|at| arrivals.iter().filter(|time| (at..at + 1_000).contains(*time)).count())
-                .max();
-            let peak = busiest.unwrap() as f64 / steady;
-            assert!(peak <= 2.1, "{peak:.2} times the rate after {outage_ms} ms");
-        }
-    }
-}
+#[path = "heartbeat_test.rs"]
+mod tests;

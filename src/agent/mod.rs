@@ -2,11 +2,12 @@
 //!
 //! | here | what |
 //! |---|---|
-//! | [`Agent`] (`node_agent`) | starts the four loops below and ends them together |
+//! | [`Agent`] (`node_agent`) | starts the loops below and ends them together |
 //! | [`AgentConfig`], [`Diagnostic`] | who this node is and what the agent may do |
 //! | `registration` | registers, and again when the group forgot the node, at a bounded pace |
 //! | [`heartbeat`], `pace` | beats at the interval the group tells, and when to try again after failures |
-//! | `health`, `checks` | runs the checks that the group asks for and reports health events |
+//! | `collector` | takes what the GPUs have to tell into the outbox |
+//! | `health`, `checks` | reports health events, and apart from them the checks that the group asks for |
 //! | `outbox/` | health events from when they are seen until their report is acknowledged |
 //! | `kernel_log/` | XIDs from the kernel's log |
 //! | `commands`, `memory`, `diagnostic` | takes node commands, each carried out once |
@@ -20,6 +21,7 @@
 //! node.
 
 mod checks;
+mod collector;
 mod commands;
 mod config;
 mod diagnostic;

@@ -4,7 +4,7 @@ use navarch_host::{Clock, Spawner};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AgentConfig, AgentError, commands,
+    AgentConfig, AgentError, collector, commands,
     gpu::{GpuMap, GpuProbe},
     health, heartbeat,
     kernel_log::{KernelLog, LogOptions},
@@ -40,7 +40,8 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// The configuration cannot be used, or the group refuses the node for good.
+    /// The configuration cannot be used, the group refuses the node for good, or the agent cannot keep health events any
+    /// more.
     pub async fn run(self, stop: CancellationToken) -> Result<(), AgentError> {
         if self.config.node_id.is_empty() {
             return Err(AgentError::NoNodeId);
@@ -53,13 +54,17 @@ impl Agent {
         // A terminate command ends this agent, not whatever else the caller's token ends.
         let stop = stop.child_token();
         let shared = self.shared(claim, stop)?;
-        registration::first(&shared).await?;
-        tokio::join!(
-            registration::keep(&shared),
-            heartbeat::run(&shared),
-            health::run(&shared),
-            commands::run(&shared, memory),
-        );
+        let serving = async {
+            let served = serve(&shared, memory).await;
+            // What collects ends with the others, also where they never began.
+            shared.stop.cancel();
+            served
+        };
+        let ((), served) = tokio::join!(collector::run(&shared), serving);
+        served?;
+        if let Some(error) = shared.take_failure() {
+            return Err(error);
+        }
         tracing::info!(node = shared.config.node_id, "agent stopped");
         Ok(())
     }
@@ -88,4 +93,16 @@ impl Agent {
         let parts = Parts { config, client, clock, probe, gpus, outbox, kernel_log, stop };
         Ok(Shared::new(parts))
     }
+}
+
+/// Registers and runs the loops until they end.
+async fn serve(shared: &Shared, memory: CommandMemory) -> Result<(), AgentError> {
+    registration::first(shared).await?;
+    tokio::join!(
+        registration::keep(shared),
+        heartbeat::run(shared),
+        health::run(shared),
+        commands::run(shared, memory),
+    );
+    Ok(())
 }

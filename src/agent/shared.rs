@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AgentConfig,
+    AgentConfig, AgentError,
     gpu::{GpuMap, GpuProbe},
     kernel_log::KernelLog,
     outbox::Outbox,
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     /// Woken when a replica does not know the node; it may be behind.
     doubts: Notify,
     settings: Mutex<Settings>,
+    /// Why the loops end, if nobody wanted them to.
+    failure: Mutex<Option<AgentError>>,
 }
 
 /// What a node's loops work with.
@@ -94,6 +96,7 @@ impl Shared {
             forgotten: Notify::new(),
             doubts: Notify::new(),
             settings: Mutex::new(settings),
+            failure: Mutex::new(None),
         }
     }
 
@@ -162,6 +165,18 @@ impl Shared {
             () = self.stop.cancelled() => None,
             output = future => Some(output),
         }
+    }
+
+    /// Ends all loops because the agent cannot go on.
+    pub(super) fn fail(&self, error: AgentError) {
+        tracing::error!(node = self.config.node_id, %error, "the agent ends");
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.stop.cancel();
+    }
+
+    /// Why the loops ended, if nobody wanted them to.
+    pub(super) fn take_failure(&self) -> Option<AgentError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Waits; `false` when the agent stops first.

@@ -34,6 +34,11 @@ impl System {
         }
     }
 
+    /// Tells one boot from another.
+    pub(super) fn boot_id(&self) -> String {
+        self.read("sys/kernel/random/boot_id").trim().to_owned()
+    }
+
     /// Share of the processors' time that was used since the last call, or since boot at the first; 0 where
     /// the kernel does not tell.
     pub(super) fn cpu_percent(&mut self) -> f64 {

@@ -165,6 +165,7 @@ fn failure(error: &AgentError) -> Failure {
         AgentError::StateDir { .. }
         | AgentError::StateDirTaken { .. }
         | AgentError::State { .. }
+        | AgentError::EventsNotKept
         | AgentError::Thread(_) => FailureKind::Refused,
     };
     Failure::new(kind, error.to_string())

@@ -26,7 +26,11 @@ use tokio::{
     sync::{Notify, oneshot},
 };
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Status, metadata::MetadataMap, transport::Identity, transport::ServerTlsConfig};
+use tonic::{
+    Status,
+    metadata::{Ascii, MetadataMap, MetadataValue},
+    transport::{Identity, ServerTlsConfig},
+};
 
 pub mod control_plane;
 mod operator;
@@ -62,8 +66,16 @@ pub struct State {
     pub next_interval_ms: u32,
     /// Told in registrations, seconds.
     pub heartbeat_interval: i32,
-    /// Health reports that arrived.
+    /// How often the checks are asked for, seconds.
+    pub check_interval: i32,
+    /// Health reports that took effect.
     pub reports: Vec<navarch_proto::api::ReportHealthRequest>,
+    /// Health reports that did not, because their request id was known.
+    pub swallowed: Vec<navarch_proto::api::ReportHealthRequest>,
+    /// The request ids of health reports.
+    pub report_ids: Vec<MetadataValue<Ascii>>,
+    /// How many reports take effect without an answer.
+    pub lose_reports: usize,
     /// Registrations that arrived.
     pub registrations: Vec<navarch_proto::api::RegisterNodeRequest>,
     /// Heartbeats that arrived.
@@ -87,7 +99,10 @@ impl Call {
 impl Script {
     pub fn new() -> Arc<Self> {
         let script = Self::default();
-        script.lock().heartbeat_interval = 30;
+        {
+            let mut state = script.lock();
+            (state.heartbeat_interval, state.check_interval) = (30, 60);
+        }
         Arc::new(script)
     }
 

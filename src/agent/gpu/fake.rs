@@ -2,12 +2,10 @@ use std::sync::{Mutex, PoisonError};
 
 use navarch_proto::api::{GpuInfo, GpuMetrics, HealthEvent};
 
-use super::{GpuError, GpuSource, XidWatch};
+use super::{GpuError, GpuNews, GpuSource, XidWatch};
 
 /// Memory of a fake GPU, bytes: 80 GiB, as an H100 has.
 const MEMORY: i64 = 80 << 30;
-/// Most events kept between two reports.
-const MAX_EVENTS: usize = 256;
 
 /// GPUs that exist in figures only. Utilisation wanders, and heat, power and memory follow it.
 #[derive(Debug)]
@@ -15,7 +13,7 @@ pub struct FakeGpus {
     node_id: String,
     /// Utilisation of each GPU, percent.
     utilization: Mutex<Vec<f64>>,
-    events: Mutex<Vec<HealthEvent>>,
+    news: Mutex<GpuNews>,
 }
 
 impl FakeGpus {
@@ -24,16 +22,13 @@ impl FakeGpus {
         Self {
             node_id: node_id.to_owned(),
             utilization: Mutex::new((0..count).map(|_| rand::random_range(20.0..90.0)).collect()),
-            events: Mutex::new(Vec::new()),
+            news: Mutex::new(GpuNews::default()),
         }
     }
 
-    /// Makes a GPU report trouble with the next report; dropped when too many wait already.
+    /// Makes a GPU report trouble with the next report; counted as dropped when too many wait already.
     pub fn inject(&self, event: HealthEvent) {
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        if events.len() < MAX_EVENTS {
-            events.push(event);
-        }
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).add_event(event);
     }
 }
 
@@ -81,8 +76,8 @@ impl GpuSource for FakeGpus {
         Ok(samples.collect())
     }
 
-    fn take_events(&self) -> Vec<HealthEvent> {
-        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take_news(&self) -> GpuNews {
+        std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn xid_watch(&self) -> XidWatch {

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`GpuSource`] (`source`) | what the agent asks of GPUs |
 //! | [`NvmlGpus`] | NVIDIA's library, loaded at run time, with its XID events, memory errors and heat |
-//! | `counters` | events of figures that only grow, and of heat |
+//! | [`GpuNews`] (`news`), [`GpuReading`] | what they have to tell: events, and readings of counters and temperatures |
+//! | `counters` | events of readings: figures that only grow, and heat |
 //! | [`FakeGpus`] | plausible figures without hardware |
 //! | [`NoGpus`] | none, and why |
 //! | `pci` | which GPU sits where |
@@ -12,6 +13,7 @@
 
 mod counters;
 mod fake;
+mod news;
 mod none;
 mod nvml;
 mod pci;
@@ -22,7 +24,9 @@ use std::sync::Arc;
 
 use navarch_host::{Clock, Spawner};
 
+pub(super) use counters::Counters;
 pub use fake::FakeGpus;
+pub use news::{GpuNews, GpuReading};
 pub use none::NoGpus;
 pub use nvml::NvmlGpus;
 pub(super) use pci::{GpuMap, PciAddress};

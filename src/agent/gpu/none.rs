@@ -1,6 +1,6 @@
-use navarch_proto::api::{GpuInfo, GpuMetrics, HealthEvent};
+use navarch_proto::api::{GpuInfo, GpuMetrics};
 
-use super::{GpuError, GpuSource, XidWatch};
+use super::{GpuError, GpuNews, GpuSource, XidWatch};
 
 /// No GPUs.
 #[derive(Clone, Debug, Default)]
@@ -37,8 +37,8 @@ impl GpuSource for NoGpus {
         Ok(Vec::new())
     }
 
-    fn take_events(&self) -> Vec<HealthEvent> {
-        Vec::new()
+    fn take_news(&self) -> GpuNews {
+        GpuNews::default()
     }
 
     fn xid_watch(&self) -> XidWatch {

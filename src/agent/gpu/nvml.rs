@@ -1,14 +1,12 @@
 use std::{
     sync::{
-        Arc, Mutex, PoisonError, Weak, atomic::AtomicBool, atomic::Ordering, mpsc::sync_channel,
+        Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicBool, atomic::Ordering,
+        mpsc::sync_channel,
     },
     time::Duration,
 };
 
-use super::{
-    GpuError, GpuSource, XidWatch,
-    counters::{Counters, Reading},
-};
+use super::{GpuError, GpuNews, GpuReading, GpuSource, XidWatch};
 use crate::agent::shared::timestamp;
 use navarch_host::{Clock, Spawner};
 use navarch_proto::api::{GpuInfo, GpuMetrics, HealthEvent, HealthEventType, HealthWatchSystem};
@@ -22,8 +20,6 @@ use nvml_wrapper::{
     struct_wrappers::event::EventData,
 };
 
-/// Most events kept between two reports; the oldest go first.
-const MAX_EVENTS: usize = 256;
 /// How long the watching thread waits before it looks whether it is still wanted, milliseconds.
 const WAIT_MS: u32 = 1_000;
 /// Counters and temperatures are read once in so many waits.
@@ -38,7 +34,7 @@ pub struct NvmlGpus {
 /// What the thread that watches the GPUs shares with the source.
 struct Watch {
     clock: Clock,
-    events: Mutex<Vec<HealthEvent>>,
+    news: Mutex<GpuNews>,
     watching: AtomicBool,
     blind: Mutex<String>,
 }
@@ -57,7 +53,7 @@ impl NvmlGpus {
         let nvml = Arc::new(nvml);
         let watch = Arc::new(Watch {
             clock,
-            events: Mutex::new(Vec::new()),
+            news: Mutex::new(GpuNews::default()),
             watching: AtomicBool::new(false),
             blind: Mutex::new("the watch has not begun".to_owned()),
         });
@@ -137,8 +133,8 @@ impl GpuSource for NvmlGpus {
             .collect()
     }
 
-    fn take_events(&self) -> Vec<HealthEvent> {
-        std::mem::take(&mut *self.watch.events.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take_news(&self) -> GpuNews {
+        std::mem::take(&mut *self.watch.news())
     }
 
     fn xid_watch(&self) -> XidWatch {
@@ -156,12 +152,8 @@ impl Watch {
         self.watching.store(false, Ordering::Release);
     }
 
-    fn push(&self, event: HealthEvent) {
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        if events.len() == MAX_EVENTS {
-            events.remove(0);
-        }
-        events.push(event);
+    fn news(&self) -> MutexGuard<'_, GpuNews> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -169,7 +161,6 @@ impl Watch {
 fn watch_gpus(nvml: &Nvml, shared: &Weak<Watch>) {
     // Nobody sends: waiting for it is a pause that needs no runtime.
     let (_sender, pause) = sync_channel::<()>(0);
-    let mut counters = Counters::default();
     let mut set = match register(nvml) {
         Ok(set) => Some(set),
         Err(reason) => {
@@ -192,7 +183,10 @@ fn watch_gpus(nvml: &Nvml, shared: &Weak<Watch>) {
             return;
         };
         match waited {
-            Ok(data) => watch.push(health_event(&data, watch.clock.wall_ms())),
+            Ok(data) => {
+                let event = health_event(&data, watch.clock.wall_ms());
+                watch.news().add_event(event);
+            }
             Err(NvmlError::Timeout) => {}
             Err(error) => {
                 set = None;
@@ -200,8 +194,8 @@ fn watch_gpus(nvml: &Nvml, shared: &Weak<Watch>) {
             }
         }
         if round.is_multiple_of(READ_EVERY) {
-            let events = read_counters(nvml, &mut counters, watch.clock.wall_ms());
-            events.into_iter().for_each(|event| watch.push(event));
+            let readings = read_gpus(nvml, watch.clock.wall_ms());
+            readings.into_iter().for_each(|reading| watch.news().add_reading(reading));
         }
     }
 }
@@ -225,23 +219,24 @@ fn blind(shared: &Weak<Watch>, reason: &str) {
     }
 }
 
-/// What counters and temperatures of all GPUs have to tell; a GPU that does not answer is the checks' affair.
-fn read_counters(nvml: &Nvml, counters: &mut Counters, wall_ms: u64) -> Vec<HealthEvent> {
-    let mut events = Vec::new();
+/// Counters and temperatures of all GPUs; a GPU that does not answer is the checks' affair.
+fn read_gpus(nvml: &Nvml, wall_ms: u64) -> Vec<GpuReading> {
+    let mut readings = Vec::new();
     for index in 0..nvml.device_count().unwrap_or(0) {
         let Ok(device) = nvml.device_by_index(index) else { continue };
         let Ok(uuid) = device.uuid() else { continue };
         let errors = |kind| device.total_ecc_errors(kind, EccCounter::Volatile).ok();
-        let reading = Reading {
+        readings.push(GpuReading {
+            gpu_index: i32::try_from(index).unwrap_or(i32::MAX),
+            gpu_uuid: uuid,
+            wall_ms,
             corrected: errors(MemoryError::Corrected),
             uncorrected: errors(MemoryError::Uncorrected),
             temperature: device.temperature(TemperatureSensor::Gpu).ok(),
             slowdown: device.temperature_threshold(TemperatureThreshold::Slowdown).ok(),
-        };
-        let index = i32::try_from(index).unwrap_or(i32::MAX);
-        events.extend(counters.read((index, &uuid), reading, wall_ms));
+        });
     }
-    events
+    readings
 }
 
 fn health_event(data: &EventData<'_>, wall_ms: u64) -> HealthEvent {

@@ -83,10 +83,9 @@ mod tests {
     use std::sync::{Mutex, mpsc as std_mpsc};
 
     use navarch_host::{FakeClock, SystemSpawner};
-    use navarch_proto::api::HealthEvent;
 
     use super::*;
-    use crate::agent::gpu::XidWatch;
+    use crate::agent::gpu::{GpuNews, XidWatch};
 
     /// A driver that hangs until the other end is dropped.
     struct Hanging(Mutex<std_mpsc::Receiver<()>>);
@@ -109,8 +108,8 @@ mod tests {
             Ok(Vec::new())
         }
 
-        fn take_events(&self) -> Vec<HealthEvent> {
-            Vec::new()
+        fn take_news(&self) -> GpuNews {
+            GpuNews::default()
         }
 
         fn xid_watch(&self) -> XidWatch {

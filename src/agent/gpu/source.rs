@@ -1,5 +1,7 @@
-use navarch_proto::api::{GpuInfo, GpuMetrics, HealthEvent};
+use navarch_proto::api::{GpuInfo, GpuMetrics};
 use thiserror::Error;
+
+use super::GpuNews;
 
 /// What the agent asks of the GPUs of its node.
 pub trait GpuSource: Send + Sync + 'static {
@@ -23,8 +25,8 @@ pub trait GpuSource: Send + Sync + 'static {
     /// The driver does not answer properly.
     fn sample(&self) -> Result<Vec<GpuMetrics>, GpuError>;
 
-    /// Trouble since the last call, oldest first; bounded.
-    fn take_events(&self) -> Vec<HealthEvent>;
+    /// What there is to tell since the last call.
+    fn take_news(&self) -> GpuNews;
 
     /// Whether XID errors would show among the events.
     fn xid_watch(&self) -> XidWatch;

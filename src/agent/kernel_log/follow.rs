@@ -19,7 +19,7 @@ use super::{
 use crate::agent::{
     AgentError,
     gpu::GpuMap,
-    outbox::{Outbox, Position},
+    outbox::{NotAdded, Outbox, Position},
     shared::timestamp,
 };
 
@@ -55,6 +55,8 @@ struct Follower {
     outbox: Arc<Outbox>,
     watch: Arc<Mutex<LogWatch>>,
     position: Option<Position>,
+    /// When the log was last found to hold nothing new, milliseconds since the Unix epoch.
+    caught_up_ms: Option<u64>,
 }
 
 /// Which log, and whom to tell.
@@ -87,6 +89,7 @@ impl KernelLog {
             position: outbox.position(),
             outbox,
             watch: Arc::clone(&watch),
+            caught_up_ms: None,
         };
         let body = move || follower.run(&stopped);
         spawner.thread("kernel log", Box::new(body)).map_err(AgentError::Thread)?;
@@ -100,20 +103,33 @@ impl KernelLog {
 
 impl Follower {
     fn run(mut self, stopped: &Receiver<()>) {
+        if self.follow(stopped).is_err() {
+            // Where it was left nothing is forgotten: the next agent goes on from there.
+            self.tell(LogWatch::Blind("the thread that keeps health events has ended".to_owned()));
+        }
+    }
+
+    /// Until the log is dropped, or what is seen in it can no longer be kept.
+    fn follow(&mut self, stopped: &Receiver<()>) -> Result<(), NotAdded> {
         let waits = |duration| stopped.recv_timeout(duration) == Err(RecvTimeoutError::Timeout);
         let mut lost = 0;
         loop {
-            match self.open() {
+            match Reader::open(&self.path, &self.proc_dir, self.position.as_ref()) {
                 Ok(mut reader) => {
+                    self.opened(&reader)?;
                     self.tell(LogWatch::Watching { lost });
                     let failed = loop {
+                        let now_ms = self.clock.wall_ms();
                         match reader.look() {
                             Ok(look) => {
                                 lost += look.lost;
                                 let more = look.more;
-                                self.take(look, lost);
-                                if !more && !waits(LOOK_EVERY) {
-                                    return;
+                                self.take(look, lost)?;
+                                if !more {
+                                    self.caught_up_ms = Some(now_ms);
+                                    if !waits(LOOK_EVERY) {
+                                        return Ok(());
+                                    }
                                 }
                             }
                             Err(error) => break error,
@@ -125,21 +141,20 @@ impl Follower {
                 Err(error) => self.tell(LogWatch::Blind(error.to_string())),
             }
             if !waits(REOPEN_AFTER) {
-                return;
+                return Ok(());
             }
         }
     }
 
-    fn open(&mut self) -> std::io::Result<Reader> {
-        let reader = Reader::open(&self.path, &self.proc_dir, self.position.as_ref())?;
-        if self.position.is_none() {
-            // Remembered before anything is seen: what comes while the agent is away is news to the next one.
-            self.outbox.add_from_log(Vec::new(), reader.position().clone());
+    fn opened(&mut self, reader: &Reader) -> Result<(), NotAdded> {
+        if self.position.is_some() {
+            return Ok(());
         }
-        Ok(reader)
+        // Remembered before anything is seen: what comes while the agent is away is news to the next one.
+        self.outbox.add_from_log(Vec::new(), reader.position().clone())
     }
 
-    fn take(&mut self, look: Look, lost: u64) {
+    fn take(&mut self, look: Look, lost: u64) -> Result<(), NotAdded> {
         if look.lost > 0 {
             tracing::warn!(lines = look.lost, "the kernel log was overwritten before it was read");
             self.tell(LogWatch::Watching { lost });
@@ -152,10 +167,9 @@ impl Follower {
                 last = Some(position);
             }
         }
-        if let Some(position) = last {
-            self.position = Some(position.clone());
-            self.outbox.add_from_log(events, position);
-        }
+        let Some(position) = last else { return Ok(()) };
+        self.position = Some(position.clone());
+        self.outbox.add_from_log(events, position)
     }
 
     fn event(&self, position: &Position, line: &Line) -> Option<HealthEvent> {
@@ -179,9 +193,11 @@ impl Follower {
         })
     }
 
-    /// When the line was written: its own time counts from boot.
+    /// When the line was written. Its own time counts from boot, by a clock that nobody sets right and that is seconds
+    /// off after weeks; a line that was not there at the last look was written since.
     fn wall_ms(&self, line: &Line) -> u64 {
         let now_ms = self.clock.wall_ms();
+        let earliest_ms = self.caught_up_ms.unwrap_or(0).min(now_ms);
         let uptime = fs::read_to_string(self.proc_dir.join("uptime")).unwrap_or_default();
         let uptime_s: Option<f64> =
             uptime.split_whitespace().next().and_then(|text| text.parse().ok());
@@ -189,7 +205,8 @@ impl Follower {
             return now_ms;
         };
         let up_ms = u64::try_from(Duration::from_secs_f64(uptime_s.max(0.0)).as_millis());
-        now_ms.saturating_sub(up_ms.unwrap_or(0).saturating_sub(at_us / 1_000))
+        let own_ms = now_ms.saturating_sub(up_ms.unwrap_or(0).saturating_sub(at_us / 1_000));
+        own_ms.clamp(earliest_ms, now_ms)
     }
 
     fn tell(&self, watch: LogWatch) {
@@ -262,6 +279,15 @@ mod tests {
         panic!("not within 10 s: {what}");
     }
 
+    fn seconds_now() -> i64 {
+        i64::try_from(Clock::system().wall_ms() / 1_000).unwrap()
+    }
+
+    fn uptime_s() -> i64 {
+        let text = fs::read_to_string("/proc/uptime").unwrap();
+        text.split('.').next().unwrap().parse().unwrap()
+    }
+
     fn fallen(gpu: &str) -> String {
         format!("3,77,12,-;NVRM: Xid (PCI:0000:{gpu}:00): 79, pid=1, GPU has fallen off the bus.\n")
     }
@@ -278,6 +304,9 @@ mod tests {
         node.write(&fallen("65"));
         until("the XID", || outbox.counts().0 == 1).await;
         let event = outbox.batch(10).unwrap().events.remove(0);
+        let seconds = |event: &HealthEvent| event.timestamp.as_ref().unwrap().seconds;
+        let ago_s = |event: &HealthEvent| seconds_now() - seconds(event);
+        assert!(ago_s(&event) < 30, "written since the last look, whatever clock it bears");
         assert_eq!((event.gpu_index, &*event.gpu_uuid), (3, "GPU-3"));
         assert_eq!(event.metrics["xid_code"], "79");
         assert!(event.message.contains("fallen off"), "{}", event.message);
@@ -290,6 +319,7 @@ mod tests {
         outbox.acknowledged(&batch);
         let rest = outbox.batch(10).map_or(batch.events[1..].to_vec(), |batch| batch.events);
         assert_eq!(rest[0].gpu_index, -1, "a GPU that nobody has described");
+        assert!(ago_s(&rest[0]) + 60 > uptime_s(), "its own time, just after the boot");
         drop((outbox, log));
         let (fresh, _log) = node.start("another state").await;
         Clock::system().sleep(LOOK_EVERY * 2).await;

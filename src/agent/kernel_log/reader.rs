@@ -1,5 +1,5 @@
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom},
     os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
@@ -14,6 +14,8 @@ const NONBLOCKING: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 const MAX_RECORD: usize = 8 << 10;
 /// What one look at a file reads at most, and the longest line in it.
 const MAX_READ: usize = 64 << 10;
+/// Looks in a row at a file that has no name any more, before that is said: ten seconds.
+const MAX_MISSING: u32 = 50;
 
 /// What one look at the log brought.
 #[derive(Debug, Default)]
@@ -37,35 +39,49 @@ pub(super) struct Reader {
 enum Kind {
     /// Each read is one record, by number.
     Device,
-    /// Lines that somebody appends, by offset; the part of the last one that is there.
-    Plain { path: PathBuf, begun: Vec<u8> },
+    /// Lines that somebody appends, by offset.
+    Plain(Plain),
+}
+
+#[derive(Debug)]
+struct Plain {
+    path: PathBuf,
+    /// The part of the last line that is there.
+    begun: Vec<u8>,
+    /// Looks in a row that found no file of that name.
+    missing: u32,
 }
 
 impl Reader {
     /// Goes on at `known`, if it is a position of this log and this boot. Of another boot all is news; without
-    /// one, nothing that is there is.
+    /// one, nothing that is there is. A file that was moved aside meanwhile is read to its end first.
     pub(super) fn open(path: &Path, proc_dir: &Path, known: Option<&Position>) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         let device = metadata.file_type().is_char_device();
         let mut options = OpenOptions::new();
         options.read(true);
-        let log = if device {
+        let mut log = if device {
             options.custom_flags(NONBLOCKING);
             let boot = fs::read_to_string(proc_dir.join("sys/kernel/random/boot_id"))?;
             boot.trim().to_owned()
         } else {
-            format!("file {}:{}", metadata.dev(), metadata.ino())
+            log_of(&metadata)
         };
-        let file = options.open(path)?;
+        let mut file = options.open(path)?;
+        if let Some(known) = known.filter(|known| !device && known.log != log)
+            && let Some(moved) = moved_aside(path, known)
+        {
+            (file, log) = (moved, known.log.clone());
+        }
         let kind = match device {
             true => Kind::Device,
-            false => Kind::Plain { path: path.to_owned(), begun: Vec::new() },
+            false => Kind::Plain(Plain { path: path.to_owned(), begun: Vec::new(), missing: 0 }),
         };
         let next = known.filter(|known| known.log == log).map_or(0, |known| known.next);
         let mut reader = Self { file, kind, position: Position { log, next } };
         if known.is_none() {
             reader.skip_to_end()?;
-        } else if let Kind::Plain { .. } = reader.kind {
+        } else if let Kind::Plain(_) = reader.kind {
             reader.seek_plain()?;
         }
         Ok(reader)
@@ -80,14 +96,14 @@ impl Reader {
     pub(super) fn look(&mut self) -> io::Result<Look> {
         match self.kind {
             Kind::Device => self.look_at_device(),
-            Kind::Plain { .. } => self.look_at_file(),
+            Kind::Plain(_) => self.look_at_file(),
         }
     }
 
     fn skip_to_end(&mut self) -> io::Result<()> {
         match self.kind {
             Kind::Device => while self.look()?.more {},
-            Kind::Plain { .. } => {
+            Kind::Plain(_) => {
                 self.position.next = self.file.seek(SeekFrom::End(0))?;
             }
         }
@@ -123,31 +139,35 @@ impl Reader {
     }
 
     fn look_at_file(&mut self) -> io::Result<Look> {
-        let Kind::Plain { path, begun } = &mut self.kind else {
+        let Kind::Plain(plain) = &mut self.kind else {
             return Ok(Look::default());
         };
-        let metadata = fs::metadata(&*path)?;
-        let log = format!("file {}:{}", metadata.dev(), metadata.ino());
-        if log != self.position.log || metadata.len() < self.position.next {
-            // Another file took its place, or it was emptied: all of it is new.
-            self.file = File::open(&*path)?;
-            self.position = Position { log, next: 0 };
-            begun.clear();
-        }
+        // Asked for first: what its writer wrote before it turned to another file is in this one by now.
+        let successor = plain.successor(&self.position)?;
         let mut look = Look::default();
         let mut bytes = vec![0; MAX_READ];
         let count = self.file.read(&mut bytes)?;
-        look.more = count > 0;
-        begun.extend_from_slice(&bytes[..count]);
-        while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = begun.drain(..=end).collect();
+        plain.begun.extend_from_slice(&bytes[..count]);
+        while let Some(end) = plain.begun.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = plain.begun.drain(..=end).collect();
             self.position.next += line.len() as u64;
-            let line = Line::read(&String::from_utf8_lossy(&line));
-            look.lines.push((self.position.clone(), line));
+            look.push(&self.position, &line);
         }
-        if begun.len() > MAX_READ {
-            self.position.next += begun.len() as u64;
-            begun.clear();
+        if plain.begun.len() > MAX_READ {
+            self.position.next += plain.begun.len() as u64;
+            plain.begun.clear();
+        }
+        look.more = count > 0;
+        if let Some(file) = successor.filter(|_| count == 0) {
+            // Nobody will finish its last line.
+            let line = std::mem::take(&mut plain.begun);
+            if !line.is_empty() {
+                self.position.next += line.len() as u64;
+                look.push(&self.position, &line);
+            }
+            self.position = Position { log: log_of(&file.metadata()?), next: 0 };
+            self.file = file;
+            look.more = true;
         }
         Ok(look)
     }
@@ -160,6 +180,57 @@ impl Reader {
         self.file.seek(SeekFrom::Start(self.position.next))?;
         Ok(())
     }
+}
+
+impl Look {
+    fn push(&mut self, position: &Position, line: &[u8]) {
+        self.lines.push((position.clone(), Line::read(&String::from_utf8_lossy(line))));
+    }
+}
+
+impl Plain {
+    /// What is to be read after the file of `position`: one that took its place, once there is something in it (until
+    /// then its writer may not know), or itself, where it was emptied.
+    fn successor(&mut self, position: &Position) -> io::Result<Option<File>> {
+        let metadata = match fs::metadata(&self.path) {
+            Ok(metadata) => metadata,
+            // Between being moved aside and made anew.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.missing < MAX_MISSING => {
+                self.missing += 1;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        self.missing = 0;
+        let follows = match log_of(&metadata) == position.log {
+            true => metadata.len() < position.next,
+            false => metadata.len() > 0,
+        };
+        follows.then(|| File::open(&self.path)).transpose()
+    }
+}
+
+/// What tells a file from one that takes its place.
+fn log_of(metadata: &Metadata) -> String {
+    format!("file {}:{}", metadata.dev(), metadata.ino())
+}
+
+/// The file that `known` is a position of, under another name in the same directory.
+fn moved_aside(path: &Path, known: &Position) -> Option<File> {
+    if !known.log.starts_with("file ") {
+        return None;
+    }
+    let is_it = |metadata: &Metadata| log_of(metadata) == known.log && metadata.len() >= known.next;
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let entries = fs::read_dir(directory.unwrap_or(Path::new("."))).ok();
+    let mut entries = entries.into_iter().flatten().flatten();
+    let found = entries.find(|entry| entry.metadata().is_ok_and(|metadata| is_it(&metadata)));
+    let file = found.and_then(|entry| File::open(entry.path()).ok());
+    if file.is_none() {
+        let path = path.display();
+        tracing::warn!(%path, "another file took the log's place while no agent read it, and the old one is gone: its last lines go unread");
+    }
+    file
 }
 
 #[cfg(test)]
@@ -214,20 +285,89 @@ mod tests {
         assert_eq!(all(&mut open(&path, Some(&elsewhere))), ["new"]);
     }
 
-    /// Without it the device itself might not be understood; where it may not be read, that is what is said.
+    /// Without it what was written to a log between the last look and its rotation would be lost, and an XID with it.
+    #[test]
+    fn a_rotated_file_is_read_to_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kmsg");
+        let moved = directory.path().join("kmsg.1");
+        append(&path, "");
+        let mut reader = open(&path, None);
+        append(&path, "one\n");
+        assert_eq!(all(&mut reader), ["one"]);
+        append(&path, "two\n");
+        fs::rename(&path, &moved).unwrap();
+        // Its writer has it open still, and nothing is there yet to follow.
+        append(&moved, "three\n");
+        assert_eq!(all(&mut reader), ["two", "three"]);
+        append(&path, "");
+        append(&moved, &"longer than one look\n".repeat(MAX_READ / 16));
+        append(&moved, "five");
+        append(&path, "six\n");
+        let texts = all(&mut reader);
+        assert_eq!(texts.len(), MAX_READ / 16 + 2);
+        assert_eq!(texts[texts.len() - 2..], ["five", "six"]);
+        append(&path, "seven\n");
+        assert_eq!(all(&mut reader), ["seven"]);
+        // The same while no agent runs.
+        let known = reader.position().clone();
+        append(&path, "eight\n");
+        fs::rename(&path, &moved).unwrap();
+        append(&path, "nine\n");
+        assert_eq!(all(&mut open(&path, Some(&known))), ["eight", "nine"]);
+        // Where the old file is gone nothing can be done; the new one is news.
+        fs::remove_file(&moved).unwrap();
+        assert_eq!(all(&mut open(&path, Some(&known))), ["nine"]);
+    }
+
+    /// Without it a log that was taken away for good would look like one without errors, or one that was emptied be read
+    /// from its middle.
+    #[test]
+    fn a_file_that_is_emptied_or_gone_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kmsg");
+        append(&path, "a long line before\n");
+        let mut reader = open(&path, None);
+        fs::write(&path, "short\n").unwrap();
+        assert_eq!(all(&mut reader), ["short"]);
+        fs::remove_file(&path).unwrap();
+        let looks = (0..=MAX_MISSING).map(|_| reader.look());
+        let failed: Vec<bool> = looks.map(|look| look.is_err()).collect();
+        assert_eq!(failed.iter().position(|failed| *failed), Some(MAX_MISSING as usize));
+    }
+
+    /// Without it the device itself might not be understood.
     #[test]
     fn the_device_is_read_where_it_may_be() {
-        let known = Position { log: "another boot".to_owned(), next: 0 };
-        match Reader::open(Path::new("/dev/kmsg"), Path::new("/proc"), Some(&known)) {
-            Ok(mut reader) => match reader.look() {
-                Ok(look) => {
-                    assert!(look.lines.iter().all(|(_, line)| line.sequence.is_some()));
-                    let next = reader.position().next;
-                    assert_eq!(look.lines.last().map_or(0, |(at, _)| at.next), next);
-                }
-                Err(error) => assert!(!error.to_string().is_empty()),
-            },
-            Err(error) => assert!(!error.to_string().is_empty()),
+        let device = Path::new("/dev/kmsg");
+        if let Err(error) = readable(device) {
+            // Past the test harness, which would swallow it; where stderr is closed nobody reads it.
+            let _ =
+                writeln!(io::stderr(), "SKIPPED: the kernel log's device cannot be read: {error}");
+            return;
         }
+        let other = Position { log: "another boot".to_owned(), next: 0 };
+        let mut reader = open(device, Some(&other));
+        let look = reader.look().unwrap();
+        let numbers = look.lines.iter().map(|(_, line)| line.sequence.unwrap());
+        let numbers: Vec<u64> = numbers.collect();
+        assert!(!numbers.is_empty(), "a kernel that has booted has said something");
+        assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+        let (last, _) = look.lines.last().unwrap();
+        assert_eq!((last, last.next), (reader.position(), numbers[numbers.len() - 1] + 1));
+        let (first, _) = &look.lines[0];
+        let again = open(device, Some(first)).look().unwrap();
+        assert!(
+            again.lines.iter().all(|(at, _)| at.next > first.next),
+            "what was read is not news"
+        );
+        let from_the_end = open(device, None);
+        assert!(from_the_end.position().next >= last.next, "what is old is not news");
+    }
+
+    /// Whether there is a record that may be read, found out without what is tested.
+    fn readable(device: &Path) -> io::Result<()> {
+        let mut file = OpenOptions::new().read(true).custom_flags(NONBLOCKING).open(device)?;
+        file.read(&mut [0; MAX_RECORD]).map(drop)
     }
 }

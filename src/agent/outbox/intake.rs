@@ -1,9 +1,14 @@
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    slice,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use navarch_host::Clock;
+use navarch_host::{Clock, panic_message};
 use navarch_proto::api::HealthEvent;
 use tokio::sync::Notify;
 use uuid::Builder;
@@ -11,9 +16,10 @@ use uuid::Builder;
 use super::{
     OutboxBounds,
     file::{Found, QueueFile},
-    pairs::{Pairs, Seen},
+    pairs::Pairs,
     queue::Queue,
-    record::{Position, Record},
+    record::Record,
+    sighting::Sighting,
 };
 use crate::agent::{AgentError, state_dir::StateDir};
 
@@ -24,20 +30,18 @@ const EMPTY_ABOVE: u64 = 64 << 10;
 /// Longest message of an event, bytes: what a person needs of it.
 const MAX_MESSAGE: usize = 4 << 10;
 
-/// Events that were seen together.
-#[derive(Debug)]
-pub(super) struct Sighting {
-    pub(super) seen: Seen,
-    pub(super) events: Vec<HealthEvent>,
-    pub(super) position: Option<Position>,
-}
-
 /// The queue, shared by who fills it and who reports.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     queue: Mutex<Queue>,
     pub(super) news: Notify,
+    /// Nobody takes anything in any more.
+    ended: AtomicBool,
 }
+
+/// Called with each event that is taken in.
+#[cfg(test)]
+type Trap = Box<dyn FnMut(&HealthEvent) + Send>;
 
 /// Takes events in: to the disk first, then to where they are reported from.
 pub(super) struct Intake {
@@ -50,11 +54,22 @@ pub(super) struct Intake {
     clock: Clock,
     /// Kept until the last word is written.
     _claim: Option<Arc<StateDir>>,
+    /// What a test has go wrong.
+    #[cfg(test)]
+    pub(super) trap: Option<Trap>,
 }
 
 impl Waiting {
     pub(super) fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
     }
 }
 
@@ -84,9 +99,18 @@ impl Intake {
             }
             file = Some(opened);
         }
-        let waiting = Arc::new(Waiting { queue: Mutex::new(queue), news: Notify::new() });
-        let pairs = Pairs::default();
-        Ok(Self { waiting, file, broken: false, bounds, pairs, clock, _claim: claim })
+        let waiting = Arc::new(Waiting { queue: Mutex::new(queue), ..Waiting::default() });
+        Ok(Self {
+            waiting,
+            file,
+            broken: false,
+            bounds,
+            pairs: Pairs::default(),
+            clock,
+            _claim: claim,
+            #[cfg(test)]
+            trap: None,
+        })
     }
 
     #[cfg(test)]
@@ -98,52 +122,92 @@ impl Intake {
         Arc::clone(&self.waiting)
     }
 
-    /// Takes in what was seen. Blocks for the disk.
-    pub(super) fn take_in(&mut self, sightings: Vec<Sighting>) {
-        let mut position = None;
-        let mut events = Vec::new();
-        for sighting in sightings {
-            position = sighting.position.or(position);
-            let fresh = sighting.events.into_iter().map(|event| self.prepared(event));
-            let fresh: Vec<_> = fresh.collect();
-            let now_ms = self.clock.wall_ms();
-            let first = |event: &HealthEvent| !self.pairs.is_second(event, sighting.seen, now_ms);
-            events.extend(fresh.into_iter().filter(first));
-        }
-        if events.is_empty() && position.is_none() {
+    /// Takes in what was seen. Blocks for the disk. A panic on the way, ours or of a library, costs no other event: what
+    /// was seen is here still and is tried once more, each for itself. To end the agent instead would lose what is in
+    /// memory alone.
+    pub(super) fn take_in(&mut self, mut sightings: Vec<Sighting>) {
+        sightings.retain(|sighting| !sighting.is_empty());
+        if sightings.is_empty() {
             return;
         }
+        // With their ids, so that what is taken in twice is one.
+        let events = sightings.iter_mut().flat_map(|sighting| &mut sighting.events);
+        events.for_each(|event| prepare(event, self.clock.wall_ms()));
+        if !self.survives(|intake| intake.take_in_now(&sightings)) {
+            for sighting in &sightings {
+                if !self.survives(|intake| intake.take_in_now(slice::from_ref(sighting))) {
+                    let count = sighting.events.len() as u64;
+                    tracing::error!(events = ?sighting.events, "health events that cannot be kept are dropped");
+                    self.waiting.lock().count_dropped(count);
+                }
+            }
+        }
+        self.save();
+        if sightings.iter().any(|sighting| !sighting.events.is_empty()) {
+            self.waiting.news.notify_one();
+        }
+    }
+
+    fn take_in_now(&mut self, sightings: &[Sighting]) {
+        let (mut position, mut counters) = (None, None);
+        let (mut events, mut unseen) = (Vec::new(), 0);
+        for sighting in sightings {
+            position = sighting.position.clone().or(position);
+            counters = sighting.counters.clone().or(counters);
+            unseen += sighting.dropped;
+            for event in &sighting.events {
+                #[cfg(test)]
+                self.trap.iter_mut().for_each(|trap| trap(event));
+                if !self.pairs.is_second(event, sighting.seen, self.clock.wall_ms()) {
+                    events.push(event.clone());
+                }
+            }
+        }
         let mut records: Vec<_> = events.iter().cloned().map(Record::of).collect();
-        records.extend(
-            position
-                .clone()
-                .map(|position| Record { position: Some(position), ..Record::default() }),
-        );
-        self.append(&records, true);
-        let news = !events.is_empty();
+        if position.is_some() || counters.is_some() {
+            let (position, counters) = (position.clone(), counters.clone());
+            records.push(Record { position, counters, ..Record::default() });
+        }
+        if !records.is_empty() {
+            self.append(&records, true);
+        }
         let dropped = {
             let mut queue = self.waiting.lock();
             let before = queue.dropped();
-            queue.add(events, position);
-            queue.dropped() - before
+            queue.has_read(position, counters);
+            queue.add(events);
+            let dropped = queue.dropped() - before;
+            queue.count_dropped(unseen);
+            dropped
         };
+        self.tell_dropped(dropped, unseen);
+    }
+
+    fn tell_dropped(&self, dropped: u64, unseen: u64) {
+        let OutboxBounds { events, bytes } = self.bounds;
         if dropped > 0 {
             tracing::warn!(
                 dropped,
-                events = self.bounds.events,
-                bytes = self.bounds.bytes,
+                events,
+                bytes,
                 "no room for more health events: the least severe were dropped"
             );
         }
-        self.save();
-        if news {
-            self.waiting.news.notify_one();
+        if unseen > 0 {
+            tracing::warn!(
+                dropped = unseen,
+                "more health events came than could be taken from the GPUs' source: the least severe were dropped"
+            );
         }
     }
 
     /// Has the file follow the queue: what was acknowledged goes, and a file that could not be written is
     /// written anew.
     pub(super) fn save(&mut self) {
+        self.survives(Self::save_now);
+    }
+
+    fn save_now(&mut self) {
         if self.file.is_none() {
             return;
         }
@@ -157,6 +221,19 @@ impl Intake {
         if self.broken || idle || length > 2 * self.bounds.bytes as u64 {
             self.rewrite();
         }
+    }
+
+    /// Whether `work` ended without a panic.
+    pub(super) fn survives(&mut self, work: impl FnOnce(&mut Self)) -> bool {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(self))) else { return true };
+        let panic = panic_message(&*panic);
+        tracing::error!(
+            panic,
+            "health events could not be kept, for a fault of this program; trying again"
+        );
+        // What the file holds now is not known: it is written anew from the queue.
+        self.broken = true;
+        false
     }
 
     fn append(&mut self, records: &[Record], sync: bool) {
@@ -188,17 +265,16 @@ impl Intake {
             }
         }
     }
+}
 
-    /// An event as it is kept: with an id, and no longer than it needs to be.
-    fn prepared(&self, mut event: HealthEvent) -> HealthEvent {
-        if event.event_id.is_empty() {
-            let random: [u8; 10] = rand::random();
-            let id = Builder::from_unix_timestamp_millis(self.clock.wall_ms(), &random);
-            event.event_id = id.into_uuid().to_string();
-        }
-        event.message.truncate(event.message.floor_char_boundary(MAX_MESSAGE));
-        event
+/// Makes an event what is kept of it: with an id, and no longer than it needs to be.
+fn prepare(event: &mut HealthEvent, wall_ms: u64) {
+    if event.event_id.is_empty() {
+        let random: [u8; 10] = rand::random();
+        let id = Builder::from_unix_timestamp_millis(wall_ms, &random);
+        event.event_id = id.into_uuid().to_string();
     }
+    event.message.truncate(event.message.floor_char_boundary(MAX_MESSAGE));
 }
 
 fn tell(path: &Path, found: &Found) {

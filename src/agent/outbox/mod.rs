@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`Outbox`] (here) | the door: add, take a batch, let go of it |
 //! | [`OutboxBounds`] (`bounds`), `severity` | how much is kept, and what goes first |
+//! | [`Sighting`], [`NotAdded`] (`sighting`) | what was seen together, and why it may not be added |
 //! | `queue` | the events that wait, and the batch that is being reported |
 //! | `intake` | from a sighting to the disk and the queue |
 //! | `pairs` | an XID that both the driver and the kernel log tell of is one |
@@ -18,11 +19,12 @@ mod pairs;
 mod queue;
 mod record;
 mod severity;
+mod sighting;
 
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     time::Duration,
 };
@@ -31,14 +33,28 @@ use navarch_host::{Clock, Spawner};
 use navarch_proto::api::HealthEvent;
 
 pub use self::bounds::OutboxBounds;
-use self::intake::{Intake, Sighting, Waiting};
-pub(super) use self::{pairs::Seen, queue::Batch, record::Position};
+use self::intake::{Intake, Waiting};
+pub(super) use self::{
+    queue::Batch,
+    record::{GpuCounters, KeptCounters, Position},
+    severity::Severity,
+    sighting::{NotAdded, Seen, Sighting},
+};
 use super::{AgentError, state_dir::StateDir};
 
 /// Sightings that wait for the disk.
 const MAX_SIGHTINGS: usize = 256;
 /// How often the file follows the queue when nothing is seen.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells that the thread has ended, however it did.
+struct Ending(Arc<Waiting>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
 
 /// Health events on their way.
 pub(super) struct Outbox {
@@ -71,55 +87,48 @@ impl Outbox {
             return Ok(Self { waiting, door: Door::Memory(Mutex::new(intake)) });
         }
         let (sender, sightings) = sync_channel(MAX_SIGHTINGS);
+        let ending = Ending(Arc::clone(&waiting));
         let body = move || {
-            loop {
-                match sightings.recv_timeout(SAVE_EVERY) {
-                    // All that waits goes to the disk with one sync.
-                    Ok(first) => {
-                        let rest = sightings.try_iter().take(MAX_SIGHTINGS);
-                        intake.take_in(std::iter::once(first).chain(rest).collect());
-                    }
-                    Err(RecvTimeoutError::Timeout) => intake.save(),
-                    Err(RecvTimeoutError::Disconnected) => return intake.save(),
-                }
-            }
+            write(&mut intake, &sightings);
+            drop(ending);
         };
         spawner.thread("health events", Box::new(body)).map_err(AgentError::Thread)?;
         Ok(Self { waiting, door: Door::Disk(sender) })
     }
 
-    /// Adds what was seen, or hands it back where the disk cannot keep up.
-    pub(super) fn try_add(
-        &self,
-        seen: Seen,
-        events: Vec<HealthEvent>,
-    ) -> Result<(), Vec<HealthEvent>> {
-        if events.is_empty() {
+    /// Adds what was seen, without waiting.
+    pub(super) fn try_add(&self, sighting: Sighting) -> Result<(), NotAdded> {
+        if sighting.is_empty() {
             return Ok(());
         }
-        let sighting = Sighting { seen, events, position: None };
         match &self.door {
             Door::Memory(intake) => take_in(intake, sighting),
-            Door::Disk(sender) => match sender.try_send(sighting) {
-                Ok(()) => {}
-                Err(TrySendError::Full(sighting) | TrySendError::Disconnected(sighting)) => {
-                    return Err(sighting.events);
-                }
-            },
+            Door::Disk(sender) => sender.try_send(sighting).map_err(|error| match error {
+                TrySendError::Full(sighting) => NotAdded::Full(Box::new(sighting)),
+                TrySendError::Disconnected(_) => NotAdded::Ended,
+            })?,
         }
         Ok(())
     }
 
     /// Adds what was seen in the kernel log up to `position`; waits while the disk cannot keep up.
-    pub(super) fn add_from_log(&self, events: Vec<HealthEvent>, position: Position) {
-        let sighting = Sighting { seen: Seen::KernelLog, events, position: Some(position) };
+    pub(super) fn add_from_log(
+        &self,
+        events: Vec<HealthEvent>,
+        position: Position,
+    ) -> Result<(), NotAdded> {
+        let position = Some(position);
+        let sighting = Sighting { events, position, ..Sighting::by(Seen::KernelLog) };
         match &self.door {
             Door::Memory(intake) => take_in(intake, sighting),
-            Door::Disk(sender) => {
-                // The thread ends only after the last outbox is gone.
-                let _ = sender.send(sighting);
-            }
+            Door::Disk(sender) => sender.send(sighting).map_err(|_| NotAdded::Ended)?,
         }
+        Ok(())
+    }
+
+    /// Whether the thread that writes has ended before its agent: nothing can be added any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.waiting.has_ended()
     }
 
     /// Waits until events are added.
@@ -151,6 +160,26 @@ impl Outbox {
     /// How far the kernel log was read before the agent started.
     pub(super) fn position(&self) -> Option<Position> {
         self.waiting.lock().position()
+    }
+
+    /// The memory errors that had been told before the agent started.
+    pub(super) fn counters(&self) -> Option<KeptCounters> {
+        self.waiting.lock().counters()
+    }
+}
+
+/// Writes until the outbox is gone.
+fn write(intake: &mut Intake, sightings: &Receiver<Sighting>) {
+    loop {
+        match sightings.recv_timeout(SAVE_EVERY) {
+            // All that waits goes to the disk with one sync.
+            Ok(first) => {
+                let rest = sightings.try_iter().take(MAX_SIGHTINGS);
+                intake.take_in(std::iter::once(first).chain(rest).collect());
+            }
+            Err(RecvTimeoutError::Timeout) => intake.save(),
+            Err(RecvTimeoutError::Disconnected) => return intake.save(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use prost::Message as _;
 
 use super::{
     OutboxBounds,
-    record::{Position, Record, Sealed},
+    record::{KeptCounters, Position, Record, Sealed},
     severity::Severity,
 };
 
@@ -19,7 +19,8 @@ pub(super) struct Queue {
     /// The batch that is being reported, from its first try to its acknowledgement: always the oldest events.
     sealed: Option<Sealed>,
     position: Option<Position>,
-    /// Events that were given up for lack of room, or that the group refused.
+    counters: Option<KeptCounters>,
+    /// Events that were given up for lack of room, that could not be kept, or that the group refused.
     dropped: u64,
     /// What the file does not know yet.
     unwritten: Record,
@@ -52,6 +53,9 @@ impl Queue {
             if record.position.is_some() {
                 queue.position = record.position;
             }
+            if record.counters.is_some() {
+                queue.counters = record.counters;
+            }
             if let Some(sealed) = record.sealed {
                 queue.sealed = Some(sealed).filter(|sealed| sealed.count > 0);
             }
@@ -67,6 +71,7 @@ impl Queue {
             position: self.position.clone(),
             dropped: self.dropped,
             sealed: self.sealed.clone(),
+            counters: self.counters.clone(),
             ..Record::default()
         };
         let events = self.events.iter().map(|waiting| Record::of(waiting.event.clone()));
@@ -74,12 +79,15 @@ impl Queue {
     }
 
     /// Adds events that have been seen, and lets go of others where there is no room for all.
-    pub(super) fn add(&mut self, events: Vec<HealthEvent>, position: Option<Position>) {
+    pub(super) fn add(&mut self, events: Vec<HealthEvent>) {
         events.into_iter().for_each(|event| self.push(event));
-        if position.is_some() {
-            self.position = position;
-        }
         self.make_room();
+    }
+
+    /// Takes over how far the kernel log and the GPUs' counters have been read, where that is given.
+    pub(super) fn has_read(&mut self, log: Option<Position>, counters: Option<KeptCounters>) {
+        self.position = log.or_else(|| self.position.take());
+        self.counters = counters.or_else(|| self.counters.take());
     }
 
     /// The oldest events, at most `limit`: the same ones under the same id until they are acknowledged.
@@ -124,7 +132,7 @@ impl Queue {
         }
     }
 
-    /// What changed since this was asked last, other than by [`Queue::add`]; none: nothing.
+    /// What changed since this was asked last, other than by what was seen and read; none: nothing.
     pub(super) fn take_unwritten(&mut self) -> Option<Record> {
         let record = std::mem::take(&mut self.unwritten);
         (record != Record::default()).then_some(record)
@@ -140,6 +148,10 @@ impl Queue {
 
     pub(super) fn position(&self) -> Option<Position> {
         self.position.clone()
+    }
+
+    pub(super) fn counters(&self) -> Option<KeptCounters> {
+        self.counters.clone()
     }
 
     /// Adds an event, unless it was seen twice: a crash may come between it and the position behind it.
@@ -205,7 +217,8 @@ impl Queue {
         }
     }
 
-    fn count_dropped(&mut self, count: u64) {
+    /// Counts events that nobody will hear of.
+    pub(super) fn count_dropped(&mut self, count: u64) {
         self.dropped += count;
         self.unwritten.dropped = self.dropped;
     }
@@ -239,16 +252,16 @@ mod tests {
         use HealthEventType::{EccDbe, EccSbe, Thermal, Xid};
         let mut queue = bounded(3, 1 << 20);
         let kinds = [("x1", Xid), ("s1", EccSbe), ("t1", Thermal), ("s2", EccSbe), ("d1", EccDbe)];
-        queue.add(kinds.map(|(id, kind)| event(id, kind)).into(), None);
+        queue.add(kinds.map(|(id, kind)| event(id, kind)).into());
         assert_eq!((ids(&queue), queue.dropped()), (vec!["x1", "t1", "d1"], 2));
-        queue.add(vec![event("s3", EccSbe)], None);
-        queue.add(xids(&["x2", "x3"]), None);
+        queue.add(vec![event("s3", EccSbe)]);
+        queue.add(xids(&["x2", "x3"]));
         assert_eq!((ids(&queue), queue.dropped()), (vec!["d1", "x2", "x3"], 5));
         let record = queue.take_unwritten().unwrap();
         assert_eq!((record.removed.len(), record.dropped), (5, 5));
         assert_eq!(queue.take_unwritten(), None);
         let mut tight = bounded(100, event("1234", Xid).encoded_len() * 2);
-        tight.add(xids(&["1234", "2345", "3456"]), None);
+        tight.add(xids(&["1234", "2345", "3456"]));
         assert_eq!(ids(&tight), ["2345", "3456"]);
     }
 
@@ -257,10 +270,10 @@ mod tests {
     fn a_batch_stays_what_it_was_until_it_is_acknowledged() {
         let mut queue = bounded(3, 1 << 20);
         assert_eq!(queue.batch(2), None);
-        queue.add(xids(&["a", "b", "c"]), None);
+        queue.add(xids(&["a", "b", "c"]));
         let first = queue.batch(2).unwrap();
         assert_eq!(first.events.len(), 2);
-        queue.add(xids(&["d", "e"]), None);
+        queue.add(xids(&["d", "e"]));
         assert_eq!(ids(&queue), ["a", "b", "e"], "a batch under way is kept");
         assert_eq!(queue.batch(2).as_ref(), Some(&first));
         // A restart in between does not change it either.
@@ -279,7 +292,7 @@ mod tests {
     #[test]
     fn what_is_refused_alone_is_dropped() {
         let mut queue = bounded(10, 1 << 20);
-        queue.add(xids(&["a", "bad", "c"]), None);
+        queue.add(xids(&["a", "bad", "c"]));
         let mut refused = Vec::new();
         let mut reported = Vec::new();
         while let Some(batch) = queue.batch(10) {

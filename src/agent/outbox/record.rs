@@ -18,6 +18,9 @@ pub(super) struct Record {
     /// Events given up so far, all together; 0: as before.
     #[prost(uint64, tag = "5")]
     pub(super) dropped: u64,
+    /// The memory errors that have been told.
+    #[prost(message, optional, tag = "6")]
+    pub(super) counters: Option<KeptCounters>,
 }
 
 /// The oldest `count` events, reported under one id.
@@ -38,6 +41,27 @@ pub(in crate::agent) struct Position {
     /// The first number that has not been read.
     #[prost(uint64, tag = "2")]
     pub(in crate::agent) next: u64,
+}
+
+/// Memory errors of all GPUs as they were read last, so that those of the time between two agents are told.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(in crate::agent) struct KeptCounters {
+    /// The boot in which they were read.
+    #[prost(string, tag = "1")]
+    pub(in crate::agent) boot: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(in crate::agent) gpus: Vec<GpuCounters>,
+}
+
+/// Memory errors of one GPU since its driver was loaded; none: the board does not tell.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(in crate::agent) struct GpuCounters {
+    #[prost(string, tag = "1")]
+    pub(in crate::agent) uuid: String,
+    #[prost(uint64, optional, tag = "2")]
+    pub(in crate::agent) corrected: Option<u64>,
+    #[prost(uint64, optional, tag = "3")]
+    pub(in crate::agent) uncorrected: Option<u64>,
 }
 
 impl Record {

@@ -9,14 +9,14 @@ use navarch_proto::api::{HealthEvent, HealthEventType};
 /// | bad | heat, power, NVLink, PCIe, driver and memory trouble |
 /// | mild | corrected memory errors, and what this agent does not know |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Severity {
+pub(in crate::agent) enum Severity {
     Mild,
     Bad,
     Worst,
 }
 
 impl Severity {
-    pub(super) fn of(event: &HealthEvent) -> Self {
+    pub(in crate::agent) fn of(event: &HealthEvent) -> Self {
         match event.event_type() {
             HealthEventType::Xid | HealthEventType::EccDbe => Self::Worst,
             HealthEventType::Thermal
