@@ -2,12 +2,13 @@
 """Checks deploy/kubernetes: each manifest against the schemas of Kubernetes, strictly, what the manifests name of each
 other, and the replicas' configuration files by the program itself.
 
-    target/peers/bin/python tests/peers/kubernetes.py [NAVARCH]
+    target/peers/bin/python tests/peers/kubernetes.py
 
 Without it a key that Kubernetes ignores, a probe of a port that is not there, or a file that the program refuses would be
 found by whoever installs it.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -120,7 +121,7 @@ def main():
     validate(files)
     parts = check_names(load(files))
     print("kubernetes: the manifests name what is there")
-    navarch = sys.argv[1] if len(sys.argv) > 1 else ROOT / "target" / "release" / "navarch"
+    navarch = os.environ.get("NAVARCH", ROOT / "target" / "release" / "navarch")
     check_replicas(*parts, navarch)
 
 
