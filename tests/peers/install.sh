@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the programs that nobody here wrote into target/peers: clients, for check.py and
-# `cargo test --test connect`; etcd, for navarch-chaos; Prometheus, for `cargo test --test prometheus`.
+# `cargo test --test connect`; etcd, for navarch-chaos; Prometheus, for `cargo test --test prometheus`; the schemas of
+# Kubernetes, for kubernetes.py.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 home="$root/target/peers"
