@@ -74,7 +74,7 @@ fn root() -> PathBuf {
 /// Every Rust file of the workspace, with its path from the root.
 fn sources() -> Vec<(String, String)> {
     let mut files = Vec::new();
-    for folder in ["src", "proto", "cluster", "chaos", "tests", "benches", "examples"] {
+    for folder in ["src", "proto", "cluster", "chaos", "fuzz", "tests", "benches", "examples"] {
         collect(&root().join(folder), &mut files);
     }
     assert!(files.len() > 50, "the walk found {} files only", files.len());

@@ -125,6 +125,14 @@ impl FleetState {
         let node = node::from_record(record, &mut self.texts)?;
         absent(&node.id, self.nodes.get(node.id.as_str()).is_none())?;
         absent(&node.number, self.nodes.by_number(node.number).is_none())?;
+        let next = self.nodes.next_number();
+        if node.number.0 >= next {
+            // It would be given to another node as well, and one would beat for both.
+            return Err(RecordError::Other(format!(
+                "node {} has number {}, and the header says that {next} is the next",
+                node.id, node.number
+            )));
+        }
         self.nodes.insert(node);
         Ok(())
     }
