@@ -121,10 +121,10 @@ fn calls(round: u32, then: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
 /// Calls that cost more to answer, or to take back, than to make.
 fn floods_of_calls() -> [Flood; 4] {
     [
-        Flood { name: "calls taken back", rounds: 150, bytes: |round| calls(round, reset) },
+        Flood { name: "calls taken back", rounds: 40, bytes: |round| calls(round, reset) },
         Flood {
             name: "whole calls taken back",
-            rounds: 100,
+            rounds: 30,
             bytes: |round| {
                 let whole = |stream| frame(DATA, END_STREAM, stream, b"{\"nodeId\":\"m0\"}");
                 calls(round, |stream| [whole(stream), reset(stream)].concat())
@@ -132,12 +132,12 @@ fn floods_of_calls() -> [Flood; 4] {
         },
         Flood {
             name: "calls that break the rules",
-            rounds: 100,
+            rounds: 30,
             bytes: |round| calls(round, |stream| frame(WINDOW_UPDATE, 0, stream, &[0; 4])),
         },
         Flood {
             name: "bodies that never end",
-            rounds: 250,
+            rounds: 160,
             bytes: |round| match round {
                 0..100 => call(1 + 2 * round),
                 _ => (0..100).flat_map(|one| frame(DATA, 0, 1 + 2 * one, &[b' '; 4_000])).collect(),
@@ -151,7 +151,7 @@ fn floods_of_frames() -> [Flood; 7] {
     fn fill() -> Vec<u8> {
         block(&[("x", &[b'y'; 12_000])])
     }
-    let flood = |name, bytes| Flood { name, rounds: 100, bytes };
+    let flood = |name, bytes| Flood { name, rounds: 40, bytes };
     [
         flood("settings", |_| frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0]).repeat(200)),
         flood("pings", |_| frame(PING, 0, 0, &[1; 8]).repeat(200)),
