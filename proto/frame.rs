@@ -43,6 +43,7 @@ pub fn decode<M: Message + Default>(mut body: impl Buf) -> Result<M, String> {
 
 #[cfg(test)]
 mod tests {
+    use navarch_fuzz::Target;
     use proptest::prelude::*;
 
     use super::*;
@@ -57,10 +58,24 @@ mod tests {
             prop_assert_eq!(decode::<api::GetNodeRequest>(body).unwrap(), request);
         }
 
-        /// Without it bytes from a stranger could end the process.
-        #[test]
-        fn any_bytes_are_read_without_panic(body in prop::collection::vec(any::<u8>(), 0..64)) {
-            let _ = decode::<api::NodeInfo>(Bytes::from(body));
-        }
+    }
+
+    /// Without it bytes from a stranger could end the process, or be held for a message that they are not.
+    #[test]
+    fn fuzz_frames_are_decoded_or_refused() {
+        let gpu = api::GpuInfo { uuid: "GPU-1".to_owned(), index: 1, ..Default::default() };
+        let node = api::NodeInfo {
+            node_id: "m0".to_owned(),
+            gpus: vec![gpu; 2],
+            revision: 7,
+            ..Default::default()
+        };
+        let target = Target::bytes("frame").seed(encode(&node).unwrap());
+        let target =
+            target.seed(encode(&api::GetNodeRequest { node_id: "m0".to_owned() }).unwrap());
+        target.check(|body| {
+            let Ok(node) = decode::<api::NodeInfo>(body) else { return };
+            assert_eq!(encode(&node).unwrap().len(), PREFIX + node.encoded_len());
+        });
     }
 }

@@ -129,6 +129,8 @@ mod diff_test;
 #[cfg(test)]
 mod every_key_test;
 #[cfg(test)]
+mod load_fuzz_test;
+#[cfg(test)]
 mod load_test;
 #[cfg(test)]
 mod mistakes_test;

@@ -48,6 +48,8 @@ mod cost_test;
 #[cfg(test)]
 mod history_test;
 #[cfg(test)]
+mod policy_fuzz_test;
+#[cfg(test)]
 mod policy_test;
 #[cfg(test)]
 mod shadow_test;

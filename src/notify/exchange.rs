@@ -109,7 +109,30 @@ pub(super) fn quote(text: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use navarch_fuzz::Target;
+
     use super::*;
+
+    #[derive(Deserialize)]
+    struct Drained {
+        drained: bool,
+    }
+
+    /// Without it a workload system's answer could end the leader that asked, or wreck a terminal.
+    #[test]
+    fn fuzz_answers_are_understood_or_quoted() {
+        const WORDS: [&str; 4] = ["drained", "message", "error", "true"];
+        let target = Target::text("workload-answer", &WORDS).seed(r#"{"drained": true}"#);
+        target.seed(r#"{"message": "job 7 must not move", "code": 3}"#).check(|body| {
+            let said = words(body);
+            assert!(!said.is_empty() && !said.chars().any(char::is_control), "{said:?}");
+            let answer = Answer { status: StatusCode::OK, body: body.to_vec(), cut: false };
+            match answer.json::<Drained>() {
+                Ok(Drained { drained }) => assert!(drained || !body.is_empty()),
+                Err(error) => assert!(!error.to_string().chars().any(char::is_control)),
+            }
+        });
+    }
 
     /// Without it the reason of a refusal would be lost in JSON, or wreck a terminal.
     #[test]

@@ -7,9 +7,14 @@
 )]
 
 mod errors;
+mod floods;
 mod grpc;
+mod http1;
+mod http2;
 mod listener;
+mod messages;
 mod peers;
+mod raw;
 mod refusals;
 mod slow;
 mod stream;

@@ -62,13 +62,18 @@ impl Drop for Server {
     }
 }
 
+/// What reqwest asks the process for.
+pub(crate) fn install_cryptography() {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let provider = rustls::crypto::ring::default_provider();
+        provider.install_default().unwrap();
+    });
+}
+
 impl Server {
     pub(crate) async fn start(setup: Setup) -> Self {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            let provider = rustls::crypto::ring::default_provider();
-            provider.install_default().unwrap();
-        });
+        install_cryptography();
         let stopping = CancellationToken::new();
         let (clock, spawner) = (Clock::system(), SystemSpawner::current());
         let toy = Toy { nodes: setup.nodes };

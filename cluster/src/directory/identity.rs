@@ -16,7 +16,7 @@ use crate::error::StoreError;
 pub(super) const FORMAT_VERSION: u32 = 2;
 
 /// The first bytes of the file, so that a stray file is told from a damaged one.
-const MAGIC: &[u8; 8] = b"NAVSTORE";
+pub(super) const MAGIC: &[u8; 8] = b"NAVSTORE";
 const CRC_BYTES: usize = 4;
 
 /// Whose store a directory is. The store id is minted once; cluster and replica are named when the replica is
@@ -115,7 +115,7 @@ fn check(directory: &Path, found: &Identity, expected: &Expected) -> Result<(), 
     Ok(())
 }
 
-fn encode(identity: &Identity) -> Vec<u8> {
+pub(super) fn encode(identity: &Identity) -> Vec<u8> {
     let message = peer::StoreIdentity {
         format_version: FORMAT_VERSION,
         store_id: identity.store_id.clone(),
@@ -130,7 +130,11 @@ fn encode(identity: &Identity) -> Vec<u8> {
 }
 
 /// The identity, and the format version of the directory.
-fn decode(directory: &Path, path: &Path, bytes: &[u8]) -> Result<(Identity, u32), StoreError> {
+pub(super) fn decode(
+    directory: &Path,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(Identity, u32), StoreError> {
     let damaged = |what: &str| StoreError::damaged(path, what);
     let (content, crc) =
         bytes.split_last_chunk::<CRC_BYTES>().ok_or_else(|| damaged("it is cut short"))?;

@@ -14,6 +14,8 @@ mod lock;
 
 #[cfg(test)]
 mod directory_test;
+#[cfg(test)]
+mod identity_fuzz_test;
 
 pub(crate) use files::{create_directory, replace_file, sync_directory};
 pub(crate) use identity::{Expected, IdentityFile};

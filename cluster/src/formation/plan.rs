@@ -163,6 +163,22 @@ mod tests {
         assert_eq!(file.read().unwrap(), None);
     }
 
+    /// Without it a plan that another version wrote, or the disk, could end the replica as it starts.
+    #[test]
+    fn fuzz_plans_are_read_or_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = PlanFile::new(dir.path());
+        file.write(&plan()).unwrap();
+        let bytes = fs::read(&file.path).unwrap();
+        let target = navarch_fuzz::Target::message("formation-plan");
+        target.seed(&bytes[..bytes.len() - 4]).check(|content| {
+            let sealed = [content, &crc32fast::hash(content).to_le_bytes()].concat();
+            if let Ok(plan) = file.decode(&file.path, &sealed) {
+                let _ = (plan.own_id(), plan.others().count());
+            }
+        });
+    }
+
     /// Without it a flipped bit could name a store that does not exist, and the group would never form.
     #[test]
     fn a_damaged_plan_is_refused() {

@@ -44,6 +44,8 @@ mod cut_test;
 #[cfg(test)]
 mod memory_log_test;
 #[cfg(test)]
+mod record_fuzz_test;
+#[cfg(test)]
 mod record_test;
 #[cfg(test)]
 mod sled_log_test;

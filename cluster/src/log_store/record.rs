@@ -180,9 +180,12 @@ pub(super) fn decode_group(first_index: u64, encoded: Bytes) -> Result<Group, St
         return Err("a record holds no entry".to_owned());
     }
     let mut entries: Vec<Entry> = Vec::with_capacity(message.entries.len());
-    for (expected, entry) in (first_index..).zip(message.entries) {
-        if entry.index != expected {
-            return Err(format!("entry {} stands where {expected} should", entry.index));
+    for (offset, entry) in (0..).zip(message.entries) {
+        if first_index.checked_add(offset) != Some(entry.index) {
+            return Err(format!(
+                "entry {} stands in place {offset} of a record that begins with {first_index}",
+                entry.index
+            ));
         }
         entries.push(decode_entry(entry).map_err(|error| error.to_string())?);
     }

@@ -18,6 +18,8 @@ mod receive;
 mod store;
 
 #[cfg(test)]
+mod header_fuzz_test;
+#[cfg(test)]
 mod snapshot_test;
 
 pub(crate) use file::{SnapshotFile, begins_as_snapshot};

@@ -20,6 +20,9 @@ mod network;
 mod service;
 mod snapshots;
 
+#[cfg(test)]
+mod messages_fuzz_test;
+
 pub(crate) use channels::{Channels, Lane};
 pub(crate) use hello::{answer_hello, say_hello};
 pub(crate) use listener::PeerPort;

@@ -204,8 +204,9 @@ impl Follower {
         let (Some(at_us), Some(uptime_s)) = (line.at_us, uptime_s) else {
             return now_ms;
         };
-        let up_ms = u64::try_from(Duration::from_secs_f64(uptime_s.max(0.0)).as_millis());
-        let own_ms = now_ms.saturating_sub(up_ms.unwrap_or(0).saturating_sub(at_us / 1_000));
+        let up = Duration::try_from_secs_f64(uptime_s.max(0.0)).unwrap_or_default();
+        let up_ms = u64::try_from(up.as_millis()).unwrap_or(0);
+        let own_ms = now_ms.saturating_sub(up_ms.saturating_sub(at_us / 1_000));
         own_ms.clamp(earliest_ms, now_ms)
     }
 

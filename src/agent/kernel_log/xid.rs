@@ -30,9 +30,10 @@ impl Xid {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use navarch_fuzz::Target;
 
     use super::*;
+    use crate::agent::kernel_log::line::Line;
 
     /// Lines as drivers of several versions have written them.
     const RECORDED: &str = include_str!("recorded.txt");
@@ -61,11 +62,31 @@ mod tests {
         assert_eq!(detail, "pid=1, name=x, GPU has fallen off the bus.");
     }
 
-    proptest! {
-        /// Without it a line that nobody has thought of could end the thread that reads them.
-        #[test]
-        fn any_line_is_read_without_panic(text in "(NVRM: Xid \\()?(PCI:)?[0-9a-f:.]{0,12}(\\): )?[0-9]{0,12}.{0,20}") {
-            let _ = Xid::read(&text);
+    /// Without it a line that nobody has thought of could end the thread that reads them.
+    #[test]
+    fn fuzz_lines_are_read_or_passed_over() {
+        const SIGNS: [&str; 10] = [
+            "NVRM: Xid (",
+            "PCI:",
+            "0000:65:00",
+            ".0",
+            "): ",
+            "79",
+            ",",
+            "4,1,2,-;",
+            "\u{e4}",
+            ":",
+        ];
+        let mut target = Target::text("kernel-log", &SIGNS);
+        for line in RECORDED.lines().filter_map(|line| line.split_once(" | ")) {
+            target =
+                target.seed(line.1).seed(format!("4,1339,5140900,-;{}\n SUBSYSTEM=pci", line.1));
         }
+        target.check(|bytes| {
+            let line = Line::read(&String::from_utf8_lossy(bytes));
+            if let Some(xid) = Xid::read(&line.text) {
+                assert!(line.text.contains(&xid.code.to_string()), "{line:?} {xid:?}");
+            }
+        });
     }
 }

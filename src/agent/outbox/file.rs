@@ -164,10 +164,11 @@ fn record_at(bytes: &[u8]) -> Option<(Record, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use navarch_fuzz::Target;
     use navarch_proto::api::HealthEvent;
-    use proptest::prelude::*;
 
     use super::*;
+    use crate::agent::outbox::record::{Position, Sealed};
 
     fn record(id: &str) -> Record {
         Record::of(HealthEvent { event_id: id.to_owned(), ..HealthEvent::default() })
@@ -232,14 +233,36 @@ mod tests {
         assert_eq!(QueueFile::open(&path, 1).unwrap().1.records, [record("b"), record("c")]);
     }
 
-    proptest! {
-        /// Without it a file of rubbish could end the agent.
-        #[test]
-        fn any_bytes_are_read_without_panic(
-            bytes in proptest::collection::vec(prop_oneof![Just(0xf7), Just(b'N'), Just(b'V'), Just(b'Q'), any::<u8>()], 0..200)
-        ) {
-            let (_, _, end) = scan(&bytes);
-            prop_assert!(end <= bytes.len());
-        }
+    /// Without it a file of rubbish could end the agent, or a damaged one cost what is whole in it.
+    #[test]
+    fn fuzz_queues_are_scanned() {
+        let removed = Record { removed: vec!["a".to_owned()], dropped: 3, ..Record::default() };
+        let records = [record("a"), record("b"), removed];
+        let target = Target::bytes("outbox").seed(encode(&records));
+        target.seed(encode(&records[..1])).check(|bytes| {
+            let (records, damage, end) = scan(bytes);
+            assert!(end <= bytes.len());
+            assert!(damage.iter().all(|range| range.start < range.end && range.end <= bytes.len()));
+            // What was written anew from it is whole.
+            let again = encode(&records);
+            assert_eq!(scan(&again), (records, Vec::new(), again.len()));
+        });
+    }
+
+    /// Without it a record that another version wrote could end the agent.
+    #[test]
+    fn fuzz_records_are_read_or_passed_over() {
+        let seed = Record {
+            sealed: Some(Sealed { request_id: "r".to_owned(), count: 3 }),
+            position: Some(Position { log: "boot".to_owned(), next: 7 }),
+            ..record("a")
+        };
+        Target::message("outbox-record").seed(seed.encode_to_vec()).check(|message| {
+            let length = u32::try_from(message.len()).unwrap().to_le_bytes();
+            let checksum = crc32fast::hash(message).to_le_bytes();
+            let bytes = [&MARK[..], &length, &checksum, message].concat();
+            let (records, _, end) = scan(&bytes);
+            assert_eq!(end == bytes.len(), records.len() == 1);
+        });
     }
 }

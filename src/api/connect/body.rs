@@ -163,7 +163,7 @@ where
         };
         this.silence = None;
         Poll::Ready(frame.map(|frame| {
-            let frame = frame.map_err(|error| Status::from_error(error.into()))?;
+            let frame = frame.map_err(|error| broken(error.into()))?;
             if let Some(data) = frame.data_ref() {
                 this.admit(data)?;
             }
@@ -177,6 +177,19 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+/// What a client hears whose body breaks the rules of HTTP, or ends before its time. It is nobody's fault but the
+/// client's; what HTTP/2 has words for keeps its own code.
+fn broken(error: tonic::codegen::StdError) -> Status {
+    let status = Status::from_error(error);
+    match status.code() {
+        tonic::Code::Unknown => Status::invalid_argument(format!(
+            "the request's body cannot be read: {}; send it whole, with the length or the chunks that it announces",
+            status.message()
+        )),
+        _ => status,
     }
 }
 

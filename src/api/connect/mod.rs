@@ -38,6 +38,9 @@ mod reply;
 mod stream;
 mod unary;
 
+#[cfg(test)]
+mod fuzz_test;
+
 pub(super) use error::{code_name, refusal};
 pub(super) use json::from_protobuf as json;
 

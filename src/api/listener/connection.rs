@@ -12,6 +12,7 @@ use tracing::debug;
 
 use super::{
     ListenerConfig,
+    answers::Answers,
     executor::SpawnerExecutor,
     io::{GuardedIo, Opening},
     timer::ClockTimer,
@@ -105,17 +106,29 @@ impl Connections {
         let timeout = self.config.write_timeout;
         let io = GuardedIo::new(stream, opening, self.clock.clone(), timeout);
         let bridge = self.bridge.clone();
-        let service = service_fn(move |request: Request<Incoming>| bridge.call(request));
+        let answers = Answers::new(self.clock.clone());
+        let watching = Arc::clone(&answers);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (answer, answers) = (bridge.call(request), Arc::clone(&watching));
+            async move { answer.await.map(|response| response.map(|body| answers.watch(body))) }
+        });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stopping.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let serving = async {
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stopping.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             }
         };
-        if let Err(error) = ended {
-            debug!(error, "a connection ended early");
+        tokio::select! {
+            ended = serving => if let Err(error) = ended {
+                debug!(error, "a connection ended early");
+            },
+            () = answers.stalled(timeout) => {
+                debug!("a client took nothing of an answer for too long");
+            }
         }
     }
 }

@@ -6,11 +6,13 @@
 //! | `config` | [`ListenerConfig`]: address, certificate, and what connections are held to |
 //! | `worker` | a runtime that serves connections |
 //! | `connection` | one connection, from its first byte to its last |
+//! | `answers` | answers that a client does not take |
 //! | `io` | a byte stream that is neither reread nor stuck for ever |
 //! | `tls` | [`load_tls`]: certificate and key files |
 //! | `timer`, `executor` | time and tasks for hyper |
 //! | `error` | [`ListenError`], [`TlsError`] |
 
+mod answers;
 mod config;
 mod connection;
 mod error;

@@ -24,6 +24,9 @@ use crate::{
     time::LogTime,
 };
 
+/// Counters go on from a snapshot's by one at a time; a larger one is damage, and could run over.
+const MAX_COUNT: u64 = u64::MAX >> 1;
+
 impl FleetState {
     /// Reads what [`FleetState::write_snapshot`] wrote, up to and with its last item. Small reads: hand in a
     /// buffered reader.
@@ -125,6 +128,14 @@ impl FleetState {
         let node = node::from_record(record, &mut self.texts)?;
         absent(&node.id, self.nodes.get(node.id.as_str()).is_none())?;
         absent(&node.number, self.nodes.by_number(node.number).is_none())?;
+        let next = self.nodes.next_number();
+        if node.number.0 >= next {
+            // It would be given to another node as well, and one would beat for both.
+            return Err(RecordError::Other(format!(
+                "node {} has number {}, and the header says that {next} is the next",
+                node.id, node.number
+            )));
+        }
         self.nodes.insert(node);
         Ok(())
     }
@@ -165,6 +176,10 @@ impl FleetState {
 
     /// Events come last, in order; the header says which index follows them.
     fn restore_event(&mut self, event: FleetEvent) -> Result<(), RecordError> {
+        if event.index > MAX_COUNT {
+            let index = event.index;
+            return Err(RecordError::Other(format!("event {index}, which no fleet comes to")));
+        }
         let is_first = self.journal.last().is_none();
         let end = self.journal.next_index();
         if is_first {
@@ -180,6 +195,17 @@ impl FleetState {
 fn with_header(header: &Header) -> Result<FleetState, SnapshotError> {
     if !(1..=SNAPSHOT_FORMAT).contains(&header.format) {
         return Err(SnapshotError::UnknownFormat { format: header.format, known: SNAPSHOT_FORMAT });
+    }
+    for (word, count) in [
+        ("the revision of its configuration", header.spec_revision),
+        ("the revision of its policy", header.policy_revision),
+        ("its next event", header.next_event_index),
+        ("its displaced events", header.events_displaced),
+    ] {
+        if count > MAX_COUNT {
+            let message = format!("{word} is {count}, which no fleet comes to");
+            return Err(SnapshotError::Invalid { item: 0, message });
+        }
     }
     let mut state = FleetState {
         log_time: LogTime::from_ms(header.log_time_ms),

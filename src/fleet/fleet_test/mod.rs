@@ -10,6 +10,7 @@ mod harness;
 mod instances;
 mod liveness;
 mod memory;
+mod mutations;
 mod nodes;
 mod pool_metrics;
 mod pools;

@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{Applied, FleetState, Instance};
 
-fn is_accepted(applied: &Applied) -> bool {
+pub(super) fn is_accepted(applied: &Applied) -> bool {
     matches!(applied.outcome.result, Some(OutcomeResult::Accepted(_)))
 }
 
 /// The records' hash: without time, journal and remembered outcomes.
-fn records(state: &FleetState) -> [u8; 32] {
+pub(super) fn records(state: &FleetState) -> [u8; 32] {
     let blank = FleetState::default();
     let records = FleetState {
         log_time: blank.log_time,
@@ -28,7 +28,7 @@ fn records(state: &FleetState) -> [u8; 32] {
 }
 
 /// Every node's join is known to its instance, and an instance's node that is on record knows it, too.
-fn check_joins(state: &FleetState) {
+pub(super) fn check_joins(state: &FleetState) {
     for node in state.nodes() {
         if let Some(id) = &node.instance_id {
             let instance = state.instance(id.as_str()).expect("a joined instance is on record");

@@ -94,6 +94,8 @@ pub(super) fn count(number: f64) -> Result<u32, String> {
 
 #[cfg(test)]
 mod tests {
+    use navarch_fuzz::Target;
+
     use super::*;
 
     fn vector(series: &str) -> String {
@@ -102,6 +104,23 @@ mod tests {
 
     fn value(number: &str) -> String {
         vector(&format!(r#"{{"metric":{{}},"value":[1700000000.1,"{number}"]}}"#))
+    }
+
+    /// Without it a server's answer could end the leader that asked, or be a number of jobs that nobody said.
+    #[test]
+    fn fuzz_answers_are_a_finite_number_or_refused() {
+        const WORDS: [&str; 8] =
+            ["success", "vector", "scalar", "matrix", "value", "NaN", "1e999", "\"result\":"];
+        let target = Target::text("prometheus-answer", &WORDS).seed(value("70"));
+        target.seed(vector(r#"{"metric":{},"histogram":[1,{}]}"#)).check(|body| {
+            match read(200, body) {
+                Ok(number) => assert!(
+                    number.is_finite()
+                        && count(number).is_ok() != (number < 0.0 || number > f64::from(u32::MAX))
+                ),
+                Err(reason) => assert!(reason.len() < 700 && !reason.chars().any(char::is_control)),
+            }
+        });
     }
 
     /// Without it an empty or broken answer could be taken for zero, and a busy pool be given back.

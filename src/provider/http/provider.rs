@@ -265,3 +265,55 @@ fn usable_id(id: &str) -> Result<(), &'static str> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use navarch_fuzz::Target;
+
+    use super::*;
+
+    const WORDS: [&str; 12] = [
+        "instances",
+        "next_page_token",
+        "id",
+        "state",
+        "running",
+        "price_per_hour",
+        "labels",
+        "created_at",
+        "2026-11-27T10:00:00Z",
+        "error",
+        "code",
+        "insufficient_capacity",
+    ];
+
+    /// Without it a provider's answer could end the leader, and then the next one.
+    #[test]
+    fn fuzz_answers_are_understood_or_quoted() {
+        let machine = r#"{"id":"m-1","idempotency_key":"i1","state":"running","region":"eu","zone":"eu-1",
+            "instance_type":"h100","price_per_hour":2.5,"labels":{"pool":"a"},"created_at":"2026-11-27T10:00:00Z"}"#;
+        let page = format!(r#"{{"instances":[{machine}],"next_page_token":"x"}}"#);
+        let target = Target::text("provider-answer", &WORDS).seed(machine).seed(page);
+        let error = r#"{"error":{"code":"insufficient_capacity","message":"no h100 in eu"}}"#;
+        let types = r#"[{"name":"h100","gpu_count":8,"price_per_hour":2.5,"regions":["eu"],"available":true}]"#;
+        target.seed(error).seed(types).check(|body| {
+            for status in [200, 302, 409, 429, 503] {
+                let reply = Reply {
+                    status: StatusCode::from_u16(status).unwrap(),
+                    retry_after: Some(Duration::from_secs(1)),
+                    location: Some(String::from_utf8_lossy(body).into_owned()),
+                    body: body.to_vec(),
+                };
+                let said = Kind::Change.refused(&reply).to_string();
+                assert!(said.len() < 4_000 && !said.chars().any(char::is_control), "{said:?}");
+                let _ = decode::<Page>(&reply, Kind::Read);
+                let _ = decode::<Vec<InstanceType>>(&reply, Kind::Read);
+                if let Ok(machine) = decode::<Machine>(&reply, Kind::Change) {
+                    let _ = check_id(&machine, Kind::Change);
+                }
+            }
+        });
+    }
+}
