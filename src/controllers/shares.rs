@@ -37,7 +37,7 @@ struct Share {
     silent: usize,
     unhealthy: usize,
     all: usize,
-    /// Of those that are lost: another machine takes their place, and is counted beside them.
+    /// Of those that are lost: given up, or with a successor that is counted beside them.
     replaced: usize,
 }
 
@@ -147,7 +147,7 @@ impl<'a> Shares<'a> {
         groups.into_iter().flatten().find(stops).map(|group| group.key.clone())
     }
 
-    /// How many nodes of a node's pool should be heard, whoever takes another one's place left out.
+    /// How many nodes of a node's pool should be heard; a lost one and its successor are one.
     pub(super) fn pool_size(&self, node: &Node) -> usize {
         let group = self.pools.get(pool_of(node));
         group.map_or(0, |group| group.share.all - group.share.replaced)

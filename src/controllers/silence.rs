@@ -20,7 +20,7 @@ pub(super) struct Heard<'a> {
     pub(super) timeout_ms: u64,
     /// Before this time its silence does not count against it: its breaker was open.
     resumed_ms: u64,
-    /// It is lost, and another machine takes its place or is to.
+    /// It is lost, and is given up or has a successor that is counted beside it.
     pub(super) replaced: bool,
 }
 
@@ -114,7 +114,10 @@ impl<'a> Hearing<'a> {
         let id = node.instance_id.as_ref();
         let instance = id.and_then(|id| self.fleet.instance(id.as_str()));
         instance.is_some_and(|instance| {
-            instance.replaced_by.is_some() || instance.state != InstanceState::Running
+            let successor = instance.replaced_by.as_ref();
+            let successor = successor.and_then(|id| self.fleet.instance(id.as_str()));
+            instance.state != InstanceState::Running
+                || successor.is_some_and(|one| one.state == InstanceState::Running)
         })
     }
 

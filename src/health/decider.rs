@@ -1,6 +1,9 @@
 use std::collections::HashMap;
 
-use navarch_proto::api::{DecidingEvent, HealthCheckResult, HealthEvent, HealthStatus};
+use navarch_proto::{
+    api::{DecidingEvent, HealthCheckResult, HealthEvent, HealthStatus},
+    fleet::HealthFinding,
+};
 
 use super::{
     event, history,
@@ -11,6 +14,7 @@ use super::{
 pub const CHECK_NAME: &str = "cel_policy";
 
 /// The check or the rule that is worst so far.
+#[derive(Clone)]
 pub(super) struct Decider {
     pub(super) status: HealthStatus,
     pub(super) name: String,
@@ -42,6 +46,26 @@ impl Decider {
         }
     }
 
+    /// The check results that are unhealthy.
+    pub(super) fn unhealthy_checks(results: &[HealthCheckResult]) -> impl Iterator<Item = Self> {
+        let unhealthy = results.iter().filter(|result| result.status() == HealthStatus::Unhealthy);
+        unhealthy.map(Self::of_check)
+    }
+
+    fn of_check(result: &HealthCheckResult) -> Self {
+        Self {
+            status: result.status(),
+            name: one_line(&result.check_name),
+            reason: one_line(&result.message),
+            event: None,
+        }
+    }
+
+    /// As the log has it.
+    pub(super) fn into_finding(self) -> HealthFinding {
+        HealthFinding { rule: self.name, reason: self.reason, event: self.event, at_ms: 0 }
+    }
+
     /// The worst of check results.
     pub(super) fn of_checks(results: &[HealthCheckResult]) -> Option<Self> {
         let mut worst: Option<&HealthCheckResult> = None;
@@ -52,12 +76,7 @@ impl Decider {
                 worst = Some(result);
             }
         }
-        worst.map(|result| Self {
-            status: result.status(),
-            name: one_line(&result.check_name),
-            reason: one_line(&result.message),
-            event: None,
-        })
+        worst.map(Self::of_check)
     }
 
     /// The events' share of the report as one more check result, dated by the last of them.

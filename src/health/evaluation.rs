@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use cel::{Context, Program, Value};
-use navarch_fleet::RememberedEvent;
+use navarch_fleet::{RememberedEvent, limits::MAX_FINDINGS};
 use navarch_proto::api::{HealthEvent, HealthStatus};
 
 use super::{
@@ -28,6 +28,8 @@ pub(super) struct Rule {
 pub(super) struct Evaluation {
     /// The worst so far.
     pub(super) worst: Option<Decider>,
+    /// Other rules by which events are unhealthy, each with the first of them.
+    pub(super) also: Vec<Decider>,
     /// By rule, in the order in which rules first failed.
     pub(super) failures: Vec<RuleFailure>,
     /// By rule, in the order in which they first matched.
@@ -45,7 +47,18 @@ impl Evaluation {
         let (status, rule) = self.first_match(policy, event, (history, present));
         if self.worst.as_ref().is_none_or(|worst| severity(status) > severity(worst.status)) {
             self.worst = Some(Decider::of_event(event, rule, status));
+        } else if status == HealthStatus::Unhealthy
+            && self.also.len() < MAX_FINDINGS
+            && !self.unhealthy_rules().any(|known| Some(known) == rule)
+        {
+            self.also.push(Decider::of_event(event, rule, status));
         }
+    }
+
+    /// The rules by which an event was unhealthy so far.
+    fn unhealthy_rules(&self) -> impl Iterator<Item = &str> {
+        let worst = self.worst.iter().filter(|worst| worst.status == HealthStatus::Unhealthy);
+        worst.chain(&self.also).map(|decider| decider.name.as_str())
     }
 
     /// The result of the first rule that matches and is not on trial, and its name.

@@ -1,4 +1,8 @@
-use navarch_proto::api::{HealthStatus, ReportHealthRequest};
+use navarch_fleet::limits::MAX_FINDINGS;
+use navarch_proto::{
+    api::{HealthStatus, ReportHealthRequest},
+    fleet::HealthFinding,
+};
 
 use super::{
     JudgeError, Past, Policy, Verdict, bounds,
@@ -44,7 +48,7 @@ impl<'a> Judging<'a> {
     pub(super) fn verdict(self) -> Verdict {
         let Self { policy, report, past, history, evaluation, next: _ } = self;
         let check = Decider::of_checks(&report.results);
-        let Evaluation { worst: event, failures, shadowed } = evaluation;
+        let Evaluation { worst: event, also, failures, shadowed } = evaluation;
         let checks = check.as_ref().map_or(HealthStatus::Unknown, |check| check.status);
         let events = event.as_ref().map_or(HealthStatus::Unknown, |event| event.status);
         let overall = worse(checks, events);
@@ -53,12 +57,16 @@ impl<'a> Judging<'a> {
             false => check.as_ref(),
         };
         let decider = decider.filter(|_| severity(overall) > severity(HealthStatus::Healthy));
+        let rule = decider.map(|decider| decider.name.clone()).unwrap_or_default();
+        let unhealthy = [&event].into_iter().flatten().filter(is_unhealthy).cloned().chain(also);
+        let unhealthy = unhealthy.chain(Decider::unhealthy_checks(&report.results));
         let saw = past.history.map_or(0, |history| history.revision);
         Verdict {
             overall,
             checks,
             events,
-            rule: decider.map(|decider| decider.name.clone()).unwrap_or_default(),
+            also: others(&rule, unhealthy),
+            rule,
             reason: decider.map(|decider| decider.reason.clone()).unwrap_or_default(),
             event: decider.and_then(|decider| decider.event.clone()),
             policy_result: event.map(|event| event.into_result(&report.events)),
@@ -69,4 +77,20 @@ impl<'a> Judging<'a> {
             history_revision: (policy.looks_back() && !report.events.is_empty()).then_some(saw),
         }
     }
+}
+
+fn is_unhealthy(decider: &&Decider) -> bool {
+    decider.status == HealthStatus::Unhealthy
+}
+
+/// Each of them once, but for the one that decided.
+fn others(decided: &str, unhealthy: impl Iterator<Item = Decider>) -> Vec<HealthFinding> {
+    let mut others: Vec<HealthFinding> = Vec::new();
+    for decider in unhealthy {
+        let is_known = decider.name == decided || others.iter().any(|one| one.rule == decider.name);
+        if !is_known && others.len() < MAX_FINDINGS {
+            others.push(decider.into_finding());
+        }
+    }
+    others
 }

@@ -2,7 +2,8 @@
 //! shown.
 
 use navarch_proto::api::{
-    HealthEvent, HealthEventType, HealthStatus, HealthWatchSystem, ReportHealthRequest,
+    HealthCheckResult, HealthEvent, HealthEventType, HealthStatus, HealthWatchSystem,
+    ReportHealthRequest,
 };
 
 use super::{JudgeError, Policy, PolicyError};
@@ -289,4 +290,40 @@ fn the_file_is_checked() {
         let problems = refusal(&text);
         assert!(problems.contains(expected), "{text:.200}\n{problems}");
     }
+}
+
+/// Without it clearing one rule's verdict would free a node that another rule condemned in the same report.
+#[test]
+fn every_unhealthy_rule_and_check_of_a_report_is_told() {
+    let rules = "version: v1\nrules:\n  \
+        - {name: pcie, condition: 'event.event_type == \"pcie\"', result: unhealthy}\n  \
+        - {name: heat, condition: 'event.event_type == \"thermal\"', result: unhealthy}\n  \
+        - {name: rest, condition: 'true', result: degraded}\n";
+    let policy = Policy::compile(rules, 1).unwrap_or_else(|error| panic!("{error}"));
+    let event = |kind: HealthEventType, message: &str| HealthEvent {
+        event_type: kind.into(),
+        message: message.to_owned(),
+        ..HealthEvent::default()
+    };
+    let check = |name: &str, status: HealthStatus| HealthCheckResult {
+        check_name: name.to_owned(),
+        status: status.into(),
+        message: "check".to_owned(),
+        ..HealthCheckResult::default()
+    };
+    use HealthEventType::{Memory, Pcie, Thermal};
+    let report = ReportHealthRequest {
+        results: vec![check("nvml", HealthStatus::Unhealthy), check("boot", HealthStatus::Healthy)],
+        events: vec![
+            event(Memory, "m"),
+            event(Thermal, "first"),
+            event(Thermal, "second"),
+            event(Pcie, "p"),
+        ],
+        ..ReportHealthRequest::default()
+    };
+    let verdict = policy.judge(&report).unwrap();
+    assert_eq!(verdict.rule, "heat");
+    let told: Vec<_> = verdict.also.iter().map(|one| (&*one.rule, one.event.is_some())).collect();
+    assert_eq!(told, [("pcie", true), ("nvml", false)]);
 }

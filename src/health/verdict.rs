@@ -3,7 +3,7 @@ use std::sync::Arc;
 use navarch_fleet::{FleetState, Node, RememberedEvent, RuleRemarkKey};
 use navarch_proto::{
     api::{DecidingEvent, HealthCheckResult, HealthStatus},
-    fleet::{RecordVerdict, ReportedEvent, RuleRemark, RuleRemarkKind},
+    fleet::{HealthFinding, RecordVerdict, ReportedEvent, RuleRemark, RuleRemarkKind},
 };
 
 /// What a health report means.
@@ -21,6 +21,9 @@ pub struct Verdict {
     pub reason: String,
     /// The event that a rule decided on; none: a check decided, or nothing is wrong.
     pub event: Option<DecidingEvent>,
+    /// The other rules and checks by which the report is unhealthy, each once and at most
+    /// [`MAX_FINDINGS`](navarch_fleet::limits::MAX_FINDINGS).
+    pub also: Vec<HealthFinding>,
     /// The result named `cel_policy` that the events come to; none without events.
     pub policy_result: Option<HealthCheckResult>,
     /// Rules that could not be evaluated, each once.
@@ -53,6 +56,7 @@ impl Verdict {
             history_revision: self.history_revision,
             remarks,
             deciding_event: self.event,
+            also_found: self.also,
         }
     }
 

@@ -82,6 +82,8 @@ fn join(values: &[(u16, IVec)], unpacker: &mut Unpacker) -> Result<Bytes, String
         parts = Some(part.parts);
         encoded.extend_from_slice(&part.body);
     }
+    // The entries share these bytes for as long as they live.
+    encoded.shrink_to_fit();
     match parts {
         Some(parts) if usize::from(parts) == values.len() => Ok(Bytes::from(encoded)),
         Some(parts) => Err(format!("{} of {parts} parts of a record are there", values.len())),

@@ -49,7 +49,7 @@ pub(super) fn kind((verb, one, two, three): (u8, u8, u8, u8), fleet: &Fleet) -> 
             breaker_revision: if one == 1 { seen + 1 } else { 0 },
         }),
         _ => Kind::ClearRuleVerdicts(ClearRuleVerdicts {
-            rule: if three > 1 { "rule".to_owned() } else { "other".to_owned() },
+            rule: format!("rule {}", three % 4),
             pool: if two > 2 { "a".to_owned() } else { String::new() },
             reason,
         }),

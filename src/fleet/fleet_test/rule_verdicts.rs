@@ -3,8 +3,8 @@
 use navarch_proto::{
     api::{DecidingEvent, HealthStatus, NodeStatus},
     fleet::{
-        ClearRuleVerdicts, CordonNode, DrainNode, FinishDrain, RecordVerdict, RejectionCode,
-        proposal::Kind,
+        ClearRuleVerdicts, CordonNode, DrainNode, FinishDrain, HealthFinding, RecordVerdict,
+        RejectionCode, proposal::Kind,
     },
 };
 
@@ -86,7 +86,9 @@ fn what_people_decided_stays_and_what_the_verdict_began_is_cancelled() {
     };
     for number in 4..8 {
         let id = format!("n{number}");
-        fleet.accept(register(node_request(&id, &[]), ""));
+        if number > 4 {
+            fleet.accept(register(node_request(&id, &[]), ""));
+        }
         let judged = verdict(&id, HealthStatus::Healthy, HealthStatus::Unhealthy);
         fleet.accept(Kind::RecordVerdict(RecordVerdict { rule: "xid".to_owned(), ..judged }));
     }
@@ -123,31 +125,51 @@ fn what_people_decided_stays_and_what_the_verdict_began_is_cancelled() {
     fleet.check_indexes();
 }
 
-/// Without it clearing a wrong rule would also free the node on which a right one decided later, or miss it.
+/// Without it clearing a wrong rule would also free the node on which a right one decided as well, or miss it.
 #[test]
 fn a_verdict_stands_by_every_rule_that_decided() {
     let mut fleet = unhealthy_fleet();
-    let judged = |rule: &str| {
+    let event = Some(DecidingEvent::default());
+    let judged = |rule: &str, also: &[&str]| {
         let judged = verdict("n0", HealthStatus::Healthy, HealthStatus::Unhealthy);
-        let (rule, deciding_event) = (rule.to_owned(), Some(DecidingEvent::default()));
-        Kind::RecordVerdict(RecordVerdict { rule, deciding_event, ..judged })
+        let found = |rule: &&str| HealthFinding {
+            rule: (*rule).to_owned(),
+            reason: format!("by {rule}"),
+            event: event.clone(),
+            at_ms: 0,
+        };
+        Kind::RecordVerdict(RecordVerdict {
+            rule: rule.to_owned(),
+            reason: format!("by {rule}"),
+            deciding_event: event.clone(),
+            also_found: also.iter().map(found).collect(),
+            ..judged
+        })
     };
-    fleet.accept(judged("thermal"));
-    fleet.accept(judged("ecc"));
-    fleet.accept(judged("thermal"));
-    let rules = |fleet: &Fleet| fleet.state.node("n0").unwrap().health.rules_line();
-    assert_eq!(rules(&fleet), "xid, thermal, ecc");
+    fleet.accept(judged("xid", &["thermal"]));
+    let events = fleet.state.last_event_index();
+    fleet.accept(judged("ecc", &["xid"]));
+    fleet.accept(judged("thermal", &["ecc"]));
+    let told: Vec<_> = fleet.state.events_since(events, 9).cloned().collect();
+    assert_eq!(told.len(), 1, "what is found beside is told, once: {told:?}");
+    assert_eq!(told[0].reason, "by ecc");
+    let health = |fleet: &Fleet| fleet.state.node("n0").unwrap().health.clone();
+    let rules = |fleet: &Fleet| {
+        let health = health(fleet);
+        (health.rule.to_string(), health.also_line())
+    };
+    let found = |rule: &str, also: &str| (rule.to_owned(), also.to_owned());
+    assert_eq!(rules(&fleet), found("xid", "thermal, ecc"));
     fleet.accept(Kind::DrainNode(DrainNode {
         node_id: "n0".to_owned(),
         for_verdict: true,
         ..DrainNode::default()
     }));
-    assert_eq!(fleet.accept(clear("thermal", "")).count, 1, "of a rule that decided later");
-    assert_eq!(rules(&fleet), "xid, ecc");
+    assert_eq!(fleet.accept(clear("thermal", "")).count, 1, "of a rule that decided beside");
+    assert_eq!(rules(&fleet), found("xid", "ecc"));
     assert_eq!(fleet.accept(clear("xid", "a")).count, 2, "n0 and n2");
-    let health = fleet.state.node("n0").unwrap().health.clone();
-    assert_eq!((&*health.rule, health.latched, health.unhealthy_reports), ("ecc", true, 1));
-    assert!(health.event.is_some() && health.unhealthy_event_at == health.latched_at);
+    assert_eq!(rules(&fleet), found("ecc", ""));
+    assert!(health(&fleet).latched && health(&fleet).event.is_some());
     assert_eq!(
         fleet.status("n0"),
         NodeStatus::Draining,
@@ -155,6 +177,38 @@ fn a_verdict_stands_by_every_rule_that_decided() {
     );
     fleet.accept(clear("ecc", ""));
     assert_eq!(fleet.status("n0"), NodeStatus::Active);
-    assert_eq!(fleet.state.node("n0").unwrap().health, crate::Health::default());
+    assert_eq!(health(&fleet), crate::Health::default());
     fleet.check_indexes();
+}
+
+/// Without it a node would be replaced for a verdict that was cleared, by the reports that came after it.
+#[test]
+fn clearing_the_only_event_stops_its_clock() {
+    let mut fleet = unhealthy_fleet();
+    let judged = |checks, events, rule: &str, deciding_event| {
+        let rule = rule.to_owned();
+        Kind::RecordVerdict(RecordVerdict { rule, deciding_event, ..verdict("n4", checks, events) })
+    };
+    use HealthStatus::{Healthy, Unhealthy, Unknown};
+    fleet.accept(judged(Unhealthy, Unknown, "nvml", None));
+    fleet.accept(judged(Healthy, Unknown, "", None));
+    fleet.accept(judged(Healthy, Unhealthy, "bad", Some(DecidingEvent::default())));
+    fleet.accept(judged(Healthy, Unknown, "", None));
+    let health = |fleet: &Fleet| fleet.state.node("n4").unwrap().health.clone();
+    assert!(health(&fleet).unhealthy_event_at.is_some());
+    assert_eq!(health(&fleet).unhealthy_reports, 2);
+    fleet.accept(clear("bad", ""));
+    let left = health(&fleet);
+    assert_eq!((&*left.rule, left.latched, left.verdict), ("nvml", true, Healthy));
+    assert_eq!((left.unhealthy_event_at, left.unhealthy_reports), (None, 0));
+}
+
+/// Without it a node whose verdict was cleared a moment before would be drained for it, with nobody to end that.
+#[test]
+fn a_drain_for_a_verdict_needs_one() {
+    let mut fleet = unhealthy_fleet();
+    let node_id = "n4".to_owned();
+    let drain = DrainNode { node_id, for_verdict: true, ..DrainNode::default() };
+    assert_eq!(fleet.rejection(Kind::DrainNode(drain)).code(), RejectionCode::Stale);
+    assert_eq!(fleet.status("n4"), NodeStatus::Active);
 }

@@ -154,7 +154,14 @@ impl Step {
             6 => Kind::UncordonNode(UncordonNode { node_id, reason, ..UncordonNode::default() }),
             7 => {
                 let deadline_ms = u64::from(self.three) * 1000;
-                Kind::DrainNode(DrainNode { node_id, reason, deadline_ms, ..DrainNode::default() })
+                let for_verdict = self.three.is_multiple_of(2);
+                Kind::DrainNode(DrainNode {
+                    node_id,
+                    reason,
+                    deadline_ms,
+                    for_verdict,
+                    ..DrainNode::default()
+                })
             }
             8 => Kind::FinishDrain(FinishDrain { node_id, reason, node_revision }),
             9 => Kind::AcceptDrain(AcceptDrain { node_id, node_revision }),

@@ -3,8 +3,8 @@
 use navarch_proto::{
     api::{DecidingEvent, HealthEventType, HealthStatus},
     fleet::{
-        DropExpired, RecordVerdict, RejectionCode, ReportedEvent, RuleRemark, RuleRemarkKind,
-        proposal::Kind,
+        DropExpired, HealthFinding, RecordVerdict, RejectionCode, ReportedEvent, RuleRemark,
+        RuleRemarkKind, proposal::Kind,
     },
 };
 
@@ -37,7 +37,7 @@ pub(crate) fn random(fleet: &Fleet, node_id: String, [one, two, three]: [u8; 3])
         policy_revision: fleet.state.policy_revision(),
         node_incarnation: node.map_or(0, |node| node.incarnation),
         node_id,
-        rule: "rule".to_owned(),
+        rule: format!("rule {}", one % 3),
         reason: format!("reason {three}"),
         // Now and then the same one again.
         request_id: format!("report {three}"),
@@ -45,7 +45,13 @@ pub(crate) fn random(fleet: &Fleet, node_id: String, [one, two, three]: [u8; 3])
         history_revision: (two > 2).then_some(history + u64::from(three == 7)),
         remarks: (two < 2).then_some(remark).into_iter().collect(),
         deciding_event: (two == 3).then(|| DecidingEvent { code: 79, ..DecidingEvent::default() }),
+        also_found: (two == 3 && one > 2).then(|| also(one)).into_iter().collect(),
     }
+}
+
+fn also(one: u8) -> HealthFinding {
+    let event = (one > 4).then(DecidingEvent::default);
+    HealthFinding { rule: format!("rule {one}"), event, ..HealthFinding::default() }
 }
 
 fn xid(identity: u64) -> ReportedEvent {

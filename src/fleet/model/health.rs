@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use navarch_proto::api::{DecidingEvent, HealthStatus};
+use navarch_proto::{
+    api::{DecidingEvent, HealthStatus},
+    fleet,
+};
 
 use crate::{
     limits::{MAX_EVENT_MESSAGE_BYTES, MAX_FINDINGS, MAX_ID_BYTES, MAX_REASON_BYTES},
@@ -57,6 +60,8 @@ pub(crate) struct Report<'a> {
     pub(crate) rule: &'a str,
     pub(crate) reason: &'a str,
     pub(crate) event: Option<&'a DecidingEvent>,
+    /// The other rules and checks by which it is unhealthy.
+    pub(crate) also: &'a [fleet::HealthFinding],
 }
 
 impl Health {
@@ -78,12 +83,8 @@ impl Health {
             next.verdict = verdict;
         }
         let unhealthy = verdict == HealthStatus::Unhealthy;
-        if self.latched {
-            // What took the node out stays named, so that whoever clears a rule's verdicts finds it.
-            if unhealthy && !self.is_found_by(report.rule) && self.also.len() < MAX_FINDINGS {
-                next.also = self.also.iter().cloned().chain([found(report, now)]).collect();
-            }
-        } else if verdict != HealthStatus::Unknown {
+        // What took the node out stays named, so that whoever clears a rule's verdicts finds it.
+        if !self.latched && verdict != HealthStatus::Unknown {
             next.latched = unhealthy;
             next.latched_at = unhealthy.then_some(now);
             next.rule = stored(report.rule, MAX_REASON_BYTES);
@@ -93,7 +94,30 @@ impl Health {
                 next.event = report.event.map(|event| Arc::new(kept(event, now)));
             }
         }
+        if unhealthy {
+            next.join(report, now);
+        }
         next
+    }
+
+    /// Notes by which rules and checks a report is unhealthy that have not been found before.
+    fn join(&mut self, report: Report<'_>, now: LogTime) {
+        let others = report.also.iter();
+        let others = others.map(|one| (one.rule.as_str(), one.reason.as_str(), one.event.as_ref()));
+        for (rule, reason, event) in
+            [(report.rule, report.reason, report.event)].into_iter().chain(others)
+        {
+            if self.is_found_by(rule) || self.also.len() == MAX_FINDINGS {
+                continue;
+            }
+            let finding = HealthFinding {
+                rule: stored(rule, MAX_REASON_BYTES),
+                reason: stored(reason, MAX_REASON_BYTES),
+                event: event.map(|event| Arc::new(kept(event, now))),
+                at: now,
+            };
+            self.also = self.also.iter().cloned().chain([finding]).collect();
+        }
     }
 
     /// The rules and checks by which an unhealthy verdict stands, in the order in which they decided; none: none does.
@@ -102,16 +126,15 @@ impl Health {
         first.into_iter().chain(self.also.iter().map(|finding| &finding.rule))
     }
 
-    /// The same on one line; of a node that is not latched, what decided last.
-    pub fn rules_line(&self) -> String {
-        let also = self.also.iter().map(|finding| &*finding.rule);
-        [&*self.rule].into_iter().chain(also).collect::<Vec<_>>().join(", ")
-    }
-
     /// Whether an unhealthy verdict stands by that rule or check.
     pub fn is_found_by(&self, rule: &str) -> bool {
         let rule = cut(rule, MAX_REASON_BYTES);
         self.standing_rules().any(|standing| **standing == *rule)
+    }
+
+    /// The rules and checks beside the first, on one line.
+    pub(crate) fn also_line(&self) -> String {
+        self.also.iter().map(|finding| &*finding.rule).collect::<Vec<_>>().join(", ")
     }
 
     /// What an operator's clearing makes of it: nobody has judged the node since.
@@ -119,34 +142,30 @@ impl Health {
         Self::default()
     }
 
-    /// What is left once one rule's verdict is cleared. It counts from anew, as of what else was found.
+    /// What is left once the verdict of one rule or check is cleared. If no event that was found before is left, what
+    /// waits for more reports, or for time after an event, begins anew.
     pub(crate) fn cleared_of(&self, rule: &str) -> Self {
-        if *self.rule != *rule {
-            let others = self.also.iter().filter(|finding| *finding.rule != *rule);
-            return Self { also: others.cloned().collect(), ..self.clone() };
+        let rule = cut(rule, MAX_REASON_BYTES);
+        let mut next = self.clone();
+        next.also = self.also.iter().filter(|finding| *finding.rule != *rule).cloned().collect();
+        if *self.rule == *rule {
+            let Some((first, others)) = next.also.split_first() else { return Self::cleared() };
+            let (first, others) = (first.clone(), others.into());
+            next.rule = first.rule;
+            next.reason = first.reason;
+            next.event = first.event;
+            next.latched_at = Some(first.at);
+            next.also = others;
         }
-        let Some((first, others)) = self.also.split_first() else { return Self::cleared() };
-        let events = self.also.iter().filter(|finding| finding.event.is_some());
-        Self {
-            verdict: HealthStatus::Unhealthy,
-            latched: true,
-            rule: first.rule.clone(),
-            reason: first.reason.clone(),
-            event: first.event.clone(),
-            also: others.into(),
-            unhealthy_reports: 1,
-            unhealthy_event_at: events.map(|finding| finding.at).min(),
-            latched_at: Some(first.at),
+        let events = next.also.iter().filter(|finding| finding.event.is_some());
+        let first = next.event.is_some().then_some(next.latched_at.or(self.unhealthy_event_at));
+        next.unhealthy_event_at = events.map(|finding| finding.at).chain(first.flatten()).min();
+        if next.unhealthy_event_at != self.unhealthy_event_at {
+            let is_unhealthy =
+                next.unhealthy_event_at.is_some() || self.verdict == HealthStatus::Unhealthy;
+            next.unhealthy_reports = u32::from(is_unhealthy);
         }
-    }
-}
-
-fn found(report: Report<'_>, now: LogTime) -> HealthFinding {
-    HealthFinding {
-        rule: stored(report.rule, MAX_REASON_BYTES),
-        reason: stored(report.reason, MAX_REASON_BYTES),
-        event: report.event.map(|event| Arc::new(kept(event, now))),
-        at: now,
+        next
     }
 }
 

@@ -15,6 +15,7 @@ fn replay(reports: &[(HealthStatus, HealthStatus)]) -> Vec<(HealthStatus, bool, 
                 rule: "rule",
                 reason: "reason",
                 event: None,
+                also: &[],
             };
             health = health.after(report, LogTime::from_ms(7));
             (health.verdict, health.latched, health.unhealthy_reports)
@@ -67,6 +68,7 @@ fn the_latching_rule_stays_named() {
         rule: "xid-fatal",
         reason: "XID 79",
         event: Some(&xid),
+        also: &[],
     };
     let fine = Report {
         checks: Healthy,
@@ -75,6 +77,7 @@ fn the_latching_rule_stays_named() {
         rule: "",
         reason: "",
         event: None,
+        also: &[],
     };
     let health = Health::default().after(latching, LogTime::from_ms(5));
     let health = health.after(fine, LogTime::from_ms(6));
@@ -99,9 +102,10 @@ fn an_undated_verdict_stays_undated() {
         rule: "nvml",
         reason: "",
         event: None,
+        also: &[],
     };
     let health = latched.after(report, LogTime::from_ms(9));
-    assert_eq!((&*health.rules_line(), health.latched_at), ("old, nvml", None));
+    assert_eq!((&*health.rule, &*health.also_line(), health.latched_at), ("old", "nvml", None));
 }
 
 /// Without it rules that are renamed again and again would fill a node's record.
@@ -117,6 +121,7 @@ fn what_else_was_found_is_bounded() {
             rule: &rule,
             reason: "",
             event: None,
+            also: &[],
         };
         health = health.after(report, LogTime::from_ms(number));
     }

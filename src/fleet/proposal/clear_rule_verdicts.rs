@@ -78,7 +78,8 @@ fn clear(
         .change("administrative", node.administrative, next)
         .change("health", verdict_word(node.health.verdict), verdict_word(health.verdict))
         .change("latched", node.health.latched, health.latched)
-        .change("rule", node.health.rules_line(), health.rules_line());
+        .change("rule", &node.health.rule, &health.rule)
+        .change("also", node.health.also_line(), health.also_line());
     context.emit(shared::with_status_change(event, state, node));
 }
 

@@ -22,6 +22,12 @@ pub(super) fn apply(
     let node = shared::node(state, &proposal.node_id)?;
     let deadline = LogTime::optional(proposal.deadline_ms);
     let for_verdict = proposal.for_verdict;
+    if for_verdict && !node.health.latched {
+        return Err(Refusal::stale(format!(
+            "node {} was to be drained for an unhealthy verdict, and none stands any more",
+            node.id
+        )));
+    }
     let next =
         shared::next_administrative(&node, AdministrativeStep::Drain { deadline, for_verdict })?;
     let issued = (proposal.command_id.as_str(), NodeCommandType::Drain, proposal.parameters);

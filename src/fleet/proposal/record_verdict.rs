@@ -9,7 +9,7 @@ use super::{rule_remarks, shared};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     limits::MAX_REPORTED_EVENTS,
-    model::{Node, RememberedEvent, Report, verdict_word},
+    model::{Health, Node, RememberedEvent, Report, verdict_word},
     outcome::Refusal,
     state::FleetState,
     time::LogTime,
@@ -35,6 +35,7 @@ pub(super) fn apply(
         rule: &proposal.rule,
         reason: &proposal.reason,
         event: proposal.deciding_event.as_ref(),
+        also: &proposal.also_found,
     };
     let reported = reported(&proposal.reported_events, context.now)?;
     rule_remarks::check(&proposal.remarks)?;
@@ -45,10 +46,11 @@ pub(super) fn apply(
     let health = node.health.after(report, context.now);
     if health != node.health {
         let event = Event::new(EventKind::NodeHealthChanged, Subject::Node(node.id.as_str()))
-            .reason(&health.reason)
+            .reason(reason_of_change(&node.health, &health))
             .change("health", verdict_word(node.health.verdict), verdict_word(health.verdict))
-            .change("latched", node.health.latched, health.latched);
-        let rule = (node.health.rules_line(), health.rules_line());
+            .change("latched", node.health.latched, health.latched)
+            .change("also", node.health.also_line(), health.also_line());
+        let rule = (node.health.rule.clone(), health.rule.clone());
         let report_id = Arc::from(proposal.request_id.as_str());
         state.nodes.update(node.id.as_str(), |record| {
             record.health = health;
@@ -62,6 +64,13 @@ pub(super) fn apply(
     }
     rule_remarks::make(state, context, &node, &proposal.remarks);
     Ok(shared::accepted_node(state, node.id.as_str()))
+}
+
+/// Of what was found now, beside what a verdict stood by before, or else of what it stands by.
+fn reason_of_change<'a>(before: &Health, after: &'a Health) -> &'a Arc<str> {
+    let found = before.latched && after.also.len() > before.also.len();
+    let beside = after.also.last().filter(|_| found);
+    beside.map_or(&after.reason, |finding| &finding.reason)
 }
 
 /// That the judge saw what there is.

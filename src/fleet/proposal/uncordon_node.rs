@@ -55,7 +55,8 @@ fn uncordon(
         event = event
             .change("health", verdict_word(node.health.verdict), "unknown")
             .change("latched", node.health.latched, false)
-            .change("rule", node.health.rules_line(), "");
+            .change("rule", &node.health.rule, "")
+            .change("also", node.health.also_line(), "");
     }
     context.emit(shared::with_status_change(event, state, node));
 }
