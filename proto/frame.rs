@@ -57,7 +57,6 @@ mod tests {
             let body = encode(&request).unwrap();
             prop_assert_eq!(decode::<api::GetNodeRequest>(body).unwrap(), request);
         }
-
     }
 
     /// Without it bytes from a stranger could end the process, or be held for a message that they are not.

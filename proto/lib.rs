@@ -6,6 +6,7 @@
 //! | [`fleet`] | the log and snapshots (`navarch.fleet.v1`) |
 //! | [`peer`] | replicas among themselves (`navarch.peer.v1`) |
 //! | [`frame`] | a message as gRPC carries it |
+//! | [`timestamp`] | times of the wire from and to milliseconds |
 
 #![allow(
     missing_docs,
@@ -17,6 +18,7 @@
 )]
 
 pub mod frame;
+pub mod timestamp;
 
 /// Package `navarch`; the nesting follows the packages, which the generated code relies on.
 #[allow(clippy::all, reason = "generated code")]

@@ -1,9 +1,12 @@
-use navarch_proto::api::{GpuMetrics, HealthCheckResult, HealthStatus};
+use navarch_proto::{
+    api::{GpuMetrics, HealthCheckResult, HealthStatus},
+    timestamp::from_unix_ms,
+};
 
 use super::{
     gpu::{GpuError, XidWatch},
     kernel_log::LogWatch,
-    shared::{Settings, Shared, timestamp},
+    shared::{Settings, Shared},
 };
 
 /// What the agent says of the XIDs of its node.
@@ -42,7 +45,7 @@ pub(super) async fn check_all(shared: &Shared, settings: &Settings) -> Vec<Healt
             check_name: name.clone(),
             status: status.into(),
             message,
-            timestamp: Some(timestamp(shared.clock.wall_ms())),
+            timestamp: Some(from_unix_ms(shared.clock.wall_ms())),
             details: details.into_iter().collect(),
         }
     });

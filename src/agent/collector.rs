@@ -5,7 +5,7 @@ use super::{
     gpu::{Counters, GpuNews},
     outbox::{NotAdded, Seen, Sighting},
     shared::Shared,
-    system::System,
+    system::boot_id,
 };
 
 /// How often the source of the GPUs is asked for news.
@@ -20,7 +20,7 @@ struct Collector {
 
 /// Collects until the agent stops, or ends it where nothing can be kept any more.
 pub(super) async fn run(shared: &Shared) {
-    let boot = System::new(shared.config.proc_dir.clone()).boot_id();
+    let boot = boot_id(&shared.config.proc_dir).unwrap_or_default();
     let counters = Counters::resume(shared.outbox.counters(), boot);
     let mut collector = Collector { counters, held_up: None };
     loop {

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use navarch_proto::api::{HeartbeatRequest, NodeMetrics};
+use navarch_proto::{
+    api::{HeartbeatRequest, NodeMetrics},
+    timestamp::from_unix_ms,
+};
 
 use super::{
-    shared::{Shared, jittered, timestamp},
+    shared::{Shared, jittered},
     system::System,
 };
 use crate::client::{CallOptions, Failure, rpc::Heartbeat};
@@ -78,7 +81,7 @@ async fn beat(shared: &Shared, (cpu, memory): (f64, f64), failures: u32) -> bool
     });
     let request = HeartbeatRequest {
         node_id: shared.config.node_id.clone(),
-        timestamp: Some(timestamp(shared.clock.wall_ms())),
+        timestamp: Some(from_unix_ms(shared.clock.wall_ms())),
         metrics: Some(NodeMetrics {
             cpu_usage_percent: cpu,
             memory_usage_percent: memory,

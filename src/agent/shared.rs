@@ -6,7 +6,6 @@ use std::{
 
 use navarch_host::Clock;
 use navarch_proto::api::NodeConfig;
-use prost_types::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -193,13 +192,6 @@ impl Shared {
 fn seconds(seconds: i32) -> Duration {
     let seconds = u64::try_from(seconds).unwrap_or(0).max(1);
     Duration::from_secs(seconds).min(LONGEST)
-}
-
-/// Milliseconds since the Unix epoch as the wire writes them.
-pub(super) fn timestamp(wall_ms: u64) -> Timestamp {
-    let seconds = i64::try_from(wall_ms / 1_000).unwrap_or(i64::MAX);
-    let nanos = i32::try_from(wall_ms % 1_000 * 1_000_000).unwrap_or(0);
-    Timestamp { seconds, nanos }
 }
 
 /// A random share of `duration`: from `low` to all of it.

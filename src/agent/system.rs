@@ -1,4 +1,7 @@
-use std::{fs, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use tokio::net::UdpSocket;
 
@@ -22,6 +25,12 @@ struct CpuTimes {
     total: u64,
 }
 
+/// Tells one boot from another.
+pub(super) fn boot_id(proc_dir: &Path) -> io::Result<String> {
+    let text = fs::read_to_string(proc_dir.join("sys/kernel/random/boot_id"))?;
+    Ok(text.trim().to_owned())
+}
+
 impl System {
     pub(super) fn new(proc_dir: PathBuf) -> Self {
         Self { proc_dir, last: None }
@@ -32,11 +41,6 @@ impl System {
             hostname: self.read("sys/kernel/hostname").trim().to_owned(),
             kernel_version: self.read("sys/kernel/osrelease").trim().to_owned(),
         }
-    }
-
-    /// Tells one boot from another.
-    pub(super) fn boot_id(&self) -> String {
-        self.read("sys/kernel/random/boot_id").trim().to_owned()
     }
 
     /// Share of the processors' time that was used since the last call, or since boot at the first; 0 where

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use navarch_fleet::{
-    Administrative, Breaker as Record, BreakerCounts, BreakerKey, BreakerScope, FleetState, LogTime,
+    Breaker as Record, BreakerCounts, BreakerKey, BreakerScope, FleetState, LogTime,
 };
 use navarch_proto::fleet::{self, BreakerForce, OverrideBreaker, RecordBreaker, proposal::Kind};
 
@@ -59,9 +59,7 @@ impl Breaker {
         let usual_ms = liveness::interval_hint_ms(fleet.settings(), fleet.node_count());
         let silent =
             fleet.node_count().saturating_sub(self.liveness.heard_lately(now_ms, usual_ms));
-        let unhealthy = fleet.nodes_wanting_attention().filter(|node| {
-            node.health.latched && node.administrative != Administrative::Terminated
-        });
+        let unhealthy = fleet.nodes_wanting_attention().filter(|node| node.stands_unhealthy());
         silent + self.absences.count() + unhealthy.take(FEW + 1).count() > FEW
     }
 }

@@ -1,7 +1,7 @@
 //! Fleet events as observers are told them.
 
 use navarch_fleet::{EventKind, FleetState};
-use navarch_proto::api::FleetEvent;
+use navarch_proto::{api::FleetEvent, timestamp::to_unix_ms};
 
 use crate::notify::{HealthTransition, InstanceFailure};
 
@@ -15,11 +15,7 @@ pub(super) fn node_of(event: &FleetEvent) -> Option<&str> {
 
 /// When an event happened, in milliseconds since the Unix epoch.
 pub(super) fn time_ms(event: &FleetEvent) -> u64 {
-    event.time.map_or(0, |time| {
-        let seconds = u64::try_from(time.seconds).unwrap_or(0);
-        let nanos = u64::try_from(time.nanos).unwrap_or(0);
-        seconds.saturating_mul(1_000).saturating_add(nanos / 1_000_000)
-    })
+    event.time.as_ref().map_or(0, to_unix_ms)
 }
 
 /// What an event made of a field; none: it did not change.

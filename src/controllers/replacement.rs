@@ -190,22 +190,19 @@ fn budget(
 /// can make a whole pool unhealthy, and that a new machine would not mend. Whoever forced the breaker of the pool or of
 /// the fleet closed has looked.
 fn mass(fleet: &FleetState, spec: &PoolSpec, now: LogTime) -> Option<String> {
-    let forced_closed = |key: BreakerKey| {
-        fleet.breaker(&key).and_then(|breaker| breaker.force(now)).is_some_and(|force| !force.open)
-    };
-    if forced_closed(BreakerKey::pool(&spec.name)) || forced_closed(BreakerKey::fleet()) {
+    let breakers = [BreakerKey::pool(&spec.name), BreakerKey::fleet()];
+    if breakers.iter().filter_map(|key| fleet.breaker(key)).any(|one| one.is_forced_closed(now)) {
         return None;
     }
-    let is_there = |node: &&Arc<Node>| node.administrative != Administrative::Terminated;
     let unhealthy = |node: &&Arc<Node>| {
         let of_pool = node.pool.as_ref().is_some_and(|pool| pool.as_str() == spec.name);
-        of_pool && node.health.latched && is_there(node)
+        of_pool && node.stands_unhealthy()
     };
     let count = fleet.nodes_wanting_attention().filter(unhealthy).count();
     if count <= FEW {
         return None;
     }
-    let all = fleet.nodes_in_pool(&spec.name).filter(is_there).count();
+    let all = fleet.nodes_in_pool(&spec.name).filter(|node| !node.is_gone()).count();
     let percent = fleet.settings().breaker_open_percent as usize;
     (count * 100 > all * percent).then(|| {
         format!(

@@ -169,10 +169,7 @@ impl Controller for Replacer {
     }
 
     fn period(&self, fleet: &FleetState, _: u64) -> Duration {
-        let suffers = |node: &Arc<Node>| {
-            let terminated = node.administrative == Administrative::Terminated;
-            !terminated && (node.health.latched || node.is_lost())
-        };
+        let suffers = |node: &Arc<Node>| !node.is_gone() && (node.health.latched || node.is_lost());
         // A node that is well again wants no attention; its replacement has to be called off all the same.
         let replaces = fleet.pools().any(|pool| {
             fleet.pool_counts(pool.name.as_str()).being_replaced > 0

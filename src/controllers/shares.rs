@@ -68,11 +68,10 @@ impl Group {
         let breaker = fleet.breaker(&key);
         let opened_ms =
             breaker.and_then(|one| one.opening.as_ref()).map_or(now_ms, |one| one.at.as_ms());
-        let forced = breaker.and_then(|one| one.force(now));
         Self {
             share: Share::default(),
             unhealthy_from_ms: opened_ms.saturating_sub(window_ms),
-            forced_closed: forced.is_some_and(|forced| !forced.open),
+            forced_closed: breaker.is_some_and(|one| one.is_forced_closed(now)),
             key,
         }
     }

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use navarch_fleet::{
-    Administrative, BreakerKey, BreakerScope, FleetState, InstanceState, LogTime, Node,
-};
+use navarch_fleet::{BreakerKey, BreakerScope, FleetState, InstanceState, LogTime, Node};
 
 use super::absences::Absences;
 use crate::liveness::{self, Beat, Liveness};
@@ -83,7 +81,7 @@ impl<'a> Hearing<'a> {
     fn should_be_heard(&self, node: &Node) -> bool {
         let instance = node.instance_id.as_ref();
         let leaves = || instance.is_some_and(|id| self.given_up.contains(id.as_str()));
-        node.administrative != Administrative::Terminated && (node.is_lost() || !leaves())
+        !node.is_gone() && (node.is_lost() || !leaves())
     }
 
     fn hear(&self, node: &'a Node) -> Heard<'a> {

@@ -38,9 +38,7 @@ impl LogTime {
 
     /// As the wire shows it.
     pub fn to_timestamp(self) -> prost_types::Timestamp {
-        let seconds = i64::try_from(self.0 / 1000).unwrap_or(i64::MAX);
-        let nanos = i32::try_from(self.0 % 1000).unwrap_or_default() * 1_000_000;
-        prost_types::Timestamp { seconds, nanos }
+        navarch_proto::timestamp::from_unix_ms(self.0)
     }
 }
 

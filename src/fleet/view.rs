@@ -11,9 +11,8 @@ use crate::{
     ids::{NodeId, NodeNumber},
     limits::{LONGEST_BACKOFF_MS, RETAIN_COMMANDS_MS, RETAIN_RULE_REMARKS_MS},
     model::{
-        Administrative, Adoption, Backoff, BackoffKey, GivenUpGpu, Instance, InstanceState,
-        LastSeen, Node, NodeCommand, NodeHistory, Pool, PoolCounts, PoolMetrics, RuleRemark,
-        RuleRemarkKey,
+        Adoption, Backoff, BackoffKey, GivenUpGpu, Instance, InstanceState, LastSeen, Node,
+        NodeCommand, NodeHistory, Pool, PoolCounts, PoolMetrics, RuleRemark, RuleRemarkKey,
     },
     state::{FleetState, Session},
     time::LogTime,
@@ -151,10 +150,7 @@ impl FleetState {
     ) -> impl Iterator<Item = &'a Arc<Node>> {
         self.nodes.wanting_attention().filter(move |node| {
             let of_pool = node.pool.as_ref().is_some_and(|name| name.as_str() == pool);
-            node.health.latched
-                && node.health.is_found_by(rule)
-                && (pool.is_empty() || of_pool)
-                && node.administrative != Administrative::Terminated
+            node.stands_unhealthy() && node.health.is_found_by(rule) && (pool.is_empty() || of_pool)
         })
     }
 

@@ -14,7 +14,6 @@ use super::{
 pub const CHECK_NAME: &str = "cel_policy";
 
 /// The check or the rule that is worst so far.
-#[derive(Clone)]
 pub(super) struct Decider {
     pub(super) status: HealthStatus,
     pub(super) name: String,

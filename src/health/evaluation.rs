@@ -47,18 +47,15 @@ impl Evaluation {
         let (status, rule) = self.first_match(policy, event, (history, present));
         if self.worst.as_ref().is_none_or(|worst| severity(status) > severity(worst.status)) {
             self.worst = Some(Decider::of_event(event, rule, status));
-        } else if status == HealthStatus::Unhealthy
-            && self.also.len() < MAX_FINDINGS
-            && !self.unhealthy_rules().any(|known| Some(known) == rule)
-        {
+        } else if status == HealthStatus::Unhealthy && !self.is_known(rule) {
             self.also.push(Decider::of_event(event, rule, status));
         }
     }
 
-    /// The rules by which an event was unhealthy so far.
-    fn unhealthy_rules(&self) -> impl Iterator<Item = &str> {
-        let worst = self.worst.iter().filter(|worst| worst.status == HealthStatus::Unhealthy);
-        worst.chain(&self.also).map(|decider| decider.name.as_str())
+    /// Whether an event was unhealthy by the rule before, or by so many that one more is not told.
+    fn is_known(&self, rule: Option<&str>) -> bool {
+        let mut found = self.worst.iter().chain(&self.also);
+        self.also.len() == MAX_FINDINGS || found.any(|one| Some(one.name.as_str()) == rule)
     }
 
     /// The result of the first rule that matches and is not on trial, and its name.

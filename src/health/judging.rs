@@ -58,14 +58,13 @@ impl<'a> Judging<'a> {
         };
         let decider = decider.filter(|_| severity(overall) > severity(HealthStatus::Healthy));
         let rule = decider.map(|decider| decider.name.clone()).unwrap_or_default();
-        let unhealthy = [&event].into_iter().flatten().filter(is_unhealthy).cloned().chain(also);
-        let unhealthy = unhealthy.chain(Decider::unhealthy_checks(&report.results));
+        let checked = Decider::unhealthy_checks(&report.results);
         let saw = past.history.map_or(0, |history| history.revision);
         Verdict {
             overall,
             checks,
             events,
-            also: others(&rule, unhealthy),
+            also: others(&rule, also.into_iter().chain(checked)),
             rule,
             reason: decider.map(|decider| decider.reason.clone()).unwrap_or_default(),
             event: decider.and_then(|decider| decider.event.clone()),
@@ -77,10 +76,6 @@ impl<'a> Judging<'a> {
             history_revision: (policy.looks_back() && !report.events.is_empty()).then_some(saw),
         }
     }
-}
-
-fn is_unhealthy(decider: &&Decider) -> bool {
-    decider.status == HealthStatus::Unhealthy
 }
 
 /// Each of them once, but for the one that decided.

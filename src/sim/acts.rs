@@ -81,7 +81,7 @@ impl Scene {
 
     async fn uncordon(&self, choice: &Choice) -> Result<String, String> {
         let ids = self.choose(choice, |node| {
-            node.administrative != Administrative::Terminated
+            !node.is_gone()
                 && (node.administrative != Administrative::Active || node.health.latched)
         });
         let uncordon = |node_id| {

@@ -1,4 +1,4 @@
-//! Fuzzing in ordinary tests, on the stable toolchain and without a dependency: valid encodings, mutated. For tests alone.
+//! Fuzzing in ordinary tests, on the stable toolchain: valid encodings, mutated. For tests alone.
 //!
 //! | file | holds |
 //! |---|---|

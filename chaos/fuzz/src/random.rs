@@ -1,25 +1,21 @@
-/// SplitMix64 (Steele, Lea and Flood, 2014): enough for inputs, and the same everywhere.
-#[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+use navarch_host::Chance;
+
+/// What inputs are made with: the same draws for the same seed.
+#[derive(Debug)]
+pub(crate) struct Random(Chance);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Chance::seeded(seed))
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        u64::from_le_bytes(self.0.bytes())
     }
 
     /// Below `bound`; 0 where there is nothing below it.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        let bound = u64::try_from(bound).unwrap_or(u64::MAX);
-        let number = self.next().checked_rem(bound).unwrap_or(0);
-        usize::try_from(number).unwrap_or(0)
+        self.0.below(bound)
     }
 
     /// Once in `times`.
@@ -28,7 +24,8 @@ impl Random {
     }
 
     pub(crate) fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
+        let [byte] = self.0.bytes();
+        byte
     }
 
     /// One of `choices`; none if there are none.

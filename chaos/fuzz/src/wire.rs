@@ -1,3 +1,5 @@
+use prost::encoding::{decode_varint, encode_varint};
+
 use crate::{
     bytes::{self, NUMBERS},
     random::Random,
@@ -120,16 +122,16 @@ fn replace_bytes(text: &mut Vec<u8>, alike: Option<&Value>, random: &mut Random)
 fn parse(mut rest: &[u8], depth: usize) -> Option<Vec<Field>> {
     let mut fields = Vec::new();
     while !rest.is_empty() {
-        let key = varint(&mut rest)?;
+        let key = decode_varint(&mut rest).ok()?;
         let number = key >> 3;
         if number == 0 {
             return None;
         }
         let value = match key & 7 {
-            0 => Value::Varint(varint(&mut rest)?),
+            0 => Value::Varint(decode_varint(&mut rest).ok()?),
             1 => Value::Fixed64(array(&mut rest)?),
             2 => {
-                let length = usize::try_from(varint(&mut rest)?).ok()?;
+                let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
                 let (inner, after) = rest.split_at_checked(length)?;
                 rest = after;
                 let message = match depth {
@@ -148,11 +150,11 @@ fn parse(mut rest: &[u8], depth: usize) -> Option<Vec<Field>> {
 
 fn encode(fields: &[Field], out: &mut Vec<u8>) {
     for Field { number, value } in fields {
-        let mut key = |kind| put_varint(number << 3 | kind, out);
+        let mut key = |kind| encode_varint(number << 3 | kind, out);
         match value {
             Value::Varint(number) => {
                 key(0);
-                put_varint(*number, out);
+                encode_varint(*number, out);
             }
             Value::Fixed64(bytes) => {
                 key(1);
@@ -164,39 +166,18 @@ fn encode(fields: &[Field], out: &mut Vec<u8>) {
             }
             Value::Bytes(bytes) => {
                 key(2);
-                put_varint(bytes.len() as u64, out);
+                encode_varint(bytes.len() as u64, out);
                 out.extend_from_slice(bytes);
             }
             Value::Message(fields) => {
                 key(2);
                 let mut inner = Vec::new();
                 encode(fields, &mut inner);
-                put_varint(inner.len() as u64, out);
+                encode_varint(inner.len() as u64, out);
                 out.append(&mut inner);
             }
         }
     }
-}
-
-fn varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for place in 0..10 {
-        let (&byte, after) = rest.split_first()?;
-        *rest = after;
-        number |= u64::from(byte & 0x7f) << (7 * place);
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
-}
-
-fn put_varint(mut number: u64, out: &mut Vec<u8>) {
-    while number >= 0x80 {
-        out.push(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    out.push(number.to_le_bytes()[0]);
 }
 
 fn array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

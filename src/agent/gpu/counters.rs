@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, HashMap};
 
-use navarch_proto::api::{HealthEvent, HealthEventType, HealthWatchSystem};
+use navarch_proto::{
+    api::{HealthEvent, HealthEventType, HealthWatchSystem},
+    timestamp::from_unix_ms,
+};
 
 use super::GpuReading;
-use crate::agent::{
-    outbox::{GpuCounters, KeptCounters},
-    shared::timestamp,
-};
+use crate::agent::outbox::{GpuCounters, KeptCounters};
 
 /// A GPU that cooled down by so much below its threshold is told of anew when it heats up again, degrees.
 const COOLED_BY: u32 = 5;
@@ -74,7 +74,7 @@ impl Counters {
         let mut events = Vec::new();
         let mut push = |event_type: HealthEventType, system: HealthWatchSystem, words, metrics| {
             events.push(HealthEvent {
-                timestamp: Some(timestamp(reading.wall_ms)),
+                timestamp: Some(from_unix_ms(reading.wall_ms)),
                 gpu_index: reading.gpu_index,
                 gpu_uuid: reading.gpu_uuid.clone(),
                 system: system.into(),

@@ -43,7 +43,7 @@ impl GpuNews {
             return;
         }
         let severities = self.events.iter().map(Severity::of).enumerate();
-        if let Some((index, _)) = severities.min_by_key(|(index, severity)| (*severity, *index)) {
+        if let Some(index) = Severity::first_to_go(severities) {
             self.events.remove(index);
             self.dropped += 1;
         }

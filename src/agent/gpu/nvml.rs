@@ -7,9 +7,11 @@ use std::{
 };
 
 use super::{GpuError, GpuNews, GpuReading, GpuSource, XidWatch};
-use crate::agent::shared::timestamp;
 use navarch_host::{Clock, Spawner};
-use navarch_proto::api::{GpuInfo, GpuMetrics, HealthEvent, HealthEventType, HealthWatchSystem};
+use navarch_proto::{
+    api::{GpuInfo, GpuMetrics, HealthEvent, HealthEventType, HealthWatchSystem},
+    timestamp::from_unix_ms,
+};
 use nvml_wrapper::{
     EventSet, Nvml,
     bitmasks::event::EventTypes,
@@ -245,7 +247,7 @@ fn health_event(data: &EventData<'_>, wall_ms: u64) -> HealthEvent {
         _ => "unknown".to_owned(),
     };
     HealthEvent {
-        timestamp: Some(timestamp(wall_ms)),
+        timestamp: Some(from_unix_ms(wall_ms)),
         gpu_index: data
             .device
             .index()

@@ -9,7 +9,10 @@ use std::{
 };
 
 use navarch_host::{Clock, Spawner};
-use navarch_proto::api::{HealthEvent, HealthEventType, HealthWatchSystem};
+use navarch_proto::{
+    api::{HealthEvent, HealthEventType, HealthWatchSystem},
+    timestamp::from_unix_ms,
+};
 
 use super::{
     line::Line,
@@ -20,7 +23,6 @@ use crate::agent::{
     AgentError,
     gpu::GpuMap,
     outbox::{NotAdded, Outbox, Position},
-    shared::timestamp,
 };
 
 /// Between two looks at a log in which nothing is new.
@@ -182,7 +184,7 @@ impl Follower {
             "XID in the kernel log"
         );
         Some(HealthEvent {
-            timestamp: Some(timestamp(self.wall_ms(line))),
+            timestamp: Some(from_unix_ms(self.wall_ms(line))),
             gpu_index,
             gpu_uuid,
             system: HealthWatchSystem::Driver.into(),

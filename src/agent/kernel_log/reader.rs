@@ -7,6 +7,7 @@ use std::{
 
 use super::line::Line;
 use crate::agent::outbox::Position;
+use crate::agent::system::boot_id;
 
 /// Opens a device so that reading it does not wait: the value of `O_NONBLOCK`.
 const NONBLOCKING: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
@@ -62,8 +63,7 @@ impl Reader {
         options.read(true);
         let mut log = if device {
             options.custom_flags(NONBLOCKING);
-            let boot = fs::read_to_string(proc_dir.join("sys/kernel/random/boot_id"))?;
-            boot.trim().to_owned()
+            boot_id(proc_dir)?
         } else {
             log_of(&metadata)
         };

@@ -1,6 +1,9 @@
 use std::collections::VecDeque;
 
-use navarch_proto::api::{HealthEvent, HealthEventType};
+use navarch_proto::{
+    api::{HealthEvent, HealthEventType},
+    timestamp::to_unix_ms,
+};
 
 use super::sighting::Seen;
 
@@ -89,11 +92,9 @@ impl Unpaired {
     }
 }
 
-/// Milliseconds since the Unix epoch.
+/// Milliseconds since the Unix epoch; a time before it is none.
 fn time_of(event: &HealthEvent) -> Option<u64> {
-    let time = event.timestamp.as_ref()?;
-    let seconds = u64::try_from(time.seconds).ok()?;
-    Some(seconds.saturating_mul(1_000) + u64::try_from(time.nanos / 1_000_000).ok()?)
+    event.timestamp.as_ref().filter(|time| time.seconds >= 0).map(to_unix_ms)
 }
 
 #[cfg(test)]
@@ -101,11 +102,11 @@ mod tests {
     use Seen::{Driver, KernelLog};
 
     use super::*;
-    use crate::agent::shared::timestamp;
+    use navarch_proto::timestamp::from_unix_ms;
 
     fn xid(code: &str, gpu_index: i32, at_ms: u64) -> HealthEvent {
         HealthEvent {
-            timestamp: Some(timestamp(at_ms)),
+            timestamp: Some(from_unix_ms(at_ms)),
             event_type: HealthEventType::Xid.into(),
             gpu_index,
             metrics: [("xid_code".to_owned(), code.to_owned())].into(),

@@ -193,7 +193,7 @@ impl Queue {
         self.bytes = self.events.iter().map(|waiting| waiting.bytes).sum();
     }
 
-    /// The least severe go, and of those the oldest; a batch under way stays whole.
+    /// A batch under way stays whole.
     fn make_room(&mut self) {
         let excess = |queue: &Self| {
             queue.events.len() > queue.bounds.events || queue.bytes > queue.bounds.bytes
@@ -201,10 +201,8 @@ impl Queue {
         let mut gone = Vec::new();
         while excess(self) {
             let free = self.events.iter().enumerate().skip(self.sealed_count());
-            let Some((index, _)) = free.min_by_key(|(index, waiting)| (waiting.severity, *index))
-            else {
-                break;
-            };
+            let free = free.map(|(index, waiting)| (index, waiting.severity));
+            let Some(index) = Severity::first_to_go(free) else { break };
             if let Some(waiting) = self.events.remove(index) {
                 self.bytes -= waiting.bytes;
                 self.ids.remove(&waiting.event.event_id);

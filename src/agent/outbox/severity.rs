@@ -16,6 +16,14 @@ pub(in crate::agent) enum Severity {
 }
 
 impl Severity {
+    /// Where the one stands that goes first where there is no room for all: the least severe, and of those the oldest.
+    pub(in crate::agent) fn first_to_go(
+        oldest_first: impl Iterator<Item = (usize, Self)>,
+    ) -> Option<usize> {
+        let first = oldest_first.min_by_key(|(index, severity)| (*severity, *index));
+        first.map(|(index, _)| index)
+    }
+
     pub(in crate::agent) fn of(event: &HealthEvent) -> Self {
         match event.event_type() {
             HealthEventType::Xid | HealthEventType::EccDbe => Self::Worst,

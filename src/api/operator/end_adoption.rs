@@ -1,4 +1,4 @@
-use navarch_fleet::{Administrative, FleetState};
+use navarch_fleet::FleetState;
 use navarch_proto::{
     api::{EndAdoptionRequest, EndAdoptionResponse},
     fleet::{EndAdoption, proposal::Kind},
@@ -42,10 +42,8 @@ pub(in crate::api) async fn end_adoption(
 fn forecast(api: &Api, fleet: &FleetState) -> EndAdoptionResponse {
     let mut message = fleet.forecast();
     (message.unknown_agents, message.unknown_agent_ids) = unknown_agents(api, fleet);
-    let silent = fleet.nodes().filter(|node| {
-        node.administrative != Administrative::Terminated
-            && api.liveness.of(node.number).seen_ms == 0
-    });
+    let silent =
+        fleet.nodes().filter(|node| !node.is_gone() && api.liveness.of(node.number).seen_ms == 0);
     message.silent_nodes = silent.map(|node| node.id.to_string()).collect();
     message.objections = objections(api);
     for lines in [&mut message.terminations, &mut message.unregistered, &mut message.silent_nodes] {

@@ -1,3 +1,4 @@
+use navarch_proto::timestamp::to_unix_ms;
 use prost_types::Timestamp;
 
 const SECOND_MS: u64 = 1_000;
@@ -8,24 +9,17 @@ const DAY: u64 = 24 * HOUR;
 /// What a table shows for a time that is not known.
 const UNKNOWN: &str = "-";
 
-/// Milliseconds since the Unix epoch; times before it count as the epoch.
-pub(crate) fn unix_ms(time: &Timestamp) -> u64 {
-    let seconds = u64::try_from(time.seconds).unwrap_or(0);
-    let nanos = u64::try_from(time.nanos).unwrap_or(0);
-    seconds.saturating_mul(SECOND_MS).saturating_add(nanos / 1_000_000)
-}
-
 /// How long ago `time` was, like `3m5s` or `4d2h`.
 pub(crate) fn age(time: Option<&Timestamp>, now_ms: u64) -> String {
     match time {
-        Some(time) => humanise(now_ms.saturating_sub(unix_ms(time))),
+        Some(time) => humanise(now_ms.saturating_sub(to_unix_ms(time))),
         None => UNKNOWN.to_owned(),
     }
 }
 
 /// How far ahead `time` is; `-` when it is not set or has passed.
 pub(crate) fn ahead(time: Option<&Timestamp>, now_ms: u64) -> String {
-    match time.map(unix_ms) {
+    match time.map(to_unix_ms) {
         Some(at) if at > now_ms => humanise(at - now_ms),
         _ => UNKNOWN.to_owned(),
     }

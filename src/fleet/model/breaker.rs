@@ -153,6 +153,11 @@ impl Breaker {
         self.forced.as_ref().filter(|forced| forced.until > now)
     }
 
+    /// Whether an operator has it that losses and replacements go on.
+    pub fn is_forced_closed(&self, now: LogTime) -> bool {
+        self.force(now).is_some_and(|forced| !forced.open)
+    }
+
     /// Whether losses and replacements are stopped.
     pub fn is_open(&self, now: LogTime) -> bool {
         self.force(now).map_or(self.opening.is_some(), |forced| forced.open)

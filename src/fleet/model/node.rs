@@ -85,6 +85,16 @@ impl Node {
         if self.is_lost() { HealthStatus::Unhealthy } else { self.health.verdict }
     }
 
+    /// Whether its machine is gone.
+    pub fn is_gone(&self) -> bool {
+        self.administrative == Administrative::Terminated
+    }
+
+    /// Whether an unhealthy verdict stands, of which anything can come: whose machine is gone is past it.
+    pub fn stands_unhealthy(&self) -> bool {
+        self.health.latched && !self.is_gone()
+    }
+
     /// Whether it is silent for longer than its time-out.
     pub fn is_lost(&self) -> bool {
         match self.liveness {

@@ -7,7 +7,7 @@ use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::Revision,
     limits::MAX_REASON_BYTES,
-    model::{Administrative, Liveness, Loss},
+    model::{Liveness, Loss},
     outcome::Refusal,
     state::FleetState,
     text::stored,
@@ -39,7 +39,7 @@ pub(super) fn apply(
             proposal.last_seen_ms
         )));
     }
-    if node.administrative == Administrative::Terminated {
+    if node.is_gone() {
         return Err(Refusal::precondition(format!("node {} is terminated", node.id)));
     }
     // It may have opened after the leader looked.

@@ -3,7 +3,7 @@ use navarch_proto::fleet::{Accepted, ForgetNode};
 use super::shared;
 use crate::{
     event::{Context, Event, EventKind, Subject},
-    model::{Administrative, status_word},
+    model::status_word,
     outcome::Refusal,
     state::FleetState,
 };
@@ -16,7 +16,7 @@ pub(super) fn apply(
 ) -> Result<Accepted, Refusal> {
     let node = shared::node(state, &proposal.node_id)?;
     if let Some(instance) = &node.instance_id
-        && node.administrative != Administrative::Terminated
+        && !node.is_gone()
     {
         return Err(Refusal::precondition(format!(
             "node {} runs on instance {instance}; terminate that instead of forgetting the node",

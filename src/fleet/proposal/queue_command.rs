@@ -9,7 +9,7 @@ use super::shared;
 use crate::{
     event::{Context, Event, EventKind, Subject},
     limits::{DEFAULT_COMMAND_DEADLINE_MS, MAX_OPEN_COMMANDS},
-    model::{Administrative, CommandState, Node, NodeCommand, type_word},
+    model::{CommandState, Node, NodeCommand, type_word},
     outcome::Refusal,
     state::FleetState,
     time::LogTime,
@@ -78,7 +78,7 @@ fn agent_type(value: i32) -> Result<NodeCommandType, Refusal> {
 }
 
 fn check_node(state: &FleetState, node: &Node) -> Result<(), Refusal> {
-    if node.administrative == Administrative::Terminated {
+    if node.is_gone() {
         return Err(Refusal::precondition(format!("node {} is terminated", node.id)));
     }
     if state.commands.count_open(node.id.as_str()) >= MAX_OPEN_COMMANDS {

@@ -209,7 +209,7 @@ fn check_instance(
         )));
     }
     if let Some(node) = known
-        && node.administrative == Administrative::Terminated
+        && node.is_gone()
     {
         return Err(Refusal::precondition(format!(
             "node {id} is terminated ({}); forget it before its id is used again",

@@ -8,7 +8,7 @@ use navarch::{
     },
     fake_cloud::ledger::{Effect, LedgerEntry},
 };
-use navarch_proto::api;
+use navarch_proto::{api, timestamp::to_unix_ms};
 
 use crate::{error::ChaosError, host::Host, load::journal, proc::http, wait::until};
 
@@ -155,9 +155,7 @@ impl Told {
 
 /// When a node beat last, in milliseconds since the Unix epoch; 0: never.
 fn beat_ms(node: &api::NodeInfo) -> u64 {
-    let Some(at) = &node.last_heartbeat else { return 0 };
-    let seconds = u64::try_from(at.seconds).unwrap_or(0);
-    seconds * 1_000 + u64::try_from(at.nanos / 1_000_000).unwrap_or(0)
+    node.last_heartbeat.as_ref().map_or(0, to_unix_ms)
 }
 
 /// Whether a node's machine is not gone.
