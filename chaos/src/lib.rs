@@ -8,6 +8,7 @@
 //! | [`runs`] | the runs of the `navarch-chaos` binary, one file each |
 //! | [`etcd`] | three replicas of etcd and a load of puts, to compare with |
 //! | [`strace`] | what the kernel was asked to make durable, and when |
+//! | [`record`] | what a run leaves behind for the report |
 //! | [`report`] | how a run tells what it found |
 //!
 //! A run ends in one of three ways: all is well, a violation was seen, or the run itself failed. The last two
@@ -18,6 +19,7 @@ pub mod etcd;
 mod host;
 pub mod load;
 pub mod proc;
+pub mod record;
 pub mod report;
 pub mod runs;
 pub mod strace;
