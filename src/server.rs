@@ -12,14 +12,13 @@ mod seed;
 
 use std::{net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 
-use navarch_cluster::{FatalHook, Replica, ReplicaParts, StartError, StopReason};
+use navarch_cluster::{Replica, ReplicaParts, StartError, StopReason};
 use navarch_host::{Spawner, TaskHandle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::host::Host;
 use crate::{
     api::{
         self, Api, ApiParts, Forward, RelayedCalls, TokenGate, Tokens,
@@ -36,6 +35,7 @@ use crate::{
 };
 
 pub use self::{
+    host::Host,
     options::Options,
     plugins::{PluginError, Plugins},
 };
@@ -115,9 +115,13 @@ impl Server {
         let autoscalers = options.plugins.autoscalers()?;
         options.plugins.metrics()?;
         raise_open_files();
-        let host = Host::new(options.plugins.clock.clone());
+        let mut host = options.host.take().unwrap_or_else(Host::system);
+        if let Some(clock) = options.plugins.clock.clone() {
+            host.clock = clock;
+        }
         // The port first: when it is taken, nothing else must have happened.
-        let listener = Listener::bind(listener_config(&options.config.replica)?).await?;
+        let listener = listener_config(&options.config.replica)?;
+        let listener = Listener::bind(&*host.network, listener).await?;
         options::settle_port(&mut options.config.replica, listener.address().port());
         let (machine, views) = FleetMachine::new();
         let relayed = Arc::new(RelayedCalls::default());
@@ -127,9 +131,13 @@ impl Server {
             clock: host.clock.clone(),
             timers: host.timers.clone(),
             spawner: Arc::clone(&host.spawner),
-            fatal: FatalHook::exit(),
+            network: Arc::clone(&host.network),
+            fatal: host.fatal.clone(),
         };
-        let replica = Replica::start(cluster_config(&options), parts).await?;
+        let mut config = cluster_config(&options);
+        config.storage = host.storage.clone();
+        config.limits = host.limits.clone();
+        let replica = Replica::start(config, parts).await?;
         let ledger = Ledger::new(Arc::new(replica.clone()), views, host.clock.clone());
         let around = Around { relayed: &relayed, connections: listener.counts(), autoscalers };
         let assembly = Assembly::new(&options, host, (replica, ledger), around)?;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use navarch_host::Clock;
+use navarch_host::{Clock, SystemNetwork};
 use navarch_proto::peer;
 
 use crate::{
@@ -39,7 +39,7 @@ pub async fn who_answers(
     clock: &Clock,
     limit: Duration,
 ) -> Result<Vec<Presence>, TlsError> {
-    let channels = Channels::new(tls.map(PeerTls::load).transpose()?);
+    let channels = Channels::new(SystemNetwork::shared(), tls.map(PeerTls::load).transpose()?);
     let asked = addresses.iter().map(|address| async {
         let hello = async {
             let mut client = channels.client(address, Lane::Control)?;

@@ -2,7 +2,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::Stream;
-use navarch_host::{Clock, Moment, Spawner};
+use navarch_host::{Clock, Moment, Network, Spawner};
 use tokio::sync::watch;
 
 use crate::{
@@ -38,6 +38,8 @@ pub struct ReplicaParts {
     pub timers: Clock,
     /// Where relayed calls are carried out; Raft gets a runtime of its own from it.
     pub spawner: Arc<dyn Spawner>,
+    /// How peers are reached.
+    pub network: Arc<dyn Network>,
     /// What happens at a fault that this replica must not survive.
     pub fatal: FatalHook,
 }

@@ -105,7 +105,7 @@ async fn start_here(
     raft_tasks: Arc<dyn Spawner>,
 ) -> Result<(Arc<Context>, Services, Started), StartError> {
     // The port first: a second process on it must not touch the data.
-    let port = PeerPort::bind(&config.listen, tls.clone()).await?;
+    let port = PeerPort::bind(&*parts.network, &config.listen, tls.clone()).await?;
     let store_host = StoreHost {
         clock: parts.timers.clone(),
         spawner: Arc::clone(&raft_tasks),
@@ -128,7 +128,7 @@ async fn start_here(
         callers_clock: parts.clock.clone(),
         raft_tasks,
         outer_tasks: Arc::clone(&parts.spawner),
-        channels: Channels::new(tls),
+        channels: Channels::new(parts.network, tls),
         syncs: store_host.syncs,
     }));
     let services = Services::start(&context);

@@ -10,8 +10,8 @@ use crate::{
     directory::{DirectoryLock, Expected, IdentityFile, create_directory},
     error::StoreError,
     log_store::{
-        LogStorage as _, LogStore, MemoryDisk, MemoryLog, SledLog, SledOptions, StoreHost,
-        StoredState, start_writer,
+        LogStorage as _, LogStore, MemoryDisk, SledLog, SledOptions, StoreHost, StoredState,
+        start_task, start_writer,
     },
     snapshot_store::SnapshotStore,
 };
@@ -55,10 +55,7 @@ impl Storage {
                 };
                 start_writer(host, Arc::clone(&lock), open).await?
             }
-            LogEngine::Memory(disk) => {
-                let (log, cache) = MemoryLog::open(disk);
-                LogStore::inline(Box::new(log), cache, host)
-            }
+            LogEngine::Memory(disk) => start_task(host, disk),
         };
         Ok(Self { identity, log, snapshots, _lock: lock })
     }

@@ -76,6 +76,7 @@ impl Client {
                 tls,
                 clock: options.clock,
                 spawner: options.spawner,
+                network: options.network,
                 connect_timeout: options.connect_timeout,
                 keepalive: options.keepalive,
             },

@@ -1,6 +1,6 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use navarch_host::{Clock, Spawner};
+use navarch_host::{Clock, Network, Spawner, SystemNetwork};
 use secrecy::SecretString;
 
 /// How calls are spread over the replicas. Writes go to the leader first either way of
@@ -29,6 +29,8 @@ pub struct ClientOptions {
     pub clock: Clock,
     /// Runs one task for each open connection.
     pub spawner: Arc<dyn Spawner>,
+    /// How replicas are reached; the operating system's network by default.
+    pub network: Arc<dyn Network>,
     /// How calls are spread.
     pub balance: Balance,
     /// HTTP/2 connections to each replica; at least 1, 1 by default. More than one helps a load generator only.
@@ -52,6 +54,7 @@ impl ClientOptions {
             insecure: false,
             clock,
             spawner,
+            network: SystemNetwork::shared(),
             balance: Balance::default(),
             connections_per_replica: 1,
             connect_timeout: Duration::from_secs(1),

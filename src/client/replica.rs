@@ -5,9 +5,8 @@ use std::{
     time::Duration,
 };
 
-use navarch_host::{Clock, Moment, Spawner};
+use navarch_host::{Clock, Moment, Network, Spawner};
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::{
@@ -28,6 +27,7 @@ pub(super) struct Dialler {
     pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) clock: Clock,
     pub(super) spawner: Arc<dyn Spawner>,
+    pub(super) network: Arc<dyn Network>,
     pub(super) connect_timeout: Duration,
     pub(super) keepalive: Duration,
 }
@@ -200,8 +200,7 @@ async fn dial(
     keepalive: Keepalive,
 ) -> Result<Connection, TryError> {
     let port = address.authority.port_u16().unwrap_or_default();
-    let stream = TcpStream::connect((address.host(), port)).await?;
-    stream.set_nodelay(true)?;
+    let stream = dialler.network.connect(address.host(), port).await?;
     let clock = dialler.clock.clone();
     let opened = match &dialler.tls {
         Some(config) if address.tls => {

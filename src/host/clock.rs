@@ -55,15 +55,26 @@ pub struct Clock(Source);
 
 #[derive(Clone)]
 enum Source {
-    System { origin: tokio::time::Instant },
+    System { origin: tokio::time::Instant, wall: Option<Arc<Wall>> },
     Fake(Arc<FakeClock>),
 }
+
+/// A wall clock, milliseconds since the Unix epoch.
+type Wall = dyn Fn() -> u64 + Send + Sync;
 
 impl Clock {
     /// The operating system's time; waits on the calling tokio runtime.
     #[allow(clippy::disallowed_methods, reason = "this is the clock that all others go through")]
     pub fn system() -> Self {
-        Self(Source::System { origin: tokio::time::Instant::now() })
+        Self(Source::System { origin: tokio::time::Instant::now(), wall: None })
+    }
+
+    /// Waits on the calling tokio runtime as [`Clock::system`] does, and has `wall` tell the wall clock: for a
+    /// simulation, whose machines disagree about it.
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that all others go through")]
+    pub fn with_wall(wall: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        let origin = tokio::time::Instant::now();
+        Self(Source::System { origin, wall: Some(Arc::new(wall)) })
     }
 
     /// Time that stands still until [`FakeClock::advance`] moves it.
@@ -75,7 +86,7 @@ impl Clock {
     #[allow(clippy::disallowed_methods, reason = "this is the clock that all others go through")]
     pub fn now(&self) -> Moment {
         match &self.0 {
-            Source::System { origin } => Moment(tokio::time::Instant::now() - *origin),
+            Source::System { origin, .. } => Moment(tokio::time::Instant::now() - *origin),
             Source::Fake(fake) => fake.now(),
         }
     }
@@ -84,7 +95,8 @@ impl Clock {
     #[allow(clippy::disallowed_methods, reason = "this is the clock that all others go through")]
     pub fn wall_ms(&self) -> u64 {
         match &self.0 {
-            Source::System { .. } => {
+            Source::System { wall: Some(wall), .. } => wall(),
+            Source::System { wall: None, .. } => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
             }
@@ -101,7 +113,7 @@ impl Clock {
     #[allow(clippy::disallowed_methods, reason = "this is the clock that all others go through")]
     pub fn sleep_until(&self, deadline: Moment) -> BoxFuture<'static, ()> {
         match &self.0 {
-            Source::System { origin } => {
+            Source::System { origin, .. } => {
                 let at = *origin + deadline.0;
                 Box::pin(tokio::time::sleep_until(at))
             }

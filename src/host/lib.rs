@@ -1,10 +1,11 @@
-//! What the rest of Navarch takes from its host instead of reaching for it: time, chance and tasks.
+//! What the rest of Navarch takes from its host instead of reaching for it: time, chance, tasks and a network.
 //!
 //! | type | for |
 //! |---|---|
 //! | [`Clock`] | reading time and waiting; [`FakeClock`] moves it by hand |
 //! | [`Chance`] | what is drawn at random; a seed makes it repeat itself |
 //! | [`Spawner`] | starting tasks, threads and runtimes |
+//! | [`Network`] | listening and connecting |
 //! | [`guarded`] | calls of somebody else's code, which may panic or hang |
 //! | [`with_deep_stack`] | a call that needs more stack than a worker has |
 //!
@@ -17,6 +18,7 @@ mod clock;
 mod deep_stack;
 mod fake_clock;
 mod guard;
+mod network;
 mod spawner;
 
 pub use chance::Chance;
@@ -24,4 +26,5 @@ pub use clock::{Clock, Elapsed, Moment};
 pub use deep_stack::with_deep_stack;
 pub use fake_clock::FakeClock;
 pub use guard::{Mishap, guarded, panic_message};
+pub use network::{Acceptor, ByteStream, Detached, Network, Port, Stream, SystemNetwork};
 pub use spawner::{Spawner, SystemSpawner, TaskHandle};

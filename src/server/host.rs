@@ -1,21 +1,40 @@
 use std::sync::Arc;
 
-use navarch_host::{Clock, Spawner, SystemSpawner};
+use navarch_cluster::{FatalHook, Limits, StorageKind};
+use navarch_host::{Clock, Network, Spawner, SystemNetwork, SystemSpawner};
 
-/// Time and tasks.
-pub(super) struct Host {
+/// What a replica stands on. A simulation brings its own; everybody else takes the machine's.
+#[derive(Clone)]
+pub struct Host {
     /// The fleet's time.
-    pub(super) clock: Clock,
-    /// The time of sockets, disks and peers.
-    pub(super) timers: Clock,
-    pub(super) spawner: Arc<dyn Spawner>,
+    pub clock: Clock,
+    /// The time of connections, disks and peers.
+    pub timers: Clock,
+    /// Tasks, threads and runtimes.
+    pub spawner: Arc<dyn Spawner>,
+    /// How clients and peers reach it, and it its peers. Clouds, notifiers and metrics are reached over the
+    /// machine's network whatever is given here.
+    pub network: Arc<dyn Network>,
+    /// Where the log is kept.
+    pub storage: StorageKind,
+    /// Bounds on what is held in memory and sent at once.
+    pub limits: Limits,
+    /// What happens at a fault that the replica must not survive.
+    pub fatal: FatalHook,
 }
 
 impl Host {
-    /// The system's, with the fleet's time by `clock` if there is one.
-    pub(super) fn new(clock: Option<Clock>) -> Self {
+    /// This machine. Within a tokio runtime only.
+    pub fn system() -> Self {
         let timers = Clock::system();
-        let clock = clock.unwrap_or_else(|| timers.clone());
-        Self { clock, timers, spawner: SystemSpawner::current() }
+        Self {
+            clock: timers.clone(),
+            timers,
+            spawner: SystemSpawner::current(),
+            network: SystemNetwork::shared(),
+            storage: StorageKind::Sled,
+            limits: Limits::default(),
+            fatal: FatalHook::exit(),
+        }
     }
 }

@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
-use super::Plugins;
+use super::{Host, Plugins};
 use crate::config::{Config, ReplicaConfig};
 
 /// What one replica is started with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// The configuration file.
     pub config: Config,
@@ -14,12 +14,14 @@ pub struct Options {
     pub bootstrap: bool,
     /// What the embedding program brings along.
     pub plugins: Plugins,
+    /// What it stands on; none: this machine.
+    pub host: Option<Host>,
 }
 
 impl Options {
     /// As the configuration says, with nothing of one's own.
     pub fn new(config: Config) -> Self {
-        Self { config, data_dir: None, bootstrap: false, plugins: Plugins::default() }
+        Self { config, data_dir: None, bootstrap: false, plugins: Plugins::default(), host: None }
     }
 }
 

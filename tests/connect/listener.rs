@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use navarch::api::listener::{ListenError, Listener, ListenerConfig, load_tls};
-use navarch_host::{Clock, Elapsed};
+use navarch_host::{Clock, Elapsed, SystemNetwork};
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tempfile::TempDir;
@@ -119,12 +119,12 @@ async fn a_port_that_cannot_be_opened_is_explained() {
         ("192.0.2.1:0", "an address of this machine"),
     ];
     for (address, part) in cases {
-        let error = Listener::bind(ListenerConfig::new(address)).await;
+        let error = Listener::bind(&SystemNetwork, ListenerConfig::new(address)).await;
         let error: ListenError = error.expect_err(address);
         let text = error.to_string();
         assert!(text.contains(part) && text.contains(address), "{text}");
     }
-    let every = Listener::bind(ListenerConfig::new(":0")).await.unwrap();
+    let every = Listener::bind(&SystemNetwork, ListenerConfig::new(":0")).await.unwrap();
     assert!(every.address().ip().is_unspecified());
 }
 

@@ -14,7 +14,7 @@ use navarch::api::{
     connect::{Bridge, BridgeParts, Gate, Limits, MethodTable, OpenGate},
     listener::{Listener, ListenerConfig},
 };
-use navarch_host::{Clock, SystemSpawner};
+use navarch_host::{Clock, SystemNetwork, SystemSpawner};
 use navarch_proto::api::{
     self, control_plane_service_server as control, operator_service_server as operator,
 };
@@ -96,7 +96,7 @@ impl Server {
             spawner: Arc::clone(&spawner),
             stopping: stopping.clone(),
         });
-        let listener = Listener::bind(setup.listener).await.unwrap();
+        let listener = Listener::bind(&SystemNetwork, setup.listener).await.unwrap();
         let address = listener.address();
         let serving = tokio::spawn(listener.serve(bridge, clock, vec![spawner]));
         Self { address, stopping, serving }

@@ -1,6 +1,8 @@
 use std::{
     collections::BTreeMap,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use super::{
@@ -15,7 +17,17 @@ use crate::{
 /// A disk in memory that outlives the log on it, so that a simulation can crash a replica: what was not synced
 /// is lost. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryDisk(Arc<Mutex<Contents>>);
+pub struct MemoryDisk {
+    contents: Arc<Mutex<Contents>>,
+    manner: Arc<Mutex<Manner>>,
+}
+
+/// How the disk behaves.
+#[derive(Clone, Copy, Debug, Default)]
+struct Manner {
+    sync_time: Duration,
+    refuses: Option<io::ErrorKind>,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Contents {
@@ -24,8 +36,31 @@ struct Contents {
 }
 
 impl MemoryDisk {
+    /// Has each sync take so long from now on; no time at first.
+    pub fn set_sync_time(&self, sync_time: Duration) {
+        self.manner().sync_time = sync_time;
+    }
+
+    /// Has every sync fail with `refuses` from now on, or work again.
+    pub fn refuse_syncs(&self, refuses: Option<io::ErrorKind>) {
+        self.manner().refuses = refuses;
+    }
+
+    /// Forgets everything, as a disk that was replaced.
+    pub fn wipe(&self) {
+        *self.lock() = Contents::default();
+    }
+
+    pub(super) fn sync_time(&self) -> Duration {
+        self.manner().sync_time
+    }
+
+    fn manner(&self) -> MutexGuard<'_, Manner> {
+        self.manner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Contents> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,6 +138,9 @@ impl LogStorage for MemoryLog {
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
+        if let Some(kind) = self.disk.manner().refuses {
+            return Err(StoreError::io("sync", "the log in memory")(kind.into()));
+        }
         let mut contents = self.disk.lock();
         for change in self.unsynced.drain(..) {
             match change {

@@ -1,4 +1,4 @@
-use super::{storage::LogStorage as _, test_support::*, *};
+use super::{memory_log::MemoryLog, storage::LogStorage as _, test_support::*, *};
 
 /// Without it a simulated crash would lose nothing, and no simulation would ever find a missing sync.
 #[test]

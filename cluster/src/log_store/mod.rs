@@ -56,14 +56,13 @@ mod suite_test;
 
 pub(crate) use host::StoreHost;
 pub use memory_log::MemoryDisk;
-pub(crate) use memory_log::MemoryLog;
 pub(crate) use sled_engine::SledOptions;
 pub(crate) use sled_log::SledLog;
 pub(crate) use storage::{ENTRY_BYTES_MAX, LogStorage, StoredState};
 pub(crate) use store::LogStore;
 pub use sync_meter::LogSyncs;
 pub(crate) use sync_meter::SyncMeter;
-pub(crate) use writer::start_writer;
+pub(crate) use writer::{start_task, start_writer};
 
 /// Entries kept behind a snapshot, so that a replica that was away for a moment needs no snapshot: openraft's
 /// `max_in_snapshot_log_to_keep`.

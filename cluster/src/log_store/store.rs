@@ -1,7 +1,4 @@
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{io, sync::Arc};
 
 use openraft::{
     OptionalSend,
@@ -10,11 +7,9 @@ use openraft::{
 use tokio::sync::oneshot;
 
 use super::{
-    cache::EntryCache,
-    executor::{Command, Executor},
-    host::StoreHost,
+    executor::Command,
     shared::Shared,
-    storage::{LogStorage, entry_cost, next_index},
+    storage::{entry_cost, next_index},
     writer::Submission,
 };
 use crate::{
@@ -26,28 +21,12 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct LogStore {
     pub(super) shared: Arc<Shared>,
-    sink: Sink,
-}
-
-/// Who carries out commands.
-#[derive(Clone)]
-enum Sink {
-    /// The storage thread.
-    Thread(Submission),
-    /// The caller itself, for an engine that does not block.
-    Inline(Arc<Mutex<Option<Executor>>>),
+    submission: Submission,
 }
 
 impl LogStore {
-    pub(super) fn threaded(shared: Arc<Shared>, submission: Submission) -> Self {
-        Self { shared, sink: Sink::Thread(submission) }
-    }
-
-    /// A store on an engine that never blocks, without a thread.
-    pub(crate) fn inline(storage: Box<dyn LogStorage>, cache: EntryCache, host: StoreHost) -> Self {
-        let shared = Arc::new(Shared::new(storage.state(), cache, storage.reader(), None));
-        let executor = Executor::new(storage, Arc::clone(&shared), host);
-        Self { shared, sink: Sink::Inline(Arc::new(Mutex::new(Some(executor)))) }
+    pub(super) fn new(shared: Arc<Shared>, submission: Submission) -> Self {
+        Self { shared, submission }
     }
 
     /// Bounds the entries kept in memory, in bytes.
@@ -59,32 +38,8 @@ impl LogStore {
     /// Waits until everything accepted is durable, and closes the engine: the directory is free afterwards.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         let (done, closed) = oneshot::channel();
-        self.send(Command::Close { done }).await?;
+        self.submission.send(Command::Close { done }).await?;
         closed.await.unwrap_or(Err(StoreError::Closed))
-    }
-
-    async fn reserve(&self, bytes: usize) -> Result<(), StoreError> {
-        match &self.sink {
-            Sink::Thread(submission) => submission.reserve(bytes).await,
-            Sink::Inline(_) => Ok(()),
-        }
-    }
-
-    async fn send(&self, command: Command) -> Result<(), StoreError> {
-        match &self.sink {
-            Sink::Thread(submission) => submission.send(command).await,
-            Sink::Inline(executor) => {
-                let mut slot = executor.lock().unwrap_or_else(PoisonError::into_inner);
-                let executor = slot.as_mut().ok_or(StoreError::Closed)?;
-                if let Some(done) = executor.run(&mut vec![command]) {
-                    let closed = slot.take().is_some_and(Executor::close);
-                    let outcome = if closed { Ok(()) } else { Err(StoreError::Closed) };
-                    // A caller that has gone away meanwhile is no failure.
-                    let _ = done.send(outcome);
-                }
-                Ok(())
-            }
-        }
     }
 
     /// Shows entries to readers before they are durable, as openraft asks.
@@ -103,9 +58,9 @@ impl LogStore {
         entries: Vec<Entry>,
         done: IOFlushed<TypeConfig>,
     ) -> Result<(), StoreError> {
-        self.reserve(entries.iter().map(entry_cost).sum()).await?;
+        self.submission.reserve(entries.iter().map(entry_cost).sum()).await?;
         self.accept(&entries)?;
-        self.send(Command::Append { entries, done }).await
+        self.submission.send(Command::Append { entries, done }).await
     }
 
     async fn truncate(&self, after: Option<LogId>) -> Result<(), StoreError> {
@@ -121,7 +76,7 @@ impl LogStore {
             view.truncations += 1;
             view.pending_truncations += 1;
         }
-        self.send(Command::Truncate { after }).await
+        self.submission.send(Command::Truncate { after }).await
     }
 
     async fn purge_upto(&self, upto: LogId) -> Result<(), StoreError> {
@@ -136,12 +91,12 @@ impl LogStore {
             }
             view.cache.purge(upto.index + 1);
         }
-        self.send(Command::Purge { upto }).await
+        self.submission.send(Command::Purge { upto }).await
     }
 
     async fn write_vote(&self, vote: Vote) -> Result<(), StoreError> {
         let (done, written) = oneshot::channel();
-        self.send(Command::Vote { vote, done }).await?;
+        self.submission.send(Command::Vote { vote, done }).await?;
         written.await.unwrap_or(Err(StoreError::Closed))
     }
 }

@@ -10,6 +10,7 @@ use super::{
     cache::EntryCache,
     executor::{Closing, Command, Executor},
     host::StoreHost,
+    memory_log::{MemoryDisk, MemoryLog},
     shared::Shared,
     storage::{LogStorage, entry_cost},
     store::LogStore,
@@ -66,10 +67,10 @@ pub(crate) async fn start_writer(
         .thread("log", Box::new(body))
         .map_err(StoreError::io("start a thread for", "the log"))?;
     let shared = opened.await.unwrap_or(Err(StoreError::Closed))?;
-    Ok(LogStore::threaded(shared, Submission { queue, room }))
+    Ok(LogStore::new(shared, Submission { queue, room }))
 }
 
-/// The way to the storage thread.
+/// The way to whoever carries commands out.
 #[derive(Clone)]
 pub(super) struct Submission {
     queue: mpsc::Sender<Command>,
@@ -125,12 +126,43 @@ fn serve(
         let closing = executor.run(&mut batch);
         room.add_permits(released);
         if let Some(done) = closing {
-            let closed = executor.close();
-            let outcome = if closed { Ok(()) } else { Err(StoreError::Closed) };
-            return Some((done, outcome));
+            return Some((done, close(executor)));
         }
         untidy = executor.tidy(PURGE_KEYS_BUSY_MAX);
     }
+}
+
+fn close(executor: Executor) -> Result<(), StoreError> {
+    if executor.close() { Ok(()) } else { Err(StoreError::Closed) }
+}
+
+/// Starts a task in place of the thread, for a disk in memory: each batch is written as long after it came as the disk
+/// takes to sync, so that a crash in between loses it.
+pub(crate) fn start_task(host: StoreHost, disk: MemoryDisk) -> LogStore {
+    let (log, cache) = MemoryLog::open(disk.clone());
+    let (queue, mut commands) = mpsc::channel(QUEUE_COMMANDS_MAX);
+    let room = Arc::new(Semaphore::new(QUEUE_BYTES_MAX));
+    let released = Arc::clone(&room);
+    let shared = Arc::new(Shared::new(log.state(), cache, log.reader(), None));
+    let clock = host.clock.clone();
+    let spawner = Arc::clone(&host.spawner);
+    let mut executor = Executor::new(Box::new(log), Arc::clone(&shared), host);
+    spawner.spawn("log", async move {
+        let mut batch = Vec::new();
+        while let Some(first) = commands.recv().await {
+            let permits = gather(first, &mut commands, &mut batch);
+            clock.sleep(disk.sync_time()).await;
+            let closing = executor.run(&mut batch);
+            released.add_permits(permits);
+            if let Some(done) = closing {
+                // A caller that has gone away meanwhile is no failure.
+                let _ = done.send(close(executor));
+                return;
+            }
+        }
+        executor.close();
+    });
+    LogStore::new(shared, Submission { queue, room })
 }
 
 /// Takes what waits, up to one batch; the permits that it holds.

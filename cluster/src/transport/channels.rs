@@ -1,11 +1,16 @@
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    io,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use navarch_host::{Network, Stream};
 use navarch_proto::peer::peer_service_client::PeerServiceClient;
 use tonic::transport::{Channel, Endpoint};
+use tower::Service;
 
 use super::MAX_MESSAGE_BYTES;
 use crate::{config::host_of, tls::PeerTls};
@@ -38,13 +43,14 @@ pub(crate) enum Lane {
 
 /// Connections to other replicas, made at first use and kept: Raft asks for new clients at every election.
 pub(crate) struct Channels {
+    network: Arc<dyn Network>,
     tls: Option<PeerTls>,
     open: Mutex<HashMap<(String, Lane), PeerServiceClient<Channel>>>,
 }
 
 impl Channels {
-    pub(crate) fn new(tls: Option<PeerTls>) -> Self {
-        Self { tls, open: Mutex::new(HashMap::new()) }
+    pub(crate) fn new(network: Arc<dyn Network>, tls: Option<PeerTls>) -> Self {
+        Self { network, tls, open: Mutex::new(HashMap::new()) }
     }
 
     /// A client for `lane` to `address` (`HOST:PORT`); it connects when it is used. Call it on the Raft
@@ -62,7 +68,7 @@ impl Channels {
         let endpoint = self.endpoint(address).map_err(|reason| {
             tonic::Status::unavailable(format!("peer address {address:?}: {reason}"))
         })?;
-        let client = PeerServiceClient::new(endpoint.connect_lazy())
+        let client = PeerServiceClient::new(endpoint.connect_with_connector_lazy(self.connector()))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         if open.len() >= MAX_CHANNELS {
@@ -77,6 +83,20 @@ impl Channels {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Opens connections for tonic, which adds TLS and the limit of time.
+    fn connector(
+        &self,
+    ) -> impl Service<Uri, Response = TokioIo<Stream>, Error = io::Error, Future: Send> + Send + 'static
+    {
+        let network = Arc::clone(&self.network);
+        tower::service_fn(move |uri: Uri| {
+            let host = uri.host().unwrap_or_default();
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            let connecting = network.connect(host, uri.port_u16().unwrap_or_default());
+            async move { connecting.await.map(TokioIo::new) }
+        })
+    }
+
     fn endpoint(&self, address: &str) -> Result<Endpoint, String> {
         let host = host_of(address).ok_or("it is not HOST:PORT")?;
         let scheme = match self.tls {
@@ -86,7 +106,6 @@ impl Channels {
         let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
             .map_err(|error| crate::tls::describe(&error))?
             .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .keep_alive_while_idle(true)

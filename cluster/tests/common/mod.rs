@@ -21,7 +21,7 @@ use navarch_cluster::{
     ApplyFault, FatalHook, Image, InitialReplica, InstallError, RelayHandler, Replica,
     ReplicaConfig, ReplicaId, ReplicaParts, StartError, StateMachine, StoreError,
 };
-use navarch_host::{Clock, Moment, Spawner, SystemSpawner, TaskHandle};
+use navarch_host::{Clock, Moment, Spawner, SystemNetwork, SystemSpawner, TaskHandle};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -184,6 +184,7 @@ impl Home {
         let journal = Journal::default();
         let entries = Arc::clone(&journal.entries);
         let parts = ReplicaParts {
+            network: SystemNetwork::shared(),
             state_machine: Box::new(journal),
             relay_handler: Arc::new(Echo),
             clock: clock.clone(),

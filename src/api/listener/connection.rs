@@ -2,7 +2,7 @@ use std::{io, pin::pin, sync::Arc};
 
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{rt::TokioIo, server::conn::auto};
-use navarch_host::{Clock, Spawner};
+use navarch_host::{Clock, Spawner, Stream};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
@@ -71,12 +71,11 @@ impl Connections {
     }
 
     /// Serves one connection to its end.
-    pub(super) async fn serve(&self, stream: TcpStream) {
-        // Answers are written whole, so waiting for more to send with them only delays them. Where the
-        // option is missing they are merely later.
-        let _ = stream.set_nodelay(true);
-        let Some(tls) = &self.tls else {
-            return self.serve_http(stream).await;
+    pub(super) async fn serve(&self, stream: Stream) {
+        let (tls, stream) = match (&self.tls, stream) {
+            (Some(tls), Stream::Tcp(stream)) => (tls, stream),
+            (None, stream) => return self.serve_http(stream).await,
+            (Some(_), Stream::Other(_)) => return debug!("TLS is for the system's connections"),
         };
         let handshake = self.clock.timeout(self.config.opening_timeout, shake_hands(tls, stream));
         match handshake.await {

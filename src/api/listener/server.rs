@@ -8,20 +8,13 @@ use std::{
     time::Duration,
 };
 
-use navarch_host::{Clock, Spawner};
-use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream, lookup_host},
-    sync::Semaphore,
-};
+use navarch_host::{Clock, Network, Port, Spawner, Stream};
+use tokio::{net::lookup_host, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{ListenError, ListenerConfig, connection::Connections, worker::Worker};
 use crate::api::connect::Bridge;
-
-/// Connections that the operating system holds until they are accepted: those of a fleet that comes back at
-/// once after a failover.
-const BACKLOG: u32 = 4_096;
 
 /// The pause after an accept that failed for want of resources, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -32,7 +25,7 @@ const REFUSAL_NOTICE: Duration = Duration::from_secs(10);
 /// An open port that nobody answers yet.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
+    port: Port,
     address: SocketAddr,
     config: ListenerConfig,
     counts: Arc<ListenerCounts>,
@@ -70,12 +63,12 @@ impl Listener {
     /// # Errors
     ///
     /// An address that does not resolve or is not this machine's, or a port in use.
-    pub async fn bind(config: ListenerConfig) -> Result<Self, ListenError> {
+    pub async fn bind(network: &dyn Network, config: ListenerConfig) -> Result<Self, ListenError> {
         let named = &config.address;
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in resolve(named).await? {
-            match open(address) {
-                Ok((socket, address)) => {
+            match open(network, address).await {
+                Ok((port, address)) => {
                     let most = most_places(&config);
                     let counts = ListenerCounts {
                         accepted: AtomicU64::new(0),
@@ -83,7 +76,7 @@ impl Listener {
                         places: Arc::new(Semaphore::new(most)),
                         most,
                     };
-                    return Ok(Self { socket, address, config, counts: Arc::new(counts) });
+                    return Ok(Self { port, address, config, counts: Arc::new(counts) });
                 }
                 Err(error) => {
                     let in_use = error.kind() == io::ErrorKind::AddrInUse;
@@ -110,7 +103,7 @@ impl Listener {
     /// Serves until the bridge's token is cancelled, then closes the port, lets calls in progress end for at
     /// most [`ListenerConfig::drain`], and cuts off the rest. Connections are shared out over `runtimes`.
     pub async fn serve(self, bridge: Bridge, clock: Clock, runtimes: Vec<Arc<dyn Spawner>>) {
-        let Self { socket, address, config, counts } = self;
+        let Self { port, address, config, counts } = self;
         let stopping = bridge.stopping().clone();
         let drain = config.drain;
         let worker = |spawner: Arc<dyn Spawner>| {
@@ -125,10 +118,10 @@ impl Listener {
         };
         info!(%address, "serving");
         tokio::select! {
-            () = acceptor.accept(&socket, &clock) => {}
+            () = acceptor.accept(&port, &clock) => {}
             () = stopping.cancelled() => {}
         }
-        drop(socket);
+        drop(port);
         let most = u32::try_from(counts.most).unwrap_or(u32::MAX);
         let ended = clock.timeout(drain, counts.places.acquire_many(most)).await;
         if ended.is_err() {
@@ -146,10 +139,10 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn accept(&self, socket: &TcpListener, clock: &Clock) {
+    async fn accept(&self, port: &Port, clock: &Clock) {
         let mut next_notice = clock.now();
         loop {
-            match socket.accept().await {
+            match port.accept().await {
                 Ok((stream, peer)) => {
                     if !self.admit(stream) && clock.now() >= next_notice {
                         let refused = self.counts.refused();
@@ -168,7 +161,7 @@ impl Acceptor {
     }
 
     /// Serves `stream`, or closes it if there is no place for it.
-    fn admit(&self, stream: TcpStream) -> bool {
+    fn admit(&self, stream: Stream) -> bool {
         let Ok(place) = Arc::clone(&self.counts.places).try_acquire_owned() else {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
             return false;
@@ -206,12 +199,8 @@ async fn resolve(named: &str) -> Result<Vec<SocketAddr>, ListenError> {
     Ok(lookup_host(named).await.map_err(unusable)?.collect())
 }
 
-fn open(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
-    // A port that was just closed may be opened again at once, as after a restart.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    let socket = socket.listen(BACKLOG)?;
-    let address = socket.local_addr()?;
-    Ok((socket, address))
+async fn open(network: &dyn Network, address: SocketAddr) -> io::Result<(Port, SocketAddr)> {
+    let port = network.listen(address).await?;
+    let address = port.address()?;
+    Ok((port, address))
 }

@@ -6,8 +6,8 @@ use std::{
     },
 };
 
-use navarch_host::Spawner;
-use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
+use navarch_host::{Spawner, Stream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -43,17 +43,17 @@ impl Worker {
     /// Serves `stream` until it ends or is cut off, and gives `place` back then.
     pub(super) fn take(
         self: &Arc<Self>,
-        stream: TcpStream,
+        stream: Stream,
         place: OwnedSemaphorePermit,
         cut_off: CancellationToken,
     ) -> io::Result<()> {
         // Its readiness is told to the runtime that accepted it, and is to be told to this one.
-        let stream = stream.into_std()?;
+        let stream = stream.detach()?;
         self.open.fetch_add(1, Ordering::Relaxed);
         let seat = Seat(Arc::clone(self));
         self.spawner.spawn("connection", async move {
             let connections = &seat.0.connections;
-            match TcpStream::from_std(stream) {
+            match stream.attach() {
                 Ok(stream) => tokio::select! {
                     () = connections.serve(stream) => {}
                     () = cut_off.cancelled() => {}

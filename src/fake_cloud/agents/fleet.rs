@@ -55,6 +55,7 @@ impl SimulatedAgents {
                 token: options.token.clone(),
                 ca_file: options.ca_file.clone(),
                 insecure: options.insecure,
+                network: Arc::clone(&options.network),
                 balance: Balance::EachCall,
                 ..ClientOptions::new(clock.clone(), Arc::clone(&spawner))
             },

@@ -1,5 +1,6 @@
 use std::{path::PathBuf, sync::Arc};
 
+use navarch_host::{Network, SystemNetwork};
 use secrecy::SecretString;
 
 use super::{Ailments, Loads};
@@ -15,6 +16,8 @@ pub struct AgentOptions {
     pub ca_file: Option<PathBuf>,
     /// Accept any certificate of a replica.
     pub insecure: bool,
+    /// How replicas are reached.
+    pub network: Arc<dyn Network>,
     /// The provider's name that nodes register under, for machines without the label `navarch.provider`.
     pub provider: String,
     /// How busy they say that their GPUs are, by the clock's wall time.
@@ -31,6 +34,7 @@ impl AgentOptions {
             token: None,
             ca_file: None,
             insecure: false,
+            network: SystemNetwork::shared(),
             provider: "fake".to_owned(),
             loads: Arc::default(),
             ailments: Arc::default(),
