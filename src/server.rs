@@ -12,10 +12,11 @@ mod seed;
 
 use std::{net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 
-use navarch_cluster::{Replica, ReplicaParts, StartError, StopReason};
+use navarch_cluster::{Leadership, Replica, ReplicaParts, StartError, StopReason};
 use navarch_host::{Spawner, TaskHandle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::SecretString;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -147,6 +148,11 @@ impl Server {
     /// Where it listens for clients; the port that the system chose, if the configuration has port 0.
     pub fn address(&self) -> SocketAddr {
         self.listener.address()
+    }
+
+    /// Who leads, as this replica knows it.
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.assembly.replica.leadership()
     }
 
     /// Answers clients until `stop` is cancelled, then hands over and stops.

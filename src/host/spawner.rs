@@ -16,6 +16,12 @@ pub trait Spawner: Send + Sync + 'static {
     /// Runs `body`, which may block, away from the runtime's workers.
     fn thread(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> io::Result<()>;
 
+    /// Runs `work`, which may block between its waits, away from the runtime's workers. It may wait for channels, not
+    /// for timers or sockets.
+    fn thread_of(&self, name: &str, work: BoxFuture<'static, ()>) -> io::Result<()> {
+        self.thread(name, Box::new(|| futures::executor::block_on(work)))
+    }
+
     /// A spawner on a runtime of its own with one thread, which ends when the spawner is dropped; a simulation
     /// answers its only one. On one thread, tasks that wake one another run in the order of their waking: what
     /// is ready together is sent together, and no other thread has to be woken for it.

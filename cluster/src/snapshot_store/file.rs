@@ -107,7 +107,7 @@ impl SnapshotFile {
     ) -> io::Result<ReceiverStream<io::Result<Bytes>>> {
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD_MAX);
         let mut section = Section { snapshot: self.clone(), offset: 0 };
-        let body = move || {
+        let sending = async move {
             loop {
                 let mut chunk = vec![0; CHUNK_BYTES];
                 let read = section.read(&mut chunk);
@@ -120,12 +120,12 @@ impl SnapshotFile {
                     Err(error) => Err(error),
                 };
                 let failed = item.is_err();
-                if sender.blocking_send(item).is_err() || failed {
+                if sender.send(item).await.is_err() || failed {
                     return;
                 }
             }
         };
-        spawner.thread("snapshot-send", Box::new(body))?;
+        spawner.thread_of("snapshot-send", Box::pin(sending))?;
         Ok(ReceiverStream::new(receiver))
     }
 

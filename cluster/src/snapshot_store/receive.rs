@@ -41,8 +41,8 @@ impl SnapshotReceiver {
     ) -> Result<Self, StoreError> {
         let (chunks, arrivals) = mpsc::channel(CHUNKS_WAITING_MAX);
         let (sender, outcome) = oneshot::channel();
-        let body = move || {
-            let received = receive(&path, cluster_id.as_deref(), arrivals);
+        let receiving = async move {
+            let received = receive(&path, cluster_id.as_deref(), arrivals).await;
             if received.is_err() {
                 // It may never have been created, and the next start removes it.
                 let _ = fs::remove_file(&path);
@@ -51,7 +51,7 @@ impl SnapshotReceiver {
             let _ = sender.send(received);
         };
         spawner
-            .thread("snapshot-recv", Box::new(body))
+            .thread_of("snapshot-recv", Box::pin(receiving))
             .map_err(StoreError::io("start a thread to receive", "a snapshot"))?;
         Ok(Self { chunks, outcome })
     }
@@ -80,14 +80,14 @@ impl SnapshotReceiver {
     }
 }
 
-fn receive(
+async fn receive(
     path: &Path,
     cluster_id: Option<&str>,
     mut arrivals: mpsc::Receiver<Arrival>,
 ) -> Result<SnapshotFile, StoreError> {
     let mut incoming = Incoming::create(path)?;
     loop {
-        match arrivals.blocking_recv() {
+        match arrivals.recv().await {
             Some(Arrival::Chunk(chunk)) => incoming.take(&chunk)?,
             Some(Arrival::End) => break,
             None => return Err(refused("its sender stopped before the end")),
