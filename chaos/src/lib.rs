@@ -1,5 +1,5 @@
 //! Faults, histories and invariants, seen from outside: the shipped binary, real disks, real sockets. Nothing
-//! here reaches into a replica.
+//! but the simulation reaches into a replica.
 //!
 //! | module | for |
 //! |---|---|
@@ -9,6 +9,7 @@
 //! | [`checkers`] | what histories and replicas show by themselves: registers, sets, journals, states |
 //! | [`evidence`] | what a run has in hand when it is judged |
 //! | [`invariants`] | what must hold whatever happens, one file each, used by all layers |
+//! | [`sim`] | the real control plane in simulated time |
 //! | [`runs`] | the runs of the `navarch-chaos` binary, one file each |
 //! | [`etcd`] | three replicas of etcd and a load of puts, to compare with |
 //! | [`strace`] | what the kernel was asked to make durable, and when |
@@ -26,13 +27,16 @@ pub mod history;
 mod host;
 pub mod invariants;
 pub mod load;
+mod members;
 pub mod proc;
 pub mod record;
 pub mod report;
 pub mod runs;
+pub mod sim;
 pub mod strace;
 mod wait;
 
 pub use error::ChaosError;
 pub use host::Host;
+pub use members::Members;
 pub use wait::until;

@@ -14,6 +14,7 @@ use navarch_chaos::{
     proc::{GroupOptions, navarch_program},
     report::{self, Format, Report},
     runs,
+    sim::SeedOptions,
     strace::find_strace,
 };
 use tokio::runtime;
@@ -152,6 +153,8 @@ enum Command {
     Cutoff(runs::CutoffOptions),
     /// Cut all agents of a large fleet off, and let them come back; nobody is lost, and the return is no rush
     Silence(runs::SilenceOptions),
+    /// Run the real control plane in simulated time, for many seeds: each is a group under load and faults of its own, healed and judged
+    Sim(runs::SimOptions),
     /// Trace system calls: each acknowledged write must have been synced on a majority
     Durability {
         /// Writes of one client
@@ -189,6 +192,9 @@ async fn carry_out(arguments: Arguments) -> Result<ExitCode, ChaosError> {
 
 async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, ChaosError> {
     let host = Host::system();
+    if let Command::Sim(options) = command {
+        return simulate(&host, options, global.output).await;
+    }
     let group = GroupOptions {
         directory: global.data_dir,
         replicas: usize::from(global.replicas),
@@ -232,6 +238,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
         Command::Watchers(options) => tell(&runs::watchers(&host, group, options).await?, format),
         Command::Cutoff(options) => tell(&runs::cutoff(&host, group, options).await?, format),
         Command::Silence(options) => tell(&runs::silence(&host, group, options).await?, format),
+        // Needs no group of processes, and was done before.
+        Command::Sim(_) => Ok(ExitCode::SUCCESS),
         Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),
         Command::Durability { writes } => {
             let Some(strace) = find_strace() else {
@@ -241,6 +249,22 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             tell(&runs::durability(&host, group, options).await?, format)
         }
     }
+}
+
+async fn simulate(
+    host: &Host,
+    options: runs::SimOptions,
+    format: Format,
+) -> Result<ExitCode, ChaosError> {
+    let Some(seed) = options.seed else {
+        return tell(&runs::sim(host, options).await?, format);
+    };
+    let one = SeedOptions { seed, only: options.only, tells: true };
+    let outcome = match runs::play_here(&one)? {
+        Some(outcome) => outcome,
+        None => runs::replay(host, &one).await?,
+    };
+    tell(&outcome, format)
 }
 
 /// Prints a report; the exit code tells whether all is well.

@@ -10,7 +10,7 @@ use navarch::client::{
 use navarch_proto::api;
 
 use crate::{
-    checkers::states::AppliedState, error::ChaosError, host::Host, load::journal, proc::Group,
+    checkers::states::AppliedState, error::ChaosError, host::Host, load::journal, members::Members,
     wait::until,
 };
 
@@ -26,8 +26,10 @@ const LOOKS: usize = 40;
 /// # Errors
 ///
 /// If a journal cannot be read.
-pub async fn journals(group: &Group) -> Result<BTreeMap<String, Vec<api::FleetEvent>>, ChaosError> {
-    let read = (0..group.len()).map(|index| async move {
+pub async fn journals(
+    group: &impl Members,
+) -> Result<BTreeMap<String, Vec<api::FleetEvent>>, ChaosError> {
+    let read = (0..group.count()).map(|index| async move {
         let events = journal(&group.client_of(index), 0).await?;
         Ok::<_, ChaosError>((group.name(index).to_owned(), events))
     });
@@ -39,7 +41,10 @@ pub async fn journals(group: &Group) -> Result<BTreeMap<String, Vec<api::FleetEv
 /// # Errors
 ///
 /// If they have not applied equally much within half a minute.
-pub async fn equal_states(host: &Host, group: &Group) -> Result<Vec<AppliedState>, ChaosError> {
+pub async fn equal_states(
+    host: &Host,
+    group: &impl Members,
+) -> Result<Vec<AppliedState>, ChaosError> {
     until(host, "equal applied indices", SETTLE_LIMIT, || async {
         let states = states(group).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let equal = states.windows(2).all(|pair| pair[0].index == pair[1].index);
@@ -49,7 +54,7 @@ pub async fn equal_states(host: &Host, group: &Group) -> Result<Vec<AppliedState
 }
 
 /// What replicas have applied, look after look, for a group whose controllers are never quite quiet.
-pub async fn passing_states(host: &Host, group: &Group) -> Vec<AppliedState> {
+pub async fn passing_states(host: &Host, group: &impl Members) -> Vec<AppliedState> {
     let mut seen = Vec::new();
     for _ in 0..LOOKS {
         seen.extend(states(group).await.into_iter().flatten());
@@ -58,9 +63,9 @@ pub async fn passing_states(host: &Host, group: &Group) -> Vec<AppliedState> {
     seen
 }
 
-async fn states(group: &Group) -> Vec<Result<AppliedState, String>> {
+async fn states(group: &impl Members) -> Vec<Result<AppliedState, String>> {
     let state = |index| async move { state(group.name(index), &group.client_of(index)).await };
-    join_all((0..group.len()).map(state)).await
+    join_all((0..group.count()).map(state)).await
 }
 
 /// The hash of what `client`'s replica has applied, and the index up to which.

@@ -14,7 +14,7 @@ use super::{
     scan::{self, Found},
     writer::REQUEST_PARAMETER,
 };
-use crate::{error::ChaosError, host::Host, proc::Group, wait::until};
+use crate::{error::ChaosError, host::Host, members::Members, wait::until};
 
 /// How long the replicas may take to have applied the same.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
@@ -42,8 +42,12 @@ pub struct Checked {
 /// # Errors
 ///
 /// If the check cannot be carried out.
-pub async fn check(host: &Host, group: &Group, history: &History) -> Result<Checked, ChaosError> {
-    let clients: Vec<_> = (0..group.len()).map(|index| group.client_of(index)).collect();
+pub async fn check(
+    host: &Host,
+    group: &impl Members,
+    history: &History,
+) -> Result<Checked, ChaosError> {
+    let clients: Vec<_> = (0..group.count()).map(|index| group.client_of(index)).collect();
     let scans = try_join_all(clients.iter().map(scan::nodes)).await?;
     for (index, found) in scans.iter().enumerate() {
         compare(group.name(index), found, history);
@@ -125,7 +129,7 @@ fn judge(order: &Order, commands: &[api::CommandInfo]) -> Option<String> {
 /// Waits until all replicas have applied equally much, and compares their states there.
 async fn equal_states(
     host: &Host,
-    group: &Group,
+    group: &impl Members,
     clients: &[Client],
     history: &History,
 ) -> Result<(u64, String), ChaosError> {

@@ -4,7 +4,7 @@ use navarch_host::TaskHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{history::History, reader::Reader, writer::Writer};
-use crate::{error::ChaosError, host::Host, proc::Group};
+use crate::{error::ChaosError, host::Host, members::Members};
 
 /// How much is asked of a group.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,11 @@ impl Workload {
     /// # Errors
     ///
     /// Never for a group of ours.
-    pub fn start(host: &Host, group: &Group, options: WorkloadOptions) -> Result<Self, ChaosError> {
+    pub fn start(
+        host: &Host,
+        group: &impl Members,
+        options: WorkloadOptions,
+    ) -> Result<Self, ChaosError> {
         let (history, stop) = (Arc::<History>::default(), CancellationToken::new());
         let run = format!("{:x}-{:x}", host.clock.wall_ms(), process::id());
         let mut tasks = Vec::new();
@@ -55,7 +59,7 @@ impl Workload {
             };
             tasks.push(host.spawner.spawn("writer", writer.run(stop.clone())));
         }
-        for index in 0..group.len() {
+        for index in 0..group.count() {
             let reader = Reader {
                 host: host.clone(),
                 client: group.client_of(index),

@@ -12,6 +12,7 @@
 //! | [`rest`](fn@rest) | elections of a group that nothing happens to |
 //! | [`leaders`](fn@leaders) | no node that beats is lost, whatever happens to leaders |
 //! | [`observers`](fn@observers) | observers are told of every change of health, whatever happens to leaders |
+//! | [`sim`](fn@sim) | the same in simulated time, for many seeds |
 //! | [`steps`](fn@steps) | nothing is bought twice, leaked or ended for no reason, at whatever step of a controller its leader dies |
 //! | [`orders`](fn@orders) | how soon many machines run that are asked for at once |
 //! | [`watchers`](fn@watchers) | how soon a watcher of the journal catches up, and what many cost writes |
@@ -36,6 +37,7 @@ mod outbox;
 mod progress;
 mod rest;
 mod silence;
+mod sim;
 mod steps;
 mod watchers;
 
@@ -53,5 +55,6 @@ pub use orders::{OrdersOptions, OrdersReport, orders};
 pub use outbox::{OutboxOptions, OutboxReport, outbox};
 pub use rest::{RestReport, rest};
 pub use silence::{SilenceOptions, SilenceReport, silence};
+pub use sim::{SimOptions, SimReport, play_here, replay, sim};
 pub use steps::{StepsOptions, StepsReport, Struck, steps};
 pub use watchers::{WatchersOptions, WatchersReport, Watching, watchers};

@@ -151,7 +151,7 @@ pub(super) enum Ground {
 }
 
 /// A fault that a plan has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// What.
     pub kind: FaultKind,

@@ -11,6 +11,7 @@
 //! | `cloud` | a cloud with faults and a ledger |
 //! | `unrest` | what gives controllers something to do |
 //! | `judge` | load and checks |
+//! | `regressions` | [`REGRESSIONS`]: seeds that found something once |
 //! | `trace` | the hash by which two runs of a seed are compared |
 //! | `entropy` | chance and the time of day for a whole process, so that a run repeats itself |
 //!
@@ -28,6 +29,7 @@ mod fault;
 mod judge;
 mod network;
 mod plan;
+mod regressions;
 mod replica;
 mod seed_run;
 mod stage;
@@ -38,4 +40,5 @@ mod unrest;
 pub use entropy::Entropy;
 pub use fault::{Fault, FaultKind};
 pub use plan::Plan;
+pub use regressions::REGRESSIONS;
 pub use seed_run::{SeedOptions, SeedOutcome, run_seed};

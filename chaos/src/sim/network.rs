@@ -39,7 +39,11 @@ impl SimulatedNetwork {
     }
 
     fn watch(&self, stream: TcpStream) -> Stream {
-        Stream::Other(Box::new(Watched { stream, host: self.host.clone(), trace: self.trace.clone() }))
+        Stream::Other(Box::new(Watched {
+            stream,
+            host: self.host.clone(),
+            trace: self.trace.clone(),
+        }))
     }
 }
 
@@ -64,7 +68,11 @@ impl Network for SimulatedNetwork {
         Box::pin(async move {
             let to = to?;
             let connected = TcpStream::connect((to.as_str(), port)).await;
-            network.trace.note(format_args!("{} -> {to}:{port} {}", network.host, connected.is_ok()));
+            network.trace.note(format_args!(
+                "{} -> {to}:{port} {}",
+                network.host,
+                connected.is_ok()
+            ));
             connected.map(|stream| network.watch(stream))
         })
     }

@@ -91,7 +91,12 @@ struct State {
 
 impl Replica {
     /// Replica `index` of `count`, in a directory of its own below `directory`.
-    pub(super) fn new(index: usize, count: usize, directory: &Path, (market, trace): (&Market, &Trace)) -> Self {
+    pub(super) fn new(
+        index: usize,
+        count: usize,
+        directory: &Path,
+        (market, trace): (&Market, &Trace),
+    ) -> Self {
         let mut initial = String::new();
         for other in 0..count {
             let (name, address) = (replica_host(other), address_of(other));
@@ -167,7 +172,9 @@ impl Replica {
     /// Time as this replica has it.
     fn clock(&self) -> Clock {
         let state = Arc::clone(&self.state);
-        Clock::with_wall(move || now_ms().saturating_add_signed(state.wall_ms.load(Ordering::Relaxed)))
+        Clock::with_wall(move || {
+            now_ms().saturating_add_signed(state.wall_ms.load(Ordering::Relaxed))
+        })
     }
 
     fn fatal(&self) -> FatalHook {

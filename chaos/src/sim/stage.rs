@@ -112,7 +112,8 @@ impl<'a> Stage<'a> {
             why: why.to_owned(),
         };
         let Some(leader) = self.replicas.iter().position(Replica::leads) else {
-            self.trace.tell_at(now, format_args!("{}: nobody leads, so it is left out", fault.kind));
+            self.trace
+                .tell_at(now, format_args!("{}: nobody leads, so it is left out", fault.kind));
             self.records.push(record(Vec::new(), Injection::Skipped, "nobody led at that moment"));
             return;
         };

@@ -99,24 +99,35 @@ impl Market {
     }
 
     /// What a request meets: faults that apply to it, with their milliseconds; and how long it takes anyway.
-    pub(super) fn meets(&self, applies: impl Fn(FaultKind) -> bool) -> (Vec<(FaultKind, u64)>, Duration) {
+    pub(super) fn meets(
+        &self,
+        applies: impl Fn(FaultKind) -> bool,
+    ) -> (Vec<(FaultKind, u64)>, Duration) {
         let inner = self.lock();
-        let takes = Duration::from_millis(5) + Duration::from_millis(95).mul_f64(inner.chance.share());
-        let drawn = inner.weather.iter().filter(|(kind, share, _)| {
-            applies(*kind) && inner.chance.share() < *share
-        });
+        let takes =
+            Duration::from_millis(5) + Duration::from_millis(95).mul_f64(inner.chance.share());
+        let drawn = inner
+            .weather
+            .iter()
+            .filter(|(kind, share, _)| applies(*kind) && inner.chance.share() < *share);
         (drawn.map(|(kind, _, ms)| (*kind, *ms)).collect(), takes)
     }
 
     /// Buys a machine, or answers the one that was bought under the key.
-    pub(super) fn order(&self, asker: Asker<'_>, key: &str, body: &Bytes) -> Result<Machine, ProviderError> {
+    pub(super) fn order(
+        &self,
+        asker: Asker<'_>,
+        key: &str,
+        body: &Bytes,
+    ) -> Result<Machine, ProviderError> {
         let mut inner = self.lock();
         inner.delayed.remove(key);
         let ordered = inner.cloud.order(key, body, now_ms())?;
         if ordered.created {
             inner.bought(&ordered.machine, asker);
             self.trace.tell(format_args!(
-                "{} buys {} in session {}", asker.replica, ordered.machine.id, asker.session
+                "{} buys {} in session {}",
+                asker.replica, ordered.machine.id, asker.session
             ));
         }
         Ok(ordered.machine)
@@ -133,12 +144,13 @@ impl Market {
         match inner.cloud.terminate(id, now_ms()) {
             Terminated::Now(machine) => {
                 inner.ended(&machine, "DELETE", asker);
-                self.trace.tell(format_args!(
-                    "{} ends {id} in session {}", asker.replica, asker.session
-                ));
+                self.trace
+                    .tell(format_args!("{} ends {id} in session {}", asker.replica, asker.session));
                 Termination::Accepted
             }
-            Terminated::Before(machine) if machine.state == MachineState::Terminated => Termination::Gone,
+            Terminated::Before(machine) if machine.state == MachineState::Terminated => {
+                Termination::Gone
+            }
             Terminated::Before(_) => Termination::Accepted,
             Terminated::Unknown => Termination::NeverExisted,
         }
@@ -190,8 +202,7 @@ impl Market {
     pub(in crate::sim) fn tend(&self, booter: &dyn AgentBooter) {
         let now_ms = now_ms();
         let mut inner = self.lock();
-        let due: Vec<String> = due(&inner.delayed, |(at, _)| *at <= now_ms);
-        for key in due {
+        for key in due(&inner.delayed, |(at, _)| *at <= now_ms) {
             let Some((_, body)) = inner.delayed.remove(&key) else { continue };
             if let Ok(ordered) = inner.cloud.order(&key, &body, now_ms)
                 && ordered.created
@@ -200,8 +211,7 @@ impl Market {
                 self.trace.tell(format_args!("a delayed order buys {}", ordered.machine.id));
             }
         }
-        let due: Vec<String> = due(&inner.booting, |at| *at <= now_ms);
-        for id in due {
+        for id in due(&inner.booting, |at| *at <= now_ms) {
             inner.booting.remove(&id);
             let machine = inner.cloud.get(&id, now_ms);
             if let Some(machine) = machine.filter(|machine| machine.state.is_live()) {
@@ -215,7 +225,8 @@ impl Market {
     pub(in crate::sim) fn live(&self) -> BTreeMap<String, String> {
         let inner = self.lock();
         let live = inner.cloud.live(now_ms());
-        let pool = |machine: &Machine| machine.labels.get(labels::POOL).cloned().unwrap_or_default();
+        let pool =
+            |machine: &Machine| machine.labels.get(labels::POOL).cloned().unwrap_or_default();
         live.filter(|machine| machine.state.is_live())
             .map(|machine| (machine.id.clone(), pool(&machine)))
             .collect()

@@ -9,4 +9,4 @@ mod access;
 mod market;
 
 pub(super) use access::Access;
-pub(super) use market::{Market, Weather, now_ms};
+pub(super) use market::{Market, now_ms};

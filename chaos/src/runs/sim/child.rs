@@ -1,0 +1,85 @@
+use std::{env, process::Stdio, time::Duration};
+
+use navarch_host::with_deep_stack;
+use tokio::process::Command;
+
+use crate::{
+    error::ChaosError,
+    host::Host,
+    sim::{Entropy, SeedOptions, SeedOutcome, run_seed},
+};
+
+/// A run that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(300);
+/// A run's futures lie deep within one another.
+const STACK_BYTES: usize = 64 << 20;
+/// Tells a child that it is one: print the outcome as JSON, and nothing else.
+const CHILD: &str = "NAVARCH_SIM_CHILD";
+
+/// Whether this process is one whose chance comes from a seed, started by [`play`] or [`replay`].
+fn is_child() -> bool {
+    env::var_os(CHILD).is_some()
+}
+
+/// If this process was started for one run, makes it: its outcome.
+///
+/// # Errors
+///
+/// As [`run_seed`].
+pub fn play_here(options: &SeedOptions) -> Result<Option<SeedOutcome>, ChaosError> {
+    if !is_child() {
+        return Ok(None);
+    }
+    let options = SeedOptions { tells: tells(), ..options.clone() };
+    let run = with_deep_stack("simulation", STACK_BYTES, || run_seed(&options));
+    run.map_err(ChaosError::system("run a simulation"))?.map(Some)
+}
+
+/// Makes one run in a process of its own, which tells on standard error what happens.
+///
+/// # Errors
+///
+/// If it cannot be made, or comes to no end.
+pub async fn replay(host: &Host, options: &SeedOptions) -> Result<SeedOutcome, ChaosError> {
+    play(host, &Entropy::compile()?, options).await
+}
+
+/// Makes one run in a process of its own.
+pub(super) async fn play(
+    host: &Host,
+    entropy: &Entropy,
+    options: &SeedOptions,
+) -> Result<SeedOutcome, ChaosError> {
+    let program = env::current_exe().map_err(ChaosError::system("find this program"))?;
+    let mut command = std::process::Command::new(program);
+    entropy.seed(&mut command, options.seed);
+    command.args(["sim", "--output", "json", "--seed", &options.seed.to_string()]);
+    if let Some(only) = &options.only {
+        let only: Vec<_> = only.iter().map(ToString::to_string).collect();
+        command.args(["--only", &only.join(",")]);
+    }
+    // Tokens of the caller's would close the group to its clients.
+    command.env_remove("NAVARCH_AUTH_TOKEN").env_remove("NAVARCH_AGENT_TOKEN");
+    command.env(CHILD, if options.tells { "tells" } else { "silent" });
+    let stderr = if options.tells { Stdio::inherit() } else { Stdio::piped() };
+    let mut command = Command::from(command);
+    let child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).kill_on_drop(true);
+    let child = child.spawn().map_err(ChaosError::system("start a simulation"))?;
+    let tool =
+        |problem: String| ChaosError::Tool { program: format!("seed {}", options.seed), problem };
+    let ended = host.clock.timeout(LIMIT, child.wait_with_output()).await;
+    let output = ended.map_err(|_| tool(format!("it came to no end within {LIMIT:?}")))?;
+    let output = output.map_err(ChaosError::system("wait for a simulation"))?;
+    serde_json::from_slice(&output.stdout).map_err(|error| {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let last: Vec<_> = stderr.lines().rev().take(12).collect();
+        let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
+        tool(format!("no outcome ({error}; {}):\n{last}", output.status))
+    })
+}
+
+/// Whether a child is to tell what happens.
+fn tells() -> bool {
+    env::var(CHILD).is_ok_and(|value| value == "tells")
+}

@@ -1,0 +1,181 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use navarch::client::{CallOptions, Client, rpc::ListPools};
+use navarch_host::Chance;
+use navarch_proto::api;
+use tokio::sync::watch;
+
+use super::{
+    cloud::Market,
+    network::address_of,
+    replica::{MAXIMA, PORT},
+    trace::Trace,
+    unrest::Unrest,
+};
+use crate::{
+    error::ChaosError,
+    evidence::{Evidence, group},
+    host::Host,
+    invariants,
+    load::{Workload, WorkloadOptions, check},
+    members::Members,
+    record::InvariantRecord,
+    wait::until,
+};
+
+/// How long a new group may take to serve.
+const FORM_LIMIT: Duration = Duration::from_secs(30);
+/// How long peace may take: pauses after capacity failures last minutes, and what a cloud does not show is not
+/// believed for more than one.
+const PEACE_LIMIT: Duration = Duration::from_secs(400);
+/// How long clients go on after all is healed.
+const AFTERMATH: Duration = Duration::from_secs(3);
+/// Limit of one call.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Judgement {
+    pub(super) writes: u64,
+    pub(super) reads: u64,
+    pub(super) machines: usize,
+    pub(super) invariants: Vec<InvariantRecord>,
+    /// What else must not be.
+    pub(super) violations: Vec<String>,
+}
+
+/// Clients and judge of one run; on a host of their own.
+pub(super) struct Judge {
+    pub(super) host: Host,
+    /// A client of each replica alone.
+    pub(super) replicas: Vec<(String, Client)>,
+    pub(super) market: Market,
+    pub(super) chance: Chance,
+    pub(super) trace: Trace,
+    /// Turns true once all is healed.
+    pub(super) healed: watch::Receiver<bool>,
+}
+
+impl Judge {
+    /// Loads the group until all is healed, and then judges it.
+    pub(super) async fn run(self) -> Result<Judgement, ChaosError> {
+        let client = self.client()?;
+        until(&self.host, "the first answer", FORM_LIMIT, || async {
+            let asked = client.call::<ListPools>(api::ListPoolsRequest {}, &options()).await;
+            asked.map(drop).map_err(|error| error.to_string())
+        })
+        .await?;
+        self.trace.tell(format_args!("the group serves"));
+        let load = WorkloadOptions {
+            writers: 3,
+            write_pause: Duration::from_millis(250),
+            read_pause: Duration::from_millis(150),
+        };
+        let workload = Workload::start(&self.host, &self, load)?;
+        let unrest = Unrest {
+            client: client.clone(),
+            market: self.market.clone(),
+            clock: self.host.clock.clone(),
+            chance: self.chance.clone(),
+        };
+        let mut healed = self.healed.clone();
+        tokio::select! {
+            // The sender lives as long as the simulation.
+            _ = healed.wait_for(|healed| *healed) => {}
+            () = unrest.run() => {}
+        }
+        self.host.clock.sleep(AFTERMATH).await;
+        let history = workload.stop().await;
+        self.trace.tell(format_args!("clients have stopped"));
+        let settled = self.settle(&client).await;
+        let checked = check(&self.host, &self, &history).await?;
+        self.trace.tell(format_args!("state {} at {}", checked.state_hash, checked.applied_index));
+        let evidence = self.evidence(&client).await?;
+        let counts = history.counts();
+        let mut violations = history.violations();
+        violations.extend(settled.err().map(|error| error.to_string()));
+        Ok(Judgement {
+            writes: counts.writes,
+            reads: counts.reads,
+            machines: evidence.ledger.as_ref().map_or(0, Vec::len),
+            invariants: invariants::judge(&invariants::all(), &evidence),
+            violations,
+        })
+    }
+
+    /// Waits until every pool has its target, all of it running, and the cloud has as many machines.
+    async fn settle(&self, client: &Client) -> Result<(), ChaosError> {
+        until(&self.host, "peace", PEACE_LIMIT, || async {
+            self.host.clock.sleep(Duration::from_millis(500)).await;
+            let pools = client.call::<ListPools>(api::ListPoolsRequest {}, &options()).await;
+            let pools = pools.map_err(|error| error.to_string())?.message.pools;
+            let mut bought: BTreeMap<String, u32> = BTreeMap::new();
+            for pool in self.market.live().into_values() {
+                *bought.entry(pool).or_default() += 1;
+            }
+            let settled = |pool: &api::PoolInfo| {
+                let live = bought.get(&pool.name).copied().unwrap_or(0);
+                let sizes = [pool.size, pool.running, pool.occupancy, pool.healthy_nodes, live];
+                sizes.iter().all(|size| *size == pool.target)
+            };
+            if pools.len() == MAXIMA.len() && pools.iter().all(settled) {
+                return Ok(());
+            }
+            let told = pools.iter().map(|pool| {
+                format!(
+                    "{}: target {}, size {}, running {}, occupancy {}, healthy {}, rented {}",
+                    pool.name,
+                    pool.target,
+                    pool.size,
+                    pool.running,
+                    pool.occupancy,
+                    pool.healthy_nodes,
+                    bought.get(&pool.name).copied().unwrap_or(0)
+                )
+            });
+            Err(told.collect::<Vec<_>>().join("; "))
+        })
+        .await
+    }
+
+    async fn evidence(&self, client: &Client) -> Result<Evidence, ChaosError> {
+        Ok(Evidence {
+            journals: group::journals(self).await?,
+            states: group::passing_states(&self.host, self).await,
+            ledger: Some(self.market.ledger()),
+            machines: Some(self.market.live().into_keys().collect()),
+            instances: Some(group::instances(client).await?),
+            pools: Some(group::pools(client).await?),
+            maxima: MAXIMA.map(|(pool, most)| (pool.to_owned(), most)).into(),
+            ..Evidence::default()
+        })
+    }
+}
+
+/// Where clients reach replica `index`.
+pub(super) fn address(index: usize) -> String {
+    format!("{}:{PORT}", address_of(index))
+}
+
+impl Members for Judge {
+    fn count(&self) -> usize {
+        self.replicas.len()
+    }
+
+    fn name(&self, index: usize) -> &str {
+        &self.replicas[index].0
+    }
+
+    fn client_of(&self, index: usize) -> Client {
+        self.replicas[index].1.clone()
+    }
+
+    fn client(&self) -> Result<Client, ChaosError> {
+        let addresses: Vec<_> = (0..self.count()).map(address).collect();
+        self.host.client(&addresses)
+    }
+}
+
+fn options() -> CallOptions {
+    CallOptions::within(LIMIT)
+}
