@@ -259,7 +259,7 @@ async fn simulate(
     let Some(seed) = options.seed else {
         return tell(&runs::sim(host, options).await?, format);
     };
-    let one = SeedOptions { seed, only: options.only, tells: true };
+    let one = SeedOptions { seed, only: options.only, tells: true, trace: options.trace };
     let outcome = match runs::play_here(&one)? {
         Some(outcome) => outcome,
         None => runs::replay(host, &one).await?,

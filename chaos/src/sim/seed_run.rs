@@ -1,4 +1,5 @@
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -48,6 +49,8 @@ pub struct SeedOptions {
     pub only: Option<Vec<usize>>,
     /// Tell on standard error what happens.
     pub tells: bool,
+    /// Where everything that happens is written, a line each.
+    pub trace: Option<PathBuf>,
 }
 
 /// What a run came to.
@@ -84,7 +87,8 @@ pub fn run_seed(options: &SeedOptions) -> Result<SeedOutcome, ChaosError> {
         Some(kept) => plan.only(kept),
         None => plan,
     };
-    let trace = Trace::telling(options.tells);
+    let trace = Trace::new(options.tells, options.trace.as_deref())
+        .map_err(ChaosError::system("create the file of the trace"))?;
     let chance = Chance::seeded(options.seed ^ 0x5eed);
     let market = Market::new(chance.clone(), trace.clone());
     let replicas: Vec<_> = (0..REPLICAS)

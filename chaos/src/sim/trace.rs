@@ -1,6 +1,8 @@
 use std::{
-    fmt::{self, Write as _},
-    io,
+    fmt,
+    fs::File,
+    io::{self, BufWriter, Write as _},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,12 +17,18 @@ struct Inner {
     hasher: blake3::Hasher,
     events: u64,
     tells: bool,
+    file: Option<BufWriter<File>>,
 }
 
 impl Trace {
-    /// One that also tells on standard error what it is told to [`Trace::tell`].
-    pub(super) fn telling(tells: bool) -> Self {
-        Self(Arc::new(Mutex::new(Inner { tells, ..Inner::default() })))
+    /// One that also tells on standard error what it is told to [`Trace::tell`], and writes all into `file`.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be created.
+    pub(super) fn new(tells: bool, file: Option<&Path>) -> io::Result<Self> {
+        let file = file.map(File::create).transpose()?.map(BufWriter::new);
+        Ok(Self(Arc::new(Mutex::new(Inner { tells, file, ..Inner::default() }))))
     }
 
     /// Notes that something happened; of what is frequent.
@@ -56,9 +64,14 @@ impl Trace {
 impl Inner {
     fn write(&mut self, at: Duration, what: fmt::Arguments<'_>) {
         self.events += 1;
+        let at = at.as_micros();
+        if let Some(file) = &mut self.file {
+            // The hash is what counts; a full disk shows as a short file.
+            let _ = writeln!(file, "{at} {what}");
+        }
         let mut sink = Sink(&mut self.hasher);
         // A hasher takes everything.
-        let _ = writeln!(sink, "{} {what}", at.as_micros());
+        let _ = fmt::Write::write_fmt(&mut sink, format_args!("{at} {what}\n"));
     }
 }
 

@@ -62,7 +62,7 @@ fn seeds(options: &SimOptions) -> Vec<u64> {
 }
 
 fn chosen(seed: u64) -> SeedOptions {
-    SeedOptions { seed, only: None, tells: false }
+    SeedOptions { seed, ..SeedOptions::default() }
 }
 
 /// Runs the first few seeds again.

@@ -58,6 +58,9 @@ pub(super) async fn play(
         let only: Vec<_> = only.iter().map(ToString::to_string).collect();
         command.args(["--only", &only.join(",")]);
     }
+    if let Some(trace) = &options.trace {
+        command.arg("--trace").arg(trace);
+    }
     // Tokens of the caller's would close the group to its clients.
     command.env_remove("NAVARCH_AUTH_TOKEN").env_remove("NAVARCH_AGENT_TOKEN");
     command.env(CHILD, if options.tells { "tells" } else { "silent" });

@@ -15,6 +15,9 @@ pub struct SimOptions {
     /// With --seed: only these faults of its plan, by number from 0
     #[arg(long, value_delimiter = ',', requires = "seed")]
     pub only: Option<Vec<usize>>,
+    /// With --seed: write everything that happens, a line each
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    pub trace: Option<PathBuf>,
     /// Seeds to run twice: both must leave the same trace
     #[arg(long, default_value_t = 3)]
     pub repeat: u64,

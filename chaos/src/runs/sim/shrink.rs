@@ -18,7 +18,8 @@ pub(super) async fn shrink(
     let mut kept: Vec<usize> = (0..failed.faults.len()).collect();
     for number in (0..failed.faults.len()).rev() {
         let fewer: Vec<usize> = kept.iter().copied().filter(|kept| *kept != number).collect();
-        let options = SeedOptions { seed: failed.seed, only: Some(fewer.clone()), tells: false };
+        let options =
+            SeedOptions { seed: failed.seed, only: Some(fewer.clone()), ..SeedOptions::default() };
         if fails(play(host, entropy, &options).await) {
             kept = fewer;
         }

@@ -53,6 +53,7 @@ impl Access {
             self.clock.sleep(PATIENCE).await;
             return Err(ProviderError::Unreachable("no route to the cloud".to_owned()));
         }
+        self.market.note(format_args!("{} asks {operation:?}", self.replica.1));
         let (met, takes) = self.market.meets(|kind| kind.applies_to(operation));
         let met = Met { faults: met, operation };
         let slow = Duration::from_millis(met.get(FaultKind::Slow).unwrap_or(0));

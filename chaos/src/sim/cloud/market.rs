@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -92,6 +93,11 @@ impl Market {
             true => inner.cut_off.insert(replica),
             false => inner.cut_off.remove(&replica),
         };
+    }
+
+    /// Has something in the trace.
+    pub(super) fn note(&self, what: fmt::Arguments<'_>) {
+        self.trace.note(what);
     }
 
     pub(super) fn reaches(&self, replica: usize) -> bool {
