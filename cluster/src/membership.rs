@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Ids of replicas that are added start above those of the initial replicas.
-const FIRST_ADDED_ID: u64 = crate::config::MAX_INITIAL_REPLICAS as u64 + 1;
+pub(crate) const FIRST_ADDED_ID: u64 = crate::config::MAX_INITIAL_REPLICAS as u64 + 1;
 /// A learner this close behind catches up within one batch, while the change of the membership commits.
 const CAUGHT_UP_ENTRIES: u64 = 256;
 /// Between two looks at how far a learner is.

@@ -4,8 +4,10 @@ use openraft::{ServerState, async_runtime::watch::WatchReceiver as _};
 
 use crate::{
     context::{Context, Running, StopReason, index_of},
+    membership::FIRST_ADDED_ID,
     replica_id::ReplicaId,
     transport::say_hello,
+    types::StoredMembership,
 };
 
 /// Stops this replica once the group no longer names it.
@@ -42,8 +44,15 @@ fn removed_by_own_log(running: &Running) -> bool {
     let agreed = &metrics.committed_membership_config;
     let newest = &metrics.membership_config;
     agreed == newest
-        && agreed.nodes().next().is_some()
+        && tells_of(agreed, running.identity.replica_id)
         && agreed.get_node(&running.identity.replica_id).is_none()
+}
+
+/// Whether `membership` came after replica `id` was admitted. One that was added bears the index of the membership that it was
+/// added to, so an older one, as a snapshot may hold, does not name it and says nothing of it.
+fn tells_of(membership: &StoredMembership, id: u64) -> bool {
+    let added_to = id.checked_sub(FIRST_ADDED_ID);
+    membership.log_id().is_some_and(|log_id| added_to.is_none_or(|before| log_id.index > before))
 }
 
 async fn removed_by_others(context: &Context, running: &Running) -> bool {
@@ -68,4 +77,32 @@ async fn removed_by_others(context: &Context, running: &Running) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use openraft::vote::RaftLeaderId as _;
+
+    use super::*;
+    use crate::types::{LeaderId, LogId, Membership};
+
+    /// Without it a replica that was added again would stop at the first snapshot from before its admission, or one that was
+    /// removed would never stop.
+    #[test]
+    fn a_membership_tells_of_replicas_that_were_there_before() {
+        let at = |index: Option<u64>| {
+            let log_id = index.map(|index| LogId::new(LeaderId::new(1, 1), index));
+            StoredMembership::new(log_id, Membership::default())
+        };
+        let table = [
+            (Some(0), 1, true),
+            (Some(40), FIRST_ADDED_ID + 40, false),
+            (Some(39), FIRST_ADDED_ID + 40, false),
+            (Some(41), FIRST_ADDED_ID + 40, true),
+            (None, 1, false),
+        ];
+        for (index, id, tells) in table {
+            assert_eq!(tells_of(&at(index), id), tells, "membership {index:?}, replica {id}");
+        }
+    }
 }

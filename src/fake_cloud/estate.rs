@@ -278,6 +278,12 @@ impl Estate {
         self.record(asked, |_, _| ((), Note::default())).await
     }
 
+    /// Whether a machine was bought under `key`, or will be: whoever asks again hears of that one.
+    pub(super) fn has_sold(&self, key: &str) -> bool {
+        let inner = self.lock();
+        inner.cloud.knows(key) || inner.delayed.contains_key(key)
+    }
+
     /// Whether there is a machine of that id to be seen.
     pub(super) fn shows(&self, id: &str) -> bool {
         self.lock().cloud.get(id, self.clock.wall_ms()).is_some()

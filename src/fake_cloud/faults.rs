@@ -58,7 +58,7 @@ pub enum FaultKind {
     ErrorBefore,
     /// 500 after the effect.
     ErrorAfter,
-    /// A purchase is refused with `insufficient_capacity`.
+    /// A purchase is refused with `insufficient_capacity`, unless its key has bought a machine before.
     NoCapacity,
     /// A listing shows the machines of `delay_ms` ago, at most 60 s.
     StaleList,

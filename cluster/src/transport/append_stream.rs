@@ -16,13 +16,13 @@ use super::{
 use crate::types::TypeConfig;
 
 /// Opens a stream of appends to `peer`. The envelope travels in a first message of its own, since there may be
-/// nothing to append for a long time. How many are under way is
-/// bounded by the connection's window and by what the peer takes in at once.
+/// nothing to append for a long time after `first`. How many are under way is bounded by the connection's window and by
+/// what the peer takes in at once.
 pub(crate) async fn open<'s, S>(
     mut client: PeerServiceClient<Channel>,
     envelope: peer::Envelope,
     peer: Peer,
-    input: S,
+    (first, input): (AppendRequest, S),
 ) -> Result<AppendResults<'s>, RpcError>
 where
     S: Stream<Item = AppendRequest> + OptionalSend + Unpin + 'static,
@@ -32,7 +32,11 @@ where
     let (alive, ended) = oneshot::channel::<()>();
     let opening = peer::AppendCall { envelope: Some(envelope), ..peer::AppendCall::default() };
     let calls = futures::stream::once(future::ready(opening))
-        .chain(input.map(|request| encode_append(&request, None)))
+        .chain(
+            futures::stream::once(future::ready(first))
+                .chain(input)
+                .map(|request| encode_append(&request, None)),
+        )
         .take_until(ended);
     let replies =
         client.stream_append(calls).await.map_err(|status| rpc_error(&peer, &status))?.into_inner();

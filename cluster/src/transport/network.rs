@@ -1,6 +1,6 @@
 use std::{future::Future, sync::Arc};
 
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use navarch_proto::peer::{self, peer_service_client::PeerServiceClient};
 use openraft::{
     OptionalSend, RaftNetworkFactory, RaftNetworkV2,
@@ -129,7 +129,7 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
 
     fn stream_append<'s, S>(
         &'s mut self,
-        input: S,
+        mut input: S,
         option: RPCOption,
     ) -> BoxFuture<'s, Result<AppendResults<'s>, RpcError>>
     where
@@ -140,8 +140,14 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
             return stream_append_sequential(self, input, option);
         }
         Box::pin(async move {
+            // openraft pauses after errors where it hands out a request, so one is taken before anything is opened:
+            // a peer that refuses connections would otherwise be tried again without any pause.
+            let Some(first) = input.next().await else {
+                return Ok(futures::stream::empty().boxed());
+            };
             let client = self.client(self.lane)?;
-            let opened = append_stream::open(client, self.envelope(), self.peer.clone(), input);
+            let calls = (first, input);
+            let opened = append_stream::open(client, self.envelope(), self.peer.clone(), calls);
             match self.context.clock.timeout(self.context.config.timings.peer_call, opened).await {
                 Ok(results) => results,
                 Err(_) => {

@@ -71,7 +71,11 @@ impl Visit {
         match kind {
             FaultKind::RateLimited => Some(reply::rate_limited(delay)),
             FaultKind::ErrorBefore => Some(reply::internal("fault: error_before")),
-            FaultKind::NoCapacity => Some(reply::no_capacity("fault: no_capacity")),
+            FaultKind::NoCapacity => {
+                let key = self.asked.key.as_deref().unwrap_or_default();
+                let is_new = !self.service.estate.has_sold(key);
+                is_new.then(|| reply::no_capacity("fault: no_capacity"))
+            }
             FaultKind::Spurious404 => {
                 let id = self.asked.instance_id.as_deref()?;
                 let shown = self.service.estate.shows(id);

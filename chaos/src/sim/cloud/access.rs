@@ -92,7 +92,7 @@ impl Access {
 impl Provider for Access {
     async fn order(&self, order: &Order, session: u64) -> Result<Machine, ProviderError> {
         let met = self.set_out(Operation::Order).await?;
-        if met.has(FaultKind::NoCapacity) {
+        if met.has(FaultKind::NoCapacity) && !self.market.has_sold(&order.instance_id) {
             return Err(ProviderError::Capacity("fault: no capacity".to_owned()));
         }
         if let Some(ms) = met.get(FaultKind::DelayedCommit) {

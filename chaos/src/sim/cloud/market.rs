@@ -139,6 +139,12 @@ impl Market {
         Ok(ordered.machine)
     }
 
+    /// Whether a machine was bought under `key`, or will be.
+    pub(super) fn has_sold(&self, key: &str) -> bool {
+        let inner = self.lock();
+        inner.cloud.knows(key) || inner.delayed.contains_key(key)
+    }
+
     /// Has an order take effect later.
     pub(super) fn order_later(&self, key: &str, body: &Bytes, after_ms: u64) {
         self.lock().delayed.insert(key.to_owned(), (now_ms() + after_ms, body.clone()));
