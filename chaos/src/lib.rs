@@ -9,6 +9,7 @@
 //! | [`checkers`] | what histories and replicas show by themselves: registers, sets, journals, states |
 //! | [`evidence`] | what a run has in hand when it is judged |
 //! | [`invariants`] | what must hold whatever happens, one file each, used by all layers |
+//! | [`mutants`] | bugs that are planted on purpose, and which invariant must find each |
 //! | [`runs`] | the runs of the `navarch-chaos` binary, one file each |
 //! | [`etcd`] | three replicas of etcd and a load of puts, to compare with |
 //! | [`strace`] | what the kernel was asked to make durable, and when |
@@ -26,6 +27,7 @@ pub mod history;
 mod host;
 pub mod invariants;
 pub mod load;
+pub mod mutants;
 pub mod proc;
 pub mod record;
 pub mod report;

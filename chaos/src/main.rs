@@ -50,26 +50,7 @@ struct GlobalArguments {
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
     /// Kill leaders, or others, with -9 while clients write and read; nothing acknowledged may be lost, done twice or read stale
-    Kills {
-        /// How often
-        #[arg(long, default_value_t = 100)]
-        count: usize,
-        /// Whom to kill each time
-        #[arg(long, value_enum, default_value_t)]
-        victims: runs::Victims,
-        /// Clients that write
-        #[arg(long, default_value_t = 8)]
-        clients: usize,
-        /// How long a killed replica stays away
-        #[arg(long, default_value = "500ms", value_parser = duration)]
-        down: Duration,
-        /// Pools whose targets several clients set and read at once, each a register
-        #[arg(long, default_value_t = 4)]
-        registers: u32,
-        /// Where what clients asked and were told is written, a JSON object a line
-        #[arg(long, value_name = "FILE")]
-        history: Option<PathBuf>,
-    },
+    Kills(runs::KillsOptions),
     /// Measure how long writes wait for a new leader
     Failover {
         /// Leaders to kill
@@ -158,6 +139,15 @@ enum Command {
     Cutoff(runs::CutoffOptions),
     /// Cut all agents of a large fleet off, and let them come back; nobody is lost, and the return is no rush
     Silence(runs::SilenceOptions),
+    /// Have nodes beat whose clocks are wrong, through a failover; none of them may be declared lost
+    Clocks(runs::ClocksOptions),
+    /// Run a program with planted bugs (built with --features planted-bugs); each must be found by the invariant that should find it
+    Mutants(runs::MutantsOptions),
+    /// Judge a history that a run has written with --history
+    Recheck {
+        /// The history
+        file: PathBuf,
+    },
     /// Trace system calls: each acknowledged write must have been synced on a majority
     Durability {
         /// Writes of one client
@@ -202,10 +192,7 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
     };
     let format = global.output;
     match command {
-        Command::Kills { count, victims, clients, down, registers, history } => {
-            let options = runs::KillsOptions { count, victims, clients, down, registers, history };
-            tell(&runs::kills(&host, group, options).await?, format)
-        }
+        Command::Kills(options) => tell(&runs::kills(&host, group, options).await?, format),
         Command::Failover { kills, clients, graceful } => {
             let options = runs::FailoverOptions { kills, clients, graceful };
             tell(&runs::failover(&host, group, options).await?, format)
@@ -230,6 +217,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::StepsOptions { points, limit, random };
             tell(&runs::steps(&host, group, options).await?, format)
         }
+        Command::Clocks(options) => tell(&runs::clocks(&host, group, options).await?, format),
+        Command::Mutants(options) => tell(&runs::mutants(&host, group, options).await?, format),
         Command::Commands(options) => tell(&runs::commands(&host, group, options).await?, format),
         Command::Outbox(options) => tell(&runs::outbox(&host, group, options).await?, format),
         Command::Orders(options) => tell(&runs::orders(&host, group, options).await?, format),
@@ -238,6 +227,7 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
         Command::Watchers(options) => tell(&runs::watchers(&host, group, options).await?, format),
         Command::Cutoff(options) => tell(&runs::cutoff(&host, group, options).await?, format),
         Command::Silence(options) => tell(&runs::silence(&host, group, options).await?, format),
+        Command::Recheck { file } => tell(&runs::recheck(&file)?, format),
         Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),
         Command::Durability { writes } => {
             let Some(strace) = find_strace() else {

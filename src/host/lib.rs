@@ -6,6 +6,7 @@
 //! | [`Chance`] | what is drawn at random; a seed makes it repeat itself |
 //! | [`Spawner`] | starting tasks, threads and runtimes |
 //! | [`guarded`] | calls of somebody else's code, which may panic or hang |
+//! | [`planted`] | bugs that test builds have on purpose |
 //! | [`with_deep_stack`] | a call that needs more stack than a worker has |
 //!
 //! Nothing outside this crate reads a clock or starts a thread: clippy's `disallowed-methods` sees to it.
@@ -17,6 +18,7 @@ mod clock;
 mod deep_stack;
 mod fake_clock;
 mod guard;
+pub mod planted;
 mod spawner;
 
 pub use chance::Chance;

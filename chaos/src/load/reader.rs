@@ -1,6 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
-use navarch::client::{CallError, CallOptions, Client, rpc::GetNode};
+use navarch::client::{
+    CallError, CallOptions, Client,
+    rpc::{GetNode, ListEvents},
+};
 use navarch_proto::api;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -13,6 +16,10 @@ use crate::{
 
 /// Limit of a read: the replica may be down.
 const LIMIT: Duration = Duration::from_secs(2);
+/// Every so many reads, a multiple of three, one is of the journal.
+const PAGE_EVERY: u64 = 60;
+/// Events of a page.
+const PAGE: u32 = 1_000;
 
 /// One client that reads from one replica what was acknowledged before it asked.
 pub(super) struct Reader {
@@ -26,13 +33,15 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads until `stop`: in turns the newest node, any node, and a register.
+    /// Reads until `stop`: in turns the newest node, any node, and a register, and now and then a page of the journal.
     pub(super) async fn run(self, stop: CancellationToken) {
+        let mut told = 0;
         for turn in 0_u64.. {
             if stop.is_cancelled() {
                 return;
             }
             match turn % 3 {
+                0 if turn % PAGE_EVERY == 0 => told = self.read_journal(told).await,
                 2 => {
                     if let Some(register) = self.history.some_register() {
                         self.read_register(register).await;
@@ -67,6 +76,22 @@ impl Reader {
                 "stale read: {replica} knows no {node_id}, which was acknowledged before the read began"
             ));
         }
+    }
+
+    /// Reads what the journal tells after the event `since`; answers the last event that it told.
+    async fn read_journal(&self, since: u64) -> u64 {
+        let call = self.scribe.asks(Operation::ReadJournal { since });
+        let request = api::ListEventsRequest { since, limit: PAGE, ..Default::default() };
+        let told = self.client.call::<ListEvents>(request, &CallOptions::within(LIMIT)).await;
+        self.history.read(told.is_ok());
+        let told = told.as_ref().map(|answer| {
+            let indices = answer.message.events.iter().map(|event| event.index);
+            (indices.collect::<Vec<_>>(), answer.applied_index)
+        });
+        let last = told.as_ref().ok().and_then(|(indices, _)| indices.last().copied());
+        self.scribe
+            .is_told(call, told.map(|(indices, index)| (Some(Value::Journal(indices)), index)));
+        last.unwrap_or(since)
     }
 
     /// The version of a node, none if there is none, and the index that the answer reflects.

@@ -1,6 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
+use navarch::config::parse_duration;
 use navarch_host::Moment;
 use rand::RngExt as _;
 use serde::Serialize;
@@ -56,19 +57,25 @@ impl Victims {
 }
 
 /// `navarch-chaos kills`
-#[derive(Clone, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct KillsOptions {
-    /// Blows.
+    /// How often
+    #[arg(long, default_value_t = 100)]
     pub count: usize,
-    /// Whom each of them kills.
+    /// Whom to kill each time
+    #[arg(long, value_enum, default_value_t)]
     pub victims: Victims,
-    /// Clients that write meanwhile.
+    /// Clients that write
+    #[arg(long, default_value_t = 8)]
     pub clients: usize,
-    /// How long a killed replica stays away.
+    /// How long a killed replica stays away
+    #[arg(long, default_value = "500ms", value_parser = parse_duration)]
     pub down: Duration,
-    /// Pools whose targets are registers that three clients each set and read at once.
+    /// Pools whose targets are registers that three clients each set and read at once
+    #[arg(long, default_value_t = 4)]
     pub registers: u32,
-    /// Where the history is written, one event a line.
+    /// Where what clients asked and were told is written, a JSON object a line
+    #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
 }
 

@@ -6,7 +6,7 @@ use navarch::{
 };
 use navarch_proto::api;
 
-use super::Planted;
+use super::{Planted, shop::PLANTED};
 use crate::{
     error::ChaosError,
     evidence::{Evidence, cloud, group},
@@ -26,12 +26,13 @@ const LIMIT: Duration = Duration::from_secs(10);
 const MAXIMA: [(&str, u32); 2] = [("by-hand", 8), ("busy", 5)];
 
 /// What must hold of the whole run.
-const INVARIANTS: [&dyn Invariant; 10] = [
+const INVARIANTS: [&dyn Invariant; 11] = [
     &invariants::BoughtOnce,
     &invariants::IntentFirst,
     &invariants::NothingLeaks,
     &invariants::WithinMaximum,
     &invariants::OneSessionActs,
+    &invariants::OrderedWithinTarget,
     &invariants::TerminateReason,
     &invariants::JournalContiguous,
     &invariants::JournalEqual,
@@ -66,18 +67,29 @@ pub(super) async fn settle(
 ) -> Result<Settled, ChaosError> {
     let cloud = group.cloud_address();
     let start = host.clock.now();
-    let evidence = until(host, "peace", PEACE_LIMIT, || async {
+    let peaceful = until(host, "peace", PEACE_LIMIT, || async {
         host.clock.sleep(Duration::from_millis(500)).await;
-        peace(host, client, &cloud, planted).await
-    })
-    .await?;
+        let evidence = standing(host, client, &cloud, planted).await?;
+        let leaks = invariants::NothingLeaks.check(&evidence);
+        if leaks.verdict() == Verdict::Held { Ok(evidence) } else { Err(format!("{leaks:?}")) }
+    });
+    let evidence = match peaceful.await {
+        Ok(evidence) => evidence,
+        // Where peace does not return, what it lacks is what was found.
+        Err(ChaosError::Late { .. }) => {
+            standing(host, client, &cloud, planted).await.map_err(trouble("the group"))?
+        }
+        Err(error) => return Err(error),
+    };
     let settled = host.clock.now().since(start);
     group.check_running()?;
     let ledger = cloud::ledger(host, &cloud).await.map_err(trouble("the fake cloud"))?;
     let of = |effect| ledger.iter().filter(move |entry| entry.effect == effect);
     let bought = of(Effect::Created).count();
     let ended = of(Effect::Terminated).filter(|entry| entry.method == "DELETE").count();
+    let keys = ledger.iter().filter_map(|entry| entry.idempotency_key.clone());
     let evidence = Evidence {
+        outside_orders: keys.filter(|key| key.starts_with(PLANTED)).collect(),
         journals: group::journals(group).await?,
         states: group::passing_states(host, group).await,
         ledger: Some(ledger),
@@ -96,23 +108,20 @@ pub(super) fn trouble(program: &'static str) -> impl Fn(String) -> ChaosError {
     move |problem| ChaosError::Tool { program: program.to_owned(), problem }
 }
 
-/// What shows that every pool has its target, all of it running, and that the cloud has these machines and no others
-/// of ours; or what is still missing.
-async fn peace(
+/// What shows whether every pool has its target, all of it running, and the cloud these machines and no others of ours.
+async fn standing(
     host: &Host,
     client: &Client,
     cloud: &str,
     planted: &Planted,
 ) -> Result<Evidence, String> {
     let text = |error: ChaosError| error.to_string();
-    let evidence = Evidence {
+    Ok(Evidence {
         pools: Some(group::pools(client).await.map_err(text)?),
         instances: Some(group::instances(client).await.map_err(text)?),
         machines: Some(cloud::machines(host, cloud).await?),
         strangers: [planted.theirs.clone()].into(),
         maxima: MAXIMA.map(|(pool, maximum)| (pool.to_owned(), maximum)).into(),
         ..Evidence::default()
-    };
-    let leaks = invariants::NothingLeaks.check(&evidence);
-    if leaks.verdict() == Verdict::Held { Ok(evidence) } else { Err(format!("{leaks:?}")) }
+    })
 }
