@@ -8,7 +8,7 @@ pub const VARIABLE: &str = "NAVARCH_PLANTED_BUG";
 /// A bug that can be planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// The log acknowledges entries that it has not synced.
+    /// The log acknowledges entries that it only syncs with the next ones.
     SkipSync,
     /// What a controller proposes is not fenced: one of an older session still acts.
     DropFence,

@@ -7,7 +7,7 @@
 //!
 //! | bug | what it does | run | found by |
 //! |---|---|---|---|
-//! | `skip-sync` | the log acknowledges entries that it has not synced | `kills` of all replicas at once | `acknowledged-kept`, `registers-linearizable` |
+//! | `skip-sync` | the log acknowledges entries that it only syncs with the next ones | `kills` of all replicas at once | `acknowledged-kept`, `registers-linearizable` |
 //! | `drop-fence` | a controller of an older session still acts | `steps`, with frozen leaders | `one-session-acts` |
 //! | `count-only-registered` | machines that are ordered or boot are not counted | `steps` | `ordered-within-target` |
 //! | `forget-request-table` | a call that is sent again takes effect again | `kills` | `applied-once` |

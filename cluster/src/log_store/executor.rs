@@ -48,6 +48,9 @@ impl Executor {
     /// the caller, who owns the engine.
     pub(super) fn run(&mut self, commands: &mut Vec<Command>) -> Option<Closing> {
         let succeeded = self.guarded(|executor| {
+            if planted::is(Bug::SkipSync) {
+                executor.storage.sync()?;
+            }
             for command in commands.iter() {
                 executor.write(command)?;
             }
