@@ -14,9 +14,9 @@
 //! | `buy-before-intent` | a machine is bought before that is decided on | `steps` | `intent-first` |
 //! | `node-clock-expiry` | silence is judged by the node's own clock | `clocks` | `healthy-kept` |
 //!
-//! A gap that is known: `steps` did not find `drop-fence` in the one run that it was given. A frozen leader wakes as a
-//! follower, and its controllers learn that before they have decided on anything. To find it, something has to hold
-//! a controller between its plan and its proposal while another session opens.
+//! A gap that is known: `steps` did not find `drop-fence` in the one run that it was given. Why is not
+//! proven; it is likely that a frozen leader's controllers learn of its end before they propose anything. To find it,
+//! something has to hold a controller between its plan and its proposal while another session opens.
 //!
 //! | file | for |
 //! |---|---|
