@@ -171,6 +171,28 @@ fn the_state_machine_is_pure() {
     assert!(!cluster.contains("navarch-fleet"), "cluster must not know the fleet");
 }
 
+/// Without it a build that somebody runs could have bugs that were planted to try the suite.
+#[test]
+fn planted_bugs_are_in_no_default_build() {
+    for manifest in ["Cargo.toml", "src/host/Cargo.toml", "cluster/Cargo.toml", "chaos/Cargo.toml"]
+    {
+        let text = fs::read_to_string(root().join(manifest)).unwrap();
+        let named = text.lines().filter(|line| line.contains("planted-bugs"));
+        let allowed = ["planted-bugs = []", "planted-bugs = [\"navarch-host/planted-bugs\"]"];
+        let wrong: Vec<_> = named.filter(|line| !allowed.contains(line)).collect();
+        assert!(wrong.is_empty(), "{manifest} asks for planted bugs: {wrong:?}");
+        assert!(!text.contains("\ndefault = "), "{manifest} has default features");
+    }
+    let planted = fs::read_to_string(root().join("src/host/planted.rs")).unwrap();
+    let plain = "#[cfg(not(feature = \"planted-bugs\"))]\n#[inline(always)]\npub const fn is(_: Bug) -> bool {\n    false\n}";
+    assert!(planted.contains(plain), "a build without the feature must know that there are none");
+    for (name, text) in sources() {
+        let reads = text.contains("NAVARCH_PLANTED_BUG");
+        let home = ["src/host/planted.rs", "tests/architecture.rs"].contains(&name.as_str());
+        assert!(!reads || home, "{name} names the variable that `navarch_host::planted` reads");
+    }
+}
+
 /// The root crate's module that a file belongs to.
 fn module_of(name: &str) -> Option<String> {
     let path = name.strip_prefix("src/")?;

@@ -10,6 +10,7 @@
 //! | [`evidence`] | what a run has in hand when it is judged |
 //! | [`invariants`] | what must hold whatever happens, one file each, used by all layers |
 //! | [`sim`] | the real control plane in simulated time |
+//! | [`mutants`] | bugs that are planted on purpose, and which invariant must find each |
 //! | [`runs`] | the runs of the `navarch-chaos` binary, one file each |
 //! | [`etcd`] | three replicas of etcd and a load of puts, to compare with |
 //! | [`strace`] | what the kernel was asked to make durable, and when |
@@ -28,6 +29,7 @@ mod host;
 pub mod invariants;
 pub mod load;
 mod members;
+pub mod mutants;
 pub mod proc;
 pub mod record;
 pub mod report;

@@ -51,20 +51,7 @@ struct GlobalArguments {
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
     /// Kill leaders, or others, with -9 while clients write and read; nothing acknowledged may be lost, done twice or read stale
-    Kills {
-        /// How often
-        #[arg(long, default_value_t = 100)]
-        count: usize,
-        /// Whom to kill each time
-        #[arg(long, value_enum, default_value_t)]
-        victims: runs::Victims,
-        /// Clients that write
-        #[arg(long, default_value_t = 8)]
-        clients: usize,
-        /// How long a killed replica stays away
-        #[arg(long, default_value = "500ms", value_parser = duration)]
-        down: Duration,
-    },
+    Kills(runs::KillsOptions),
     /// Measure how long writes wait for a new leader
     Failover {
         /// Leaders to kill
@@ -155,6 +142,15 @@ enum Command {
     Silence(runs::SilenceOptions),
     /// Run the real control plane in simulated time, for many seeds: each is a group under load and faults of its own, healed and judged
     Sim(runs::SimOptions),
+    /// Have nodes beat whose clocks are wrong, through a failover; none of them may be declared lost
+    Clocks(runs::ClocksOptions),
+    /// Run a program with planted bugs (built with --features planted-bugs); each must be found by the invariant that should find it
+    Mutants(runs::MutantsOptions),
+    /// Judge a history that a run has written with --history
+    Recheck {
+        /// The history
+        file: PathBuf,
+    },
     /// Trace system calls: each acknowledged write must have been synced on a majority
     Durability {
         /// Writes of one client
@@ -202,10 +198,7 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
     };
     let format = global.output;
     match command {
-        Command::Kills { count, victims, clients, down } => {
-            let options = runs::KillsOptions { count, victims, clients, down };
-            tell(&runs::kills(&host, group, options).await?, format)
-        }
+        Command::Kills(options) => tell(&runs::kills(&host, group, options).await?, format),
         Command::Failover { kills, clients, graceful } => {
             let options = runs::FailoverOptions { kills, clients, graceful };
             tell(&runs::failover(&host, group, options).await?, format)
@@ -230,6 +223,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::StepsOptions { points, limit, random };
             tell(&runs::steps(&host, group, options).await?, format)
         }
+        Command::Clocks(options) => tell(&runs::clocks(&host, group, options).await?, format),
+        Command::Mutants(options) => tell(&runs::mutants(&host, group, options).await?, format),
         Command::Commands(options) => tell(&runs::commands(&host, group, options).await?, format),
         Command::Outbox(options) => tell(&runs::outbox(&host, group, options).await?, format),
         Command::Orders(options) => tell(&runs::orders(&host, group, options).await?, format),
@@ -240,6 +235,7 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
         Command::Silence(options) => tell(&runs::silence(&host, group, options).await?, format),
         // Needs no group of processes, and was done before.
         Command::Sim(_) => Ok(ExitCode::SUCCESS),
+        Command::Recheck { file } => tell(&runs::recheck(&file)?, format),
         Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),
         Command::Durability { writes } => {
             let Some(strace) = find_strace() else {

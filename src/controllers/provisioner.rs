@@ -3,7 +3,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures::future::join_all;
 use navarch_fleet::{FleetState, Instance, InstanceId, InstanceState, LogTime, ProviderName};
-use navarch_host::Moment;
+use navarch_host::{
+    Moment,
+    planted::{self, Bug},
+};
 use navarch_proto::fleet::{
     FailInstance, FailureKind, RecordPurchase, TerminateInstance, proposal::Kind,
 };
@@ -59,6 +62,9 @@ impl Provisioner {
         let clock = tenure.ledger().clock();
         let new_id = || shortage::new_instance_id(clock.wall_ms(), self.providers.chance());
         let steps = shortage::plan(&market, new_id);
+        if planted::is(Bug::BuyBeforeIntent) {
+            buy_undecided(&self.providers, tenure, &steps).await;
+        }
         // One that is in doubt is settled before the next pass plans.
         let _ = tenure.carry_out_together(steps, report).await;
     }
@@ -193,6 +199,18 @@ impl Controller for Provisioner {
         self.request(tenure, &mut report).await;
         self.ask(tenure, &mut report).await;
         report
+    }
+}
+
+/// What [`Bug::BuyBeforeIntent`] does: asks the providers for orders that are not in the log.
+async fn buy_undecided(providers: &Providers, tenure: &Tenure, steps: &[Kind]) {
+    let fleet = tenure.view().fleet;
+    for step in steps {
+        let Kind::RequestInstance(order) = step else { continue };
+        let Ok(cloud) = providers.get(&fleet, &order.provider) else { continue };
+        let (instance_id, request_body) = (order.instance_id.clone(), order.request_body.clone());
+        let order = Order { instance_id, request_body };
+        let _ = cloud.turn().await.order(&order, tenure.session()).await;
     }
 }
 

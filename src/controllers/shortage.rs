@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use navarch_fleet::{FleetState, PoolCounts};
-use navarch_host::Chance;
+use navarch_host::{
+    Chance,
+    planted::{self, Bug},
+};
 use navarch_proto::fleet::{HoldPool, PoolSpec, proposal::Kind};
 use uuid::Builder;
 
@@ -55,7 +58,9 @@ pub(super) fn is_any(fleet: &FleetState) -> bool {
 /// How many machines a pool lacks.
 fn missing(fleet: &FleetState, spec: &PoolSpec) -> u32 {
     let target = fleet.pool(&spec.name).map_or(0, |pool| pool.target);
-    target.saturating_sub(fleet.pool_counts(&spec.name).size())
+    let counts = fleet.pool_counts(&spec.name);
+    let size = if planted::is(Bug::CountOnlyRegistered) { counts.running } else { counts.size() };
+    target.saturating_sub(size)
 }
 
 /// How many machines may be bought without taking the occupancy above the maximum.

@@ -7,6 +7,7 @@
 //! | [`Spawner`] | starting tasks, threads and runtimes |
 //! | [`Network`] | listening and connecting |
 //! | [`guarded`] | calls of somebody else's code, which may panic or hang |
+//! | [`planted`] | bugs that test builds have on purpose |
 //! | [`with_deep_stack`] | a call that needs more stack than a worker has |
 //!
 //! Nothing outside this crate reads a clock or starts a thread: clippy's `disallowed-methods` sees to it.
@@ -19,6 +20,7 @@ mod deep_stack;
 mod fake_clock;
 mod guard;
 mod network;
+pub mod planted;
 mod spawner;
 
 pub use chance::Chance;

@@ -1,3 +1,4 @@
+use navarch_host::planted::{self, Bug};
 use navarch_proto::fleet::RequestKey;
 
 /// Who proposes something. It goes into the journal with whatever the proposal changes.
@@ -19,13 +20,14 @@ impl Author {
 
     /// A control loop of the leader whose session is `session`.
     pub fn controller(name: &str, session: u64) -> Self {
+        let session = if planted::is(Bug::DropFence) { 0 } else { session };
         Self { actor: format!("controller:{name}"), session, request: None }
     }
 
     /// The same author, whose proposal takes effect once under `request`.
     #[must_use]
     pub fn under(mut self, request: RequestKey) -> Self {
-        self.request = Some(request);
+        self.request = (!planted::is(Bug::ForgetRequestTable)).then_some(request);
         self
     }
 }

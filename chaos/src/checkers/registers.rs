@@ -62,6 +62,9 @@ mod tests {
         record::Verdict::{self, Held, Unknown, Violated},
     };
 
+    /// An operation and what its answer carries.
+    type Answered = (Operation, Option<Value>);
+
     fn write(value: u64) -> Operation {
         Operation::Write { key: "k".to_owned(), value }
     }
@@ -78,7 +81,7 @@ mod tests {
         Some(Value::Register(Some(value)))
     }
 
-    fn one_after_the_other(steps: &[(Operation, Option<Value>)]) -> Recorder {
+    fn one_after_the_other(steps: &[Answered]) -> Recorder {
         let recorder = Recorder::default();
         for (operation, value) in steps {
             recorder.invoke(0, 0, operation.clone()).ok(0, value.clone(), None);
@@ -94,7 +97,7 @@ mod tests {
     #[test]
     fn known_histories_are_judged_as_they_must_be() {
         let swapped = |told| Some(Value::Swapped(told));
-        let table: [(&str, Verdict, &[(Operation, Option<Value>)]); 9] = [
+        let table: [(&str, Verdict, &[Answered]); 9] = [
             ("no calls", Unknown, &[]),
             ("last write read", Held, &[(write(1), None), (write(2), None), (read(), shown(2))]),
             ("what was there before", Held, &[(read(), shown(9)), (read(), shown(9))]),

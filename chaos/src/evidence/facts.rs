@@ -25,6 +25,8 @@ pub struct Evidence {
     pub machines: Option<BTreeSet<String>>,
     /// Those machines, by the cloud's ids, that are nobody of ours.
     pub strangers: BTreeSet<String>,
+    /// Orders, by their idempotency keys, that the run placed at the cloud itself, behind the group's back.
+    pub outside_orders: BTreeSet<String>,
     /// All instance records after all was quiet.
     pub instances: Option<Vec<api::InstanceInfo>>,
     /// All pools after all was quiet.

@@ -35,12 +35,11 @@ impl Invariant for IntentFirst {
             .filter_map(|event| event.subject.strip_prefix("instance/"))
             .collect();
         for entry in ledger.iter().filter(|entry| entry.effect == Effect::Created) {
-            let is_strange = |id: &String| evidence.strangers.contains(id);
-            if entry.instance_id.as_ref().is_some_and(is_strange) {
+            let order = entry.idempotency_key.as_deref().unwrap_or_default();
+            if evidence.outside_orders.contains(order) {
                 continue;
             }
             findings.checked(1);
-            let order = entry.idempotency_key.as_deref().unwrap_or_default();
             findings.expect(decided.contains(order), || {
                 format!("machine {:?} of order {order:?} was never decided on", entry.instance_id)
             });
@@ -70,7 +69,7 @@ mod tests {
         for (journal, order, expected) in table {
             let mut evidence = told(journal, vec![bought(1, 1, order)]);
             assert_eq!(IntentFirst.check(&evidence).verdict(), expected);
-            evidence.strangers.insert(format!("m-{order}"));
+            evidence.outside_orders.insert(order.to_owned());
             assert_eq!(IntentFirst.check(&evidence).verdict(), Unknown, "nobody of ours bought it");
         }
     }

@@ -15,6 +15,7 @@
 //! | `no_phantom` | nothing is there that nobody sent |
 //! | `nothing_leaks` | after quiet: machines = records = targets |
 //! | `one_session_acts` | what an older session does late was decided in it; a newer one decides alone |
+//! | `ordered_within_target` | no machine is ordered beyond a pool's target |
 //! | `registers_linearizable` | reads and writes of each register fit an order of single steps |
 //! | `sessions_forward` | no client is shown an older state than before |
 //! | `states_equal` | who applied the same is the same |
@@ -38,6 +39,7 @@ mod no_mass_replacement;
 mod no_phantom;
 mod nothing_leaks;
 mod one_session_acts;
+mod ordered_within_target;
 mod registers_linearizable;
 mod sessions_forward;
 mod states_equal;
@@ -52,13 +54,14 @@ pub use bought_once::BoughtOnce;
 pub use commands_once::CommandsOnce;
 pub use healthy_kept::HealthyKept;
 pub use intent_first::IntentFirst;
-pub use invariant::{Invariant, complaints, judge};
+pub use invariant::{Invariant, complaints, judge, unmet};
 pub use journal_contiguous::JournalContiguous;
 pub use journal_equal::JournalEqual;
 pub use no_mass_replacement::NoMassReplacement;
 pub use no_phantom::NoPhantom;
 pub use nothing_leaks::NothingLeaks;
 pub use one_session_acts::OneSessionActs;
+pub use ordered_within_target::OrderedWithinTarget;
 pub use registers_linearizable::RegistersLinearizable;
 pub use sessions_forward::SessionsForward;
 pub use states_equal::StatesEqual;
@@ -68,7 +71,7 @@ pub use watch_whole::WatchWhole;
 pub use within_maximum::WithinMaximum;
 
 /// All there are, by name.
-pub const fn all() -> [&'static dyn Invariant; 19] {
+pub const fn all() -> [&'static dyn Invariant; 20] {
     [
         &AcknowledgedKept,
         &AppliedOnce,
@@ -82,6 +85,7 @@ pub const fn all() -> [&'static dyn Invariant; 19] {
         &NoPhantom,
         &NothingLeaks,
         &OneSessionActs,
+        &OrderedWithinTarget,
         &RegistersLinearizable,
         &SessionsForward,
         &StatesEqual,
@@ -105,5 +109,6 @@ mod tests {
         let records = judge(&all(), &Evidence::default());
         assert!(records.iter().all(|record| record.verdict == Verdict::Unknown), "{records:?}");
         assert!(complaints(&records).is_empty());
+        assert_eq!(unmet(&records).len(), records.len());
     }
 }

@@ -18,9 +18,13 @@
 //! | [`watchers`](fn@watchers) | how soon a watcher of the journal catches up, and what many cost writes |
 //! | [`cutoff`](fn@cutoff) | part of a pool is cut off: losses and replacements stop at the breaker, and none follows the return |
 //! | [`silence`](fn@silence) | a whole large fleet is cut off and comes back |
+//! | [`clocks`](fn@clocks) | no node that beats is lost because its clock is wrong |
+//! | [`mutants`](fn@mutants) | each planted bug is found by the invariant that should find it |
+//! | [`recheck`](fn@recheck) | what the history that an earlier run wrote shows by itself |
 //! | [`durability`](fn@durability) | each acknowledged write was synced on a majority before |
 
 mod bench;
+mod clocks;
 mod commands;
 mod crowd;
 mod cutoff;
@@ -31,16 +35,19 @@ mod fleet;
 mod formation;
 mod kills;
 mod leaders;
+mod mutants;
 mod observers;
 mod orders;
 mod outbox;
 mod progress;
+mod recheck;
 mod rest;
 mod silence;
 mod sim;
 mod steps;
 mod watchers;
 
+pub use clocks::{ClocksOptions, ClocksReport, clocks};
 pub use commands::{CommandsOptions, CommandsReport, commands};
 pub use cutoff::{CutoffOptions, CutoffReport, Share, cutoff};
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
@@ -50,9 +57,11 @@ pub use fleet::{FleetOptions, FleetReplica, FleetReport, fleet};
 pub use formation::{FormationOptions, FormationReport, formation};
 pub use kills::{KillsOptions, KillsReport, Victims, kills};
 pub use leaders::{LeadersOptions, LeadersReport, leaders};
+pub use mutants::{Hunted, MutantsOptions, MutantsReport, mutants};
 pub use observers::{ObserversOptions, ObserversReport, observers};
 pub use orders::{OrdersOptions, OrdersReport, orders};
 pub use outbox::{OutboxOptions, OutboxReport, outbox};
+pub use recheck::{RecheckReport, recheck};
 pub use rest::{RestReport, rest};
 pub use silence::{SilenceOptions, SilenceReport, silence};
 pub use sim::{SimOptions, SimReport, play_here, replay, sim};

@@ -5,11 +5,9 @@
 //! | `crash_points` | the folder through which replicas are told where to die |
 //! | `shop` | machines that nobody in the group ordered |
 //! | `unrest` | what gives controllers something to do |
-//! | `ledger` | what the cloud says was bought and ended |
 //! | `settle` | the end: peace returns, and everything is compared |
 
 mod crash_points;
-mod ledger;
 mod settle;
 mod shop;
 mod unrest;
@@ -27,7 +25,9 @@ use super::progress;
 use crate::{
     error::ChaosError,
     host::Host,
+    invariants,
     proc::{FleetFile, Group, GroupOptions, http},
+    record::InvariantRecord,
     report::Report,
     wait::until,
 };
@@ -38,6 +38,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 const WARM_UP: Duration = Duration::from_secs(30);
 /// Longest pause between two kills at random, milliseconds.
 const LONGEST_PAUSE_MS: u64 = 4_000;
+/// How long a leader is frozen: several election time-outs.
+const FREEZE: Duration = Duration::from_secs(5);
 /// What the cloud does to calls, meanwhile.
 const FAULTS: &str = r#"{"seed": 7, "faults": [
     {"kind": "success_then_timeout", "rate": 0.1, "delay_ms": 300},
@@ -77,6 +79,8 @@ pub struct StepsReport {
     pub points: Vec<Struck>,
     /// Leaders killed at random afterwards.
     pub random_kills: usize,
+    /// Leaders frozen afterwards, until another one led.
+    pub freezes: usize,
     /// What was done to pools and machines meanwhile.
     pub deeds: usize,
     /// Machines bought in the whole run.
@@ -85,6 +89,8 @@ pub struct StepsReport {
     pub ended: usize,
     /// From the end of all faults until records, machines and targets were the same, milliseconds.
     pub settled_ms: u64,
+    /// What was checked, and what it came to.
+    pub invariants: Vec<InvariantRecord>,
     /// What must not be.
     pub violations: Vec<String>,
 }
@@ -112,6 +118,7 @@ pub async fn steps(
         struck: Vec::new(),
         restarts: 0,
         random_kills: 0,
+        freezes: 0,
     };
     let planted = run.plant(&client).await?;
     run.set_faults(FAULTS).await?;
@@ -129,13 +136,25 @@ pub async fn steps(
     let deeds = unrest.await.unwrap_or_default();
     done?;
     run.set_faults(r#"{"faults": []}"#).await?;
-    let (points, random_kills) = (run.struck, run.random_kills);
+    let (points, random_kills, freezes) = (run.struck, run.random_kills, run.freezes);
     let settled = settle::settle(host, &mut group, &client, &planted).await;
-    if settled.as_ref().map_or(true, |settled| !settled.violations.is_empty()) {
+    let violations = settled.as_ref().map(|settled| invariants::unmet(&settled.invariants));
+    if violations.as_ref().map_or(true, |violations| !violations.is_empty()) {
         eprintln!("the group's files are kept in {}", group.keep_files().display());
     }
-    let settle::Settled { bought, ended, settled_ms, violations } = settled?;
-    Ok(StepsReport { points, random_kills, deeds, bought, ended, settled_ms, violations })
+    let violations = violations.unwrap_or_default();
+    let settle::Settled { bought, ended, settled_ms, invariants } = settled?;
+    Ok(StepsReport {
+        points,
+        random_kills,
+        freezes,
+        deeds,
+        bought,
+        ended,
+        settled_ms,
+        invariants,
+        violations,
+    })
 }
 
 /// Machines that the cloud has beside those of the pools. Those that bear our tag, and that nobody ordered, must go.
@@ -158,6 +177,7 @@ struct Run<'a> {
     /// How often a replica that had died was started again: in the end once for each point that was struck.
     restarts: usize,
     random_kills: usize,
+    freezes: usize,
 }
 
 impl Run<'_> {
@@ -183,6 +203,7 @@ impl Run<'_> {
         let until = self.host.clock.now() + options.random;
         while self.host.clock.now() < until {
             self.kill_at_random().await?;
+            self.freeze_at_random().await?;
         }
         Ok(())
     }
@@ -238,6 +259,20 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The leader stands still until another one leads, and then goes on where it was.
+    async fn freeze_at_random(&mut self) -> Result<(), ChaosError> {
+        let pause_ms = rand::rng().random_range(0..=LONGEST_PAUSE_MS);
+        self.host.clock.sleep(Duration::from_millis(pause_ms)).await;
+        let leader = self.group.leader(LIMIT).await?;
+        self.group.pause(leader)?;
+        self.host.clock.sleep(FREEZE).await;
+        self.group.resume(leader)?;
+        self.group.wait_all_ready(LIMIT).await?;
+        self.freezes += 1;
+        progress::say(self.freezes, 0, "leaders frozen");
+        Ok(())
+    }
+
     async fn set_faults(&self, plan: &str) -> Result<(), ChaosError> {
         let cloud = self.group.cloud_address();
         until(self.host, "the faults of the cloud", LIMIT, || async {
@@ -290,7 +325,7 @@ pools:
             sections: sections.to_owned(),
         },
         cloud: Some(cloud.map(str::to_owned).into()),
-        environment: vec![points.environment()],
+        environment: group.environment.into_iter().chain([points.environment()]).collect(),
         ..group
     }
 }
@@ -309,6 +344,7 @@ impl Report for StepsReport {
             [
                 ("crash points", format!("{dead} struck of {}", self.points.len())),
                 ("leaders killed at random", self.random_kills.to_string()),
+                ("leaders frozen", self.freezes.to_string()),
                 ("deeds of unrest", self.deeds.to_string()),
                 ("machines bought", format!("{}, none twice for one order", self.bought)),
                 ("machines ended", format!("{}, each with a reason in the journal", self.ended)),
@@ -316,6 +352,7 @@ impl Report for StepsReport {
             ]
             .map(|(name, value)| vec![name.to_owned(), value]),
         );
+        rows.extend(self.invariants.iter().map(InvariantRecord::row));
         rows
     }
 

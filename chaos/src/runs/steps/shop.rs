@@ -9,6 +9,9 @@ use navarch::provider::{
 use super::settle::trouble;
 use crate::{error::ChaosError, host::Host};
 
+/// What the names of machines begin with that nobody in the group ordered.
+pub(super) const PLANTED: &str = "planted-";
+
 /// Buys machines at the fake cloud behind the group's back.
 #[derive(Clone)]
 pub(super) struct Shop {

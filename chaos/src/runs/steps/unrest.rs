@@ -8,7 +8,7 @@ use navarch_proto::api;
 use rand::{RngExt as _, seq::IndexedRandom as _};
 use tokio_util::sync::CancellationToken;
 
-use super::shop::Shop;
+use super::shop::{PLANTED, Shop};
 use crate::{host::Host, proc::http};
 
 /// Limit of one call: the group may be without a leader.
@@ -99,7 +99,7 @@ impl Unrest {
                 self.client.call::<IssueCommand>(request, &options()).await.ok().map(drop)
             }
             Deed::Plant => {
-                let name = format!("planted-{}", rand::rng().random::<u32>());
+                let name = format!("{PLANTED}{}", rand::rng().random::<u32>());
                 self.shop.buy(&name, &self.cluster_id).await.ok().map(drop)
             }
         }

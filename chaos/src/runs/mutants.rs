@@ -1,0 +1,198 @@
+use std::{fs, path::Path, time::Duration};
+
+use clap::Args;
+use navarch_host::planted::VARIABLE;
+use serde::Serialize;
+
+use super::{ClocksOptions, KillsOptions, StepsOptions, Victims, clocks, kills, progress, steps};
+use crate::{
+    error::ChaosError,
+    host::Host,
+    mutants::{Ground, HUNTS, Hunt},
+    proc::GroupOptions,
+    record::{InvariantRecord, Verdict},
+    report::Report,
+};
+
+/// Leaders, or whole groups, that are killed for one bug.
+const KILLS: usize = 5;
+/// How long leaders die at the steps of their controllers, and are killed and frozen at random afterwards.
+const STEPS: Duration = Duration::from_secs(60);
+
+/// `navarch-chaos mutants`
+#[derive(Args, Clone, Debug)]
+pub struct MutantsOptions {
+    /// Only these bugs
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct MutantsReport {
+    /// One a bug, in the order of the list.
+    pub bugs: Vec<Hunted>,
+    /// Bugs that were not found by the invariant that should find them.
+    pub violations: Vec<String>,
+}
+
+/// What came of one bug.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hunted {
+    /// Its name.
+    pub bug: String,
+    /// The invariants one of which should be found broken.
+    pub found_by: Vec<String>,
+    /// Those that were.
+    pub broken: Vec<String>,
+    /// What the first of the expected ones told.
+    pub told: String,
+    /// Why the run came to no end; empty if it did.
+    pub problem: String,
+    /// How long it took, seconds.
+    pub took_s: f64,
+}
+
+/// Runs the program with each planted bug, and tells whether the invariant that should find it does.
+///
+/// # Errors
+///
+/// If the program has no planted bugs or an unknown one is named.
+pub async fn mutants(
+    host: &Host,
+    group: GroupOptions,
+    options: MutantsOptions,
+) -> Result<MutantsReport, ChaosError> {
+    check_program(&group.program)?;
+    let is_known = |name: &&String| HUNTS.iter().any(|hunt| hunt.bug.name() == name.as_str());
+    if let Some(unknown) = options.only.iter().find(|name| !is_known(name)) {
+        let names: Vec<_> = HUNTS.iter().map(|hunt| hunt.bug.name()).collect();
+        let problem = format!("there is no bug {unknown:?}; there are {}", names.join(", "));
+        return Err(ChaosError::Tool { program: "--only".to_owned(), problem });
+    }
+    let wanted = |hunt: &&Hunt| {
+        options.only.is_empty() || options.only.iter().any(|name| name == hunt.bug.name())
+    };
+    let hunts: Vec<_> = HUNTS.iter().filter(wanted).collect();
+    let mut report = MutantsReport { bugs: Vec::new(), violations: Vec::new() };
+    for (place, hunt) in hunts.iter().enumerate() {
+        let hunted = hunted(host, group.clone(), hunt).await;
+        report.violations.extend(hunted.complaint());
+        progress::say(place + 1, hunts.len(), &format!("{}: {:?}", hunted.bug, hunted.broken));
+        report.bugs.push(hunted);
+    }
+    Ok(report)
+}
+
+/// A program without planted bugs would show that none is found.
+fn check_program(program: &Path) -> Result<(), ChaosError> {
+    let read = fs::read(program).map_err(ChaosError::system("read the program"))?;
+    if read.windows(VARIABLE.len()).any(|bytes| bytes == VARIABLE.as_bytes()) {
+        return Ok(());
+    }
+    let problem = "it has no planted bugs; build one with `cargo build --features planted-bugs` and name it with \
+                   --navarch";
+    Err(ChaosError::Tool { program: program.display().to_string(), problem: problem.to_owned() })
+}
+
+async fn hunted(host: &Host, group: GroupOptions, hunt: &Hunt) -> Hunted {
+    let planted = (VARIABLE.to_owned(), hunt.bug.name().to_owned());
+    let environment = group.environment.iter().cloned().chain([planted]).collect();
+    let group = GroupOptions { environment, ..group };
+    let began = host.clock.now();
+    let told = host.clock.timeout(hunt.limit, judged(host, group, hunt.ground)).await;
+    let took_s = host.clock.now().since(began).as_secs_f64();
+    let (records, problem) = match told {
+        Ok(Ok(records)) => (records, String::new()),
+        Ok(Err(error)) => (Vec::new(), error.to_string()),
+        Err(_) => (Vec::new(), format!("it came to no end within {:?}", hunt.limit)),
+    };
+    let broken: Vec<_> =
+        records.iter().filter(|record| record.verdict == Verdict::Violated).collect();
+    let expected = |record: &&&InvariantRecord| hunt.found_by.contains(&&*record.invariant);
+    Hunted {
+        bug: hunt.bug.name().to_owned(),
+        found_by: hunt.found_by.iter().map(|&name| name.to_owned()).collect(),
+        told: broken.iter().find(expected).map(|one| one.evidence.clone()).unwrap_or_default(),
+        broken: broken.iter().map(|record| record.invariant.clone()).collect(),
+        problem,
+        took_s,
+    }
+}
+
+/// What the invariants of a run came to.
+async fn judged(
+    host: &Host,
+    group: GroupOptions,
+    ground: Ground,
+) -> Result<Vec<InvariantRecord>, ChaosError> {
+    let of = |victims| KillsOptions {
+        count: KILLS,
+        victims,
+        clients: 8,
+        down: Duration::from_millis(500),
+        registers: 2,
+        history: None,
+    };
+    Ok(match ground {
+        Ground::KillsOfLeaders => kills(host, group, of(Victims::Leader)).await?.checked.invariants,
+        Ground::KillsOfAll => kills(host, group, of(Victims::All)).await?.checked.invariants,
+        Ground::Steps => {
+            let options = StepsOptions { points: None, limit: STEPS, random: STEPS };
+            steps(host, group, options).await?.invariants
+        }
+        Ground::Clocks => {
+            let options = ClocksOptions { nodes: 30, duration: Duration::from_secs(10) };
+            clocks(host, group, options).await?.invariants
+        }
+    })
+}
+
+impl Hunted {
+    /// The gap in the suite, if there is one.
+    fn complaint(&self) -> Option<String> {
+        let Self { bug, found_by, broken, problem, .. } = self;
+        let is_found = broken.iter().any(|name| found_by.contains(name));
+        let why = if problem.is_empty() { format!("broken: {broken:?}") } else { problem.clone() };
+        (!is_found).then(|| format!("{bug} was not found by {found_by:?}; {why}"))
+    }
+}
+
+impl Report for MutantsReport {
+    fn rows(&self) -> Vec<Vec<String>> {
+        let head = ["bug", "found by", "took", "told"].map(str::to_owned).to_vec();
+        let row = |hunted: &Hunted| {
+            let found = hunted.broken.iter().filter(|name| hunted.found_by.contains(name));
+            let found: Vec<_> = found.map(String::as_str).collect();
+            let told = hunted.told.chars().take(160).collect();
+            let took = format!("{:.0} s", hunted.took_s);
+            vec![hunted.bug.clone(), found.join(", "), took, told]
+        };
+        [head].into_iter().chain(self.bugs.iter().map(row)).collect()
+    }
+
+    fn violations(&self) -> &[String] {
+        &self.violations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without it a bug that breaks something else, or nothing at all, could count as found.
+    #[test]
+    fn a_bug_is_found_by_name_or_not_at_all() {
+        let hunted = |broken: &[&str]| Hunted {
+            bug: "skip-sync".to_owned(),
+            found_by: vec!["acknowledged-kept".to_owned()],
+            broken: broken.iter().map(|&name| name.to_owned()).collect(),
+            told: String::new(),
+            problem: String::new(),
+            took_s: 1.0,
+        };
+        assert_eq!(hunted(&["no-phantom", "acknowledged-kept"]).complaint(), None);
+        assert!(hunted(&["no-phantom"]).complaint().is_some());
+        assert!(hunted(&[]).complaint().is_some());
+    }
+}
