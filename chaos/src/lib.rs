@@ -10,6 +10,7 @@
 //! | [`strace`] | what the kernel was asked to make durable, and when |
 //! | [`record`] | what a run leaves behind for the report |
 //! | [`report`] | how a run tells what it found |
+//! | [`page`] | one page of all that runs left behind |
 //!
 //! A run ends in one of three ways: all is well, a violation was seen, or the run itself failed. The last two
 //! are never taken for the first.
@@ -18,6 +19,7 @@ mod error;
 pub mod etcd;
 mod host;
 pub mod load;
+pub mod page;
 pub mod proc;
 pub mod record;
 pub mod report;

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use navarch_chaos::{
     ChaosError, Host,
     etcd::find_etcd,
+    page,
     proc::{GroupOptions, navarch_program},
     report::{self, Format, Report},
     runs,
@@ -64,18 +65,8 @@ enum Command {
         #[arg(long, default_value = "500ms", value_parser = duration)]
         down: Duration,
     },
-    /// Measure how long writes wait for a new leader
-    Failover {
-        /// Leaders to kill
-        #[arg(long, default_value_t = 50)]
-        kills: usize,
-        /// Clients that write as fast as they are answered
-        #[arg(long, default_value_t = 16)]
-        clients: usize,
-        /// Stop leaders with SIGTERM instead: they hand over first
-        #[arg(long)]
-        graceful: bool,
-    },
+    /// Measure how long clients wait after each kind of fault, and what is told of it from inside; beside etcd where asked for
+    Availability(runs::AvailabilityOptions),
     /// Kill replicas at random while they form a group
     Formation {
         /// Kills
@@ -152,6 +143,8 @@ enum Command {
     Cutoff(runs::CutoffOptions),
     /// Cut all agents of a large fleet off, and let them come back; nobody is lost, and the return is no rush
     Silence(runs::SilenceOptions),
+    /// Write one page, and a short form, of what all runs left in a folder
+    Report(page::PageOptions),
     /// Trace system calls: each acknowledged write must have been synced on a majority
     Durability {
         /// Writes of one client
@@ -188,6 +181,9 @@ async fn carry_out(arguments: Arguments) -> Result<ExitCode, ChaosError> {
 }
 
 async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, ChaosError> {
+    if let Command::Report(options) = &command {
+        return print(&page::write_page(options)?).map(|()| ExitCode::SUCCESS);
+    }
     let host = Host::system();
     let group = GroupOptions {
         directory: global.data_dir,
@@ -200,9 +196,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::KillsOptions { count, victims, clients, down };
             tell(&runs::kills(&host, group, options).await?, format)
         }
-        Command::Failover { kills, clients, graceful } => {
-            let options = runs::FailoverOptions { kills, clients, graceful };
-            tell(&runs::failover(&host, group, options).await?, format)
+        Command::Availability(options) => {
+            tell(&runs::availability(&host, group, options).await?, format)
         }
         Command::Formation { kills } => {
             let options = runs::FormationOptions { kills };
@@ -240,16 +235,22 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::DurabilityOptions { strace, writes };
             tell(&runs::durability(&host, group, options).await?, format)
         }
+        // It needs no program under test.
+        Command::Report(_) => Ok(ExitCode::SUCCESS),
     }
 }
 
 /// Prints a report; the exit code tells whether all is well.
 fn tell(report: &impl Report, format: Format) -> Result<ExitCode, ChaosError> {
     let failed = |source: io::Error| ChaosError::System { what: "print".to_owned(), source };
-    let text = report::text(report, format).map_err(|error| failed(error.into()))?;
-    writeln!(io::stdout(), "{text}").map_err(failed)?;
+    print(&report::text(report, format).map_err(|error| failed(error.into()))?)?;
     let well = report.violations().is_empty();
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(BAD) })
+}
+
+fn print(text: &str) -> Result<(), ChaosError> {
+    let failed = |source: io::Error| ChaosError::System { what: "print".to_owned(), source };
+    writeln!(io::stdout(), "{text}").map_err(failed)
 }
 
 /// A run that cannot be made here is no failure, and no pass either: it says so.

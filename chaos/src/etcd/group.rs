@@ -1,5 +1,6 @@
 use std::{fs, path::Path, time::Duration};
 
+use futures::future::join_all;
 use http::uri::PathAndQuery;
 use tonic::{
     Request,
@@ -21,12 +22,15 @@ const STATUS: &str = "/etcdserverpb.Maintenance/Status";
 /// How long a new group may take to elect.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a replica that is looked at may take to answer.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
+
 /// Replicas, each a process; they end with this value.
 pub struct EtcdGroup {
-    host: Host,
+    pub(super) host: Host,
     /// `host:port` of each replica.
-    addresses: Vec<String>,
-    processes: Vec<Process>,
+    pub(super) addresses: Vec<String>,
+    pub(super) processes: Vec<Process>,
 }
 
 impl EtcdGroup {
@@ -82,25 +86,53 @@ impl EtcdGroup {
     /// If there is none, or a process ended.
     pub async fn leader(&mut self) -> Result<(String, String), ChaosError> {
         self.processes.iter_mut().try_for_each(Process::check_running)?;
-        let addresses = &self.addresses;
+        let (index, status) = self.leading().await?;
+        Ok((self.addresses[index].clone(), status.version))
+    }
+
+    /// Waits for the replica that leads: its index, and what it says. Of several that believe so it is the one of
+    /// the highest term.
+    pub(super) async fn leading(&self) -> Result<(usize, StatusResponse), ChaosError> {
         until(&self.host, "a leader of etcd", START_LIMIT, || async {
-            let mut last = String::new();
-            for address in addresses {
-                match status(address).await {
-                    Ok(status) => {
-                        let own = status.header.map_or(0, |header| header.member_id);
-                        if status.leader != 0 && status.leader == own {
-                            return Ok((address.clone(), status.version));
+            let (mut last, mut found) = (String::new(), None::<(usize, StatusResponse)>);
+            for (index, answer) in self.statuses().await {
+                match answer {
+                    Ok(status) if leads(&status) => {
+                        if found
+                            .as_ref()
+                            .is_none_or(|(_, other)| status.raft_term > other.raft_term)
+                        {
+                            found = Some((index, status));
                         }
-                        last = format!("{address} follows {:x}", status.leader);
                     }
-                    Err(error) => last = format!("{address}: {error}"),
+                    Ok(status) => last = format!("{index} follows {:x}", status.leader),
+                    Err(error) => last = format!("{index}: {error}"),
                 }
             }
-            Err(last)
+            found.ok_or(last)
         })
         .await
     }
+
+    /// What each running replica says, in the order of their indices.
+    async fn statuses(&self) -> Vec<(usize, Result<StatusResponse, String>)> {
+        let running =
+            (0..self.addresses.len()).filter(|&index| self.processes[index].id().is_some());
+        let looks = running.map(|index| async move { (index, self.status(index).await) });
+        join_all(looks).await
+    }
+
+    /// What replica `index` says.
+    pub(super) async fn status(&self, index: usize) -> Result<StatusResponse, String> {
+        let look = self.host.clock.timeout(LOOK_LIMIT, status(&self.addresses[index])).await;
+        look.unwrap_or_else(|_| Err(format!("no answer within {LOOK_LIMIT:?}")))
+    }
+}
+
+/// Whether it is the leader that says so.
+fn leads(status: &StatusResponse) -> bool {
+    let own = status.header.as_ref().map_or(0, |header| header.member_id);
+    status.leader != 0 && status.leader == own
 }
 
 /// A connection to `address`, `host:port`.

@@ -8,11 +8,13 @@
 //! | [`History`] (`history`) | what was tried and what was acknowledged |
 //! | [`check`](fn@check) (`check`, `scan`) | the records of every replica against the history, at the end |
 //! | [`Stream`] (`stream`) | clients that write as fast as they are answered, for measuring gaps |
+//! | [`Curve`] (`curve`) | what clients saw, slice by slice |
 //! | [`Updates`] (`updates`) | clients that change what exists, for measuring latencies with a fleet of one size |
 //! | [`journal`](fn@journal) (`journal`) | all fleet events since one of them |
 //! | [`Snapshots`] (`snapshots`) | when replicas write snapshots |
 
 mod check;
+mod curve;
 mod history;
 mod journal;
 mod reader;
@@ -24,9 +26,10 @@ mod workload;
 mod writer;
 
 pub use check::{Checked, check};
+pub use curve::{Curve, Dip};
 pub use history::{Counts, History};
 pub use journal::journal;
 pub use snapshots::{Snapshots, Span};
-pub use stream::{Acknowledged, Stream};
+pub use stream::{Acknowledged, Stream, Write, Written};
 pub use updates::{Update, Updates};
 pub use workload::{Workload, WorkloadOptions};

@@ -1,4 +1,9 @@
-use std::{fs, io, path::PathBuf, thread, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use navarch::client::Client;
 use tempfile::TempDir;
@@ -133,6 +138,11 @@ impl Group {
         self.members[index].process.resident_bytes()
     }
 
+    /// What replica `index` prints.
+    pub fn log(&self, index: usize) -> PathBuf {
+        self.members[index].process.log().to_owned()
+    }
+
     /// The data directory of replica `index`.
     pub fn data_dir(&self, index: usize) -> PathBuf {
         self.members[index].place.data_dir.clone()
@@ -169,6 +179,11 @@ impl Group {
     /// If it runs already or cannot be started.
     pub fn start_replica(&mut self, index: usize) -> Result<(), ChaosError> {
         self.members[index].process.start()
+    }
+
+    /// Has replica `index` run another program from its next start on.
+    pub fn run_from(&mut self, index: usize, program: &Path) {
+        self.members[index].process.run_from(program);
     }
 
     /// Ends replica `index` with SIGKILL.

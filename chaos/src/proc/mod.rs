@@ -9,7 +9,7 @@
 //! | [`Proxy`], [`Exchange`] (`proxy`) | loses answers, is cut, and sees what goes through |
 //! | `place` | ports, files and configuration of a replica |
 //! | [`http`] | a plain HTTP/1.1 call, for probes |
-//! | [`free_ports`], [`navarch_program`] | where to listen; what to run |
+//! | [`free_ports`], [`navarch_program`], [`program_version`] | where to listen; what to run, and which build it is |
 
 mod agents;
 mod group;
@@ -28,6 +28,6 @@ pub use options::{FleetFile, GroupOptions};
 pub use place::Place;
 pub use ports::free_ports;
 pub use process::{Process, log_tail};
-pub use program::navarch_program;
+pub use program::{navarch_program, program_version};
 pub use proxy::{Exchange, Proxy, Witness};
 pub use watch::Standing;

@@ -3,7 +3,7 @@
 //! | run | shows |
 //! |---|---|
 //! | [`kills`](fn@kills) | nothing acknowledged is lost, nothing applied twice, no read stale, while leaders are killed |
-//! | [`failover`](fn@failover) | how long writes wait for a new leader |
+//! | [`availability`](fn@availability) | how long clients wait after each kind of fault, beside etcd |
 //! | [`formation`](fn@formation) | replicas killed while they form a group end as one group |
 //! | [`commands`](fn@commands) | each command to an agent is executed once, and its result recorded, while answers are lost |
 //! | [`outbox`](fn@outbox) | agents that are cut off and killed deliver every health event that they saw |
@@ -19,13 +19,13 @@
 //! | [`silence`](fn@silence) | a whole large fleet is cut off and comes back |
 //! | [`durability`](fn@durability) | each acknowledged write was synced on a majority before |
 
+mod availability;
 mod bench;
 mod commands;
 mod crowd;
 mod cutoff;
 mod durability;
 mod etcd;
-mod failover;
 mod fleet;
 mod formation;
 mod kills;
@@ -39,11 +39,11 @@ mod silence;
 mod steps;
 mod watchers;
 
+pub use availability::{AvailabilityOptions, AvailabilityReport, Blow, Loads, availability};
 pub use commands::{CommandsOptions, CommandsReport, commands};
 pub use cutoff::{CutoffOptions, CutoffReport, Share, cutoff};
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
 pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, Ratios, etcd};
-pub use failover::{FailoverOptions, FailoverReport, failover};
 pub use fleet::{FleetOptions, FleetReplica, FleetReport, fleet};
 pub use formation::{FormationOptions, FormationReport, formation};
 pub use kills::{KillsOptions, KillsReport, Victims, kills};
