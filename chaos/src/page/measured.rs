@@ -33,9 +33,9 @@ fn table(digest: &Digest) -> Markup {
         div.scroll { table {
             caption { "Waits after each fault, with what is claimed, and etcd beside where it was struck likewise" }
             thead { tr {
-                th { "Fault" } th { "Load" } th { "System" } th.number { "Times" } th.number { "p50" } th.number { "p99" }
-                th.number { "Longest" } th { "Claimed" } th.number { "Detect" } th.number { "Elect" } th.number { "First act" }
-                th.number { "Throughput back" } th.number { "Failed calls" }
+                th { "Fault" } th { "System" } th.number { "Times" } th.number { "Half within" }
+                th.number { "99 of 100" } th.number { "Longest" } th { "Claimed" } th.number { "Detect" } th.number { "Elect" } th.number { "First act" }
+                th.number { "Load back" } th.number { "Calls" }
             } }
             tbody { @for (_, record) in digest.availability() { (row(record)) } }
         } }
@@ -47,8 +47,7 @@ fn row(record: &AvailabilityRecord) -> Markup {
     let half = |spread: Option<Spread>| spread.map(|spread| millis(spread.p50_ms));
     html! {
         tr.theirs[system != "navarch"] {
-            th scope="row" { code { (fault) } }
-            td { (load) }
+            th scope="row" { code { (fault) } br; small { (load) } }
             td { (system) }
             td.number { (number(wait.count as u64)) }
             @for ms in [wait.p50_ms, wait.p99_ms, wait.max_ms] { td.number { (millis(ms)) } }
@@ -57,7 +56,10 @@ fn row(record: &AvailabilityRecord) -> Markup {
                 td.number { (or_dash(half(spread))) }
             }
             td.number { (or_dash(recovery(record))) }
-            td.number { (number(record.failed_calls)) small { " of " (number(record.failed_calls + record.acknowledged_calls)) } }
+            td.number {
+                (number(record.failed_calls + record.acknowledged_calls))
+                br; small { (number(record.failed_calls)) " failed" }
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::record::AvailabilityRecord;
 
-const PLOT: (f64, f64) = (250.0, 940.0);
+const PLOT: (f64, f64) = (220.0, 850.0);
 const ROW: f64 = 26.0;
 
 /// What clients wait after each fault, ours and theirs under each other: from the median to the worst, and what is
@@ -55,7 +55,9 @@ fn strip(record: &AvailabilityRecord, waits: &Axis, middle: f64) -> Markup {
             rect.dot.(class) x=(place(half - 5.0)) y=(place(middle - 5.0)) width="10" height="10"
                 transform=(format!("rotate(45 {half:.1} {middle:.1})")) {}
         }
-        text.tick x=(place(longest + 10.0)) y=(place(middle + 4.0)) { (millis(first_write.p50_ms)) " to " (millis(first_write.max_ms)) }
+        // Beside the stroke, not under it.
+        @let end = record.target().map_or(longest, |target| longest.max(waits.at(target.max_ms)));
+        text.tick x=(place(end + 10.0)) y=(place(middle + 4.0)) { (millis(first_write.p50_ms)) " to " (millis(first_write.max_ms)) }
         @if let Some(target) = record.target() {
             @let most = waits.at(target.max_ms);
             line.target x1=(place(most)) x2=(place(most)) y1=(place(middle - 10.0)) y2=(place(middle + 10.0)) {

@@ -6,8 +6,9 @@ use std::{
 
 use crate::error::ChaosError;
 
-/// What has replicas write a line for each campaign, and nothing for each call.
-pub(super) const LOG_LEVEL: &str = "info,openraft=error,openraft::engine=info";
+/// What has replicas write a line for each campaign, and none for each write: lines of that kind would be measured too.
+pub(super) const LOG_LEVEL: &str = "info,openraft=error,openraft::engine::engine_impl=info,\
+     openraft::engine::handler::server_state_handler=info";
 
 /// A replica that hears no leader asks first whether the others would vote for it; that is when it has noticed. One to
 /// which leadership is handed over campaigns at once.

@@ -119,7 +119,8 @@ impl<S: Subject> Arm<S> {
         self.note(plan, &struck, (injected, healed));
         let gap = struck.first_write.or_else(|| gap_since(&told, struck.at));
         if let (Injection::Injected, Some(first_write)) = (injected, gap) {
-            let dip = if plan.load == Load::Loaded { self.curve.dip(struck.at) } else { None };
+            let seen = plan.load == Load::Loaded && !plan.blow.asks();
+            let dip = if seen { self.curve.dip(struck.at) } else { None };
             self.tally.samples.push(Sample { phases, first_write, dip });
         }
         Ok(())
