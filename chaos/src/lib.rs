@@ -4,6 +4,8 @@
 //! | module | for |
 //! |---|---|
 //! | [`proc`] | processes on this machine: a group of replicas, killed, paused, wiped and started again |
+//! | [`faults`] | what can go wrong, one file each |
+//! | [`shim`] | what stands between a replica and its disk and clock: levers, and power cuts |
 //! | [`load`] | clients that write and read, the history of what they were told, and the check against it |
 //! | [`runs`] | the runs of the `navarch-chaos` binary, one file each |
 //! | [`etcd`] | three replicas of etcd and a load of puts, to compare with |
@@ -16,12 +18,14 @@
 
 mod error;
 pub mod etcd;
+pub mod faults;
 mod host;
 pub mod load;
 pub mod proc;
 pub mod record;
 pub mod report;
 pub mod runs;
+pub mod shim;
 pub mod strace;
 mod wait;
 

@@ -64,6 +64,8 @@ enum Command {
         #[arg(long, default_value = "500ms", value_parser = duration)]
         down: Duration,
     },
+    /// Have replicas lose power under load, so that only synced bytes survive; nothing acknowledged may be lost, and none may refuse to start
+    PowerLoss(runs::PowerLossOptions),
     /// Measure how long writes wait for a new leader
     Failover {
         /// Leaders to kill
@@ -224,6 +226,10 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::StepsOptions { points, limit, random };
             tell(&runs::steps(&host, group, options).await?, format)
         }
+        Command::PowerLoss(options) => match runs::power_loss(&host, group, options).await? {
+            Ok(report) => tell(&report, format),
+            Err(why) => Ok(skip(&why)),
+        },
         Command::Commands(options) => tell(&runs::commands(&host, group, options).await?, format),
         Command::Outbox(options) => tell(&runs::outbox(&host, group, options).await?, format),
         Command::Orders(options) => tell(&runs::orders(&host, group, options).await?, format),

@@ -7,7 +7,7 @@ use navarch_host::Moment;
 use rand::RngExt as _;
 use serde::Serialize;
 
-/// Violations, and messages of failed calls, that are kept in words; further ones are counted.
+/// Violations of a kind, and messages of failed calls, that are kept in words; further ones are counted.
 const MOST_WORDS: usize = 20;
 
 /// What clients tried, what they were told, and what was wrong with it. Shared by all clients of a run.
@@ -94,7 +94,10 @@ impl History {
     /// Notes something that must not be.
     pub(super) fn violated(&self, what: String) {
         let mut record = self.lock();
-        if record.violations.len() < MOST_WORDS {
+        // Many of one kind must not hide that there is another.
+        let kind = what.split(':').next().unwrap_or_default();
+        let alike = record.violations.iter().filter(|known| known.starts_with(kind)).count();
+        if alike < MOST_WORDS {
             record.violations.push(what);
         } else {
             record.further_violations += 1;
