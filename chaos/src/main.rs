@@ -63,6 +63,12 @@ enum Command {
         /// How long a killed replica stays away
         #[arg(long, default_value = "500ms", value_parser = duration)]
         down: Duration,
+        /// Pools whose targets several clients set and read at once, each a register
+        #[arg(long, default_value_t = 4)]
+        registers: u32,
+        /// Where what clients asked and were told is written, a JSON object a line
+        #[arg(long, value_name = "FILE")]
+        history: Option<PathBuf>,
     },
     /// Have replicas lose power under load, so that only synced bytes survive; nothing acknowledged may be lost, and none may refuse to start
     PowerLoss(runs::PowerLossOptions),
@@ -198,8 +204,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
     };
     let format = global.output;
     match command {
-        Command::Kills { count, victims, clients, down } => {
-            let options = runs::KillsOptions { count, victims, clients, down };
+        Command::Kills { count, victims, clients, down, registers, history } => {
+            let options = runs::KillsOptions { count, victims, clients, down, registers, history };
             tell(&runs::kills(&host, group, options).await?, format)
         }
         Command::Failover { kills, clients, graceful } => {

@@ -6,6 +6,7 @@
 //! | `event` | [`Event`], [`EventKind`]: a call begins, or ends in one of three ways |
 //! | `recorder` | [`Recorder`], [`OpenCall`]: events as they happen, from any number of clients |
 //! | `past_call` | [`PastCall`], [`End`]: a call's two events together |
+//! | `stopwatch` | [`Stopwatch`]: time since the start of a run |
 //! | `file` | [`write`](fn@write), [`read`](fn@read): one JSON object a line |
 //!
 //! Events stand in the order in which they happened, and that order, not their time, is what checkers go by: a
@@ -17,9 +18,11 @@ mod file;
 mod operation;
 mod past_call;
 mod recorder;
+mod stopwatch;
 
 pub use event::{Event, EventKind};
 pub use file::{read, write};
 pub use operation::{Operation, Value};
 pub use past_call::{End, PastCall};
 pub use recorder::{OpenCall, Recorder};
+pub use stopwatch::Stopwatch;

@@ -27,3 +27,14 @@ pub fn complaints(records: &[InvariantRecord]) -> Vec<String> {
     let broken = records.iter().filter(|record| record.verdict == Verdict::Violated);
     broken.map(|record| format!("{}: {}", record.invariant, record.evidence)).collect()
 }
+
+/// What did not hold, be it broken or not known, each with the name of its invariant: for runs that bring evidence of
+/// every one of `records`, and have not passed while one is open.
+pub fn unmet(records: &[InvariantRecord]) -> Vec<String> {
+    let unmet = records.iter().filter(|record| record.verdict != Verdict::Held);
+    let told = unmet.map(|record| match record.verdict {
+        Verdict::Unknown => format!("{}: unknown: {}", record.invariant, record.evidence),
+        Verdict::Held | Verdict::Violated => format!("{}: {}", record.invariant, record.evidence),
+    });
+    told.collect()
+}

@@ -52,7 +52,7 @@ pub use bought_once::BoughtOnce;
 pub use commands_once::CommandsOnce;
 pub use healthy_kept::HealthyKept;
 pub use intent_first::IntentFirst;
-pub use invariant::{Invariant, complaints, judge};
+pub use invariant::{Invariant, complaints, judge, unmet};
 pub use journal_contiguous::JournalContiguous;
 pub use journal_equal::JournalEqual;
 pub use no_mass_replacement::NoMassReplacement;
@@ -105,5 +105,6 @@ mod tests {
         let records = judge(&all(), &Evidence::default());
         assert!(records.iter().all(|record| record.verdict == Verdict::Unknown), "{records:?}");
         assert!(complaints(&records).is_empty());
+        assert_eq!(unmet(&records).len(), records.len());
     }
 }
