@@ -64,9 +64,17 @@ enum Command {
         /// How long a killed replica stays away
         #[arg(long, default_value = "500ms", value_parser = duration)]
         down: Duration,
+        /// Pools whose targets several clients set and read at once, each a register
+        #[arg(long, default_value_t = 4)]
+        registers: u32,
+        /// Where what clients asked and were told is written, a JSON object a line
+        #[arg(long, value_name = "FILE")]
+        history: Option<PathBuf>,
     },
     /// Measure how long clients wait after each kind of fault, and what is told of it from inside; beside etcd where asked for
     Availability(runs::AvailabilityOptions),
+    /// Have replicas lose power under load, so that only synced bytes survive; nothing acknowledged may be lost, and none may refuse to start
+    PowerLoss(runs::PowerLossOptions),
     /// Kill replicas at random while they form a group
     Formation {
         /// Kills
@@ -192,8 +200,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
     };
     let format = global.output;
     match command {
-        Command::Kills { count, victims, clients, down } => {
-            let options = runs::KillsOptions { count, victims, clients, down };
+        Command::Kills { count, victims, clients, down, registers, history } => {
+            let options = runs::KillsOptions { count, victims, clients, down, registers, history };
             tell(&runs::kills(&host, group, options).await?, format)
         }
         Command::Availability(options) => {
@@ -219,6 +227,10 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::StepsOptions { points, limit, random };
             tell(&runs::steps(&host, group, options).await?, format)
         }
+        Command::PowerLoss(options) => match runs::power_loss(&host, group, options).await? {
+            Ok(report) => tell(&report, format),
+            Err(why) => Ok(skip(&why)),
+        },
         Command::Commands(options) => tell(&runs::commands(&host, group, options).await?, format),
         Command::Outbox(options) => tell(&runs::outbox(&host, group, options).await?, format),
         Command::Orders(options) => tell(&runs::orders(&host, group, options).await?, format),

@@ -22,7 +22,7 @@ async fn nothing_acknowledged_is_lost_when_all_replicas_are_killed() {
 async fn survives(count: usize, victims: Victims) {
     let turn = Turn::take().await;
     let down = Duration::from_millis(300);
-    let options = KillsOptions { count, victims, clients: 4, down };
+    let options = KillsOptions { count, victims, clients: 4, down, registers: 2, history: None };
     let report = runs::kills(&turn.host, group(), options).await.unwrap();
     assert!(report.violations.is_empty(), "{:#?}", report.violations);
     assert_eq!(report.counts.failed_writes, 0, "{:#?}", report.failures);

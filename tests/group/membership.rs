@@ -90,7 +90,7 @@ async fn a_wiped_replica_comes_back_under_a_new_id() {
     go_on(host, &workload).await;
     let history = workload.stop().await;
     assert_eq!(history.counts().failed_writes, 0, "{:#?}", history.failures());
-    check(host, &group, &history).await.unwrap();
+    check(host, &group, &history, Vec::new()).await.unwrap();
     assert!(history.violations().is_empty(), "{:#?}", history.violations());
 }
 
@@ -124,6 +124,6 @@ async fn three_become_five_and_three_again_without_a_failed_write() {
     }
     let history = workload.stop().await;
     assert_eq!(history.counts().failed_writes, 0, "{:#?}", history.failures());
-    check(host, &group, &history).await.unwrap();
+    check(host, &group, &history, Vec::new()).await.unwrap();
     assert!(history.violations().is_empty(), "{:#?}", history.violations());
 }

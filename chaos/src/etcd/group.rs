@@ -13,7 +13,10 @@ use super::messages::{StatusRequest, StatusResponse};
 use crate::{
     error::ChaosError,
     host::Host,
-    proc::{Process, free_ports},
+    proc::{
+        Process, free_ports,
+        links::{Links, Party},
+    },
     wait::until,
 };
 
@@ -31,11 +34,39 @@ pub struct EtcdGroup {
     /// `host:port` of each replica.
     pub(super) addresses: Vec<String>,
     pub(super) processes: Vec<Process>,
+    pub(super) links: Option<Links>,
+}
+
+/// Where a replica listens, and where the others reach it.
+struct Seat {
+    name: String,
+    client: String,
+    peer: String,
+    reach: String,
+}
+
+impl Seat {
+    fn arguments(&self, directory: &Path, initial: &str) -> Vec<String> {
+        let Self { name, client, peer, reach } = self;
+        let data_dir = directory.join(name).display().to_string();
+        let url = |address: &str| format!("http://{address}");
+        let arguments = [
+            ("--name", name.clone()),
+            ("--data-dir", data_dir),
+            ("--listen-client-urls", url(client)),
+            ("--advertise-client-urls", url(client)),
+            ("--listen-peer-urls", url(peer)),
+            ("--initial-advertise-peer-urls", url(reach)),
+            ("--initial-cluster", initial.to_owned()),
+        ];
+        arguments.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+    }
 }
 
 impl EtcdGroup {
     /// Starts `replicas` of the `program` in its default configuration, with their data in `directory`, and
-    /// waits until they have a leader.
+    /// waits until they have a leader. If `linked`, they reach each other through proxies, which can cut each
+    /// direction of each pair.
     ///
     /// # Errors
     ///
@@ -44,39 +75,41 @@ impl EtcdGroup {
         host: &Host,
         program: &Path,
         directory: &Path,
-        replicas: usize,
+        (replicas, linked): (usize, bool),
     ) -> Result<Self, ChaosError> {
-        let ports = free_ports(2 * replicas).map_err(ChaosError::system("find free ports"))?;
-        let (clients, peers) = ports.split_at(replicas);
-        let peers: Vec<_> =
-            peers.iter().enumerate().map(|(at, port)| (format!("e{at}"), local(*port))).collect();
-        let initial = peers.iter().map(|(name, address)| format!("{name}=http://{address}"));
+        let ports = free_ports(3 * replicas).map_err(ChaosError::system("find free ports"))?;
+        let mut links = linked.then(|| Links::new(host));
+        let seat = |at: usize| Seat {
+            name: format!("e{at}"),
+            client: local(ports[at]),
+            peer: local(ports[replicas + at]),
+            reach: local(ports[if linked { 2 * replicas } else { replicas } + at]),
+        };
+        let seats: Vec<_> = (0..replicas).map(seat).collect();
+        if let Some(links) = &mut links {
+            for (at, seat) in seats.iter().enumerate() {
+                links.open(ports[2 * replicas + at], Party::Replica(at), &seat.peer)?;
+            }
+        }
+        let initial = seats.iter().map(|seat| format!("{}=http://{}", seat.name, seat.reach));
         let initial = initial.collect::<Vec<_>>().join(",");
-        let mut group = Self { host: host.clone(), addresses: Vec::new(), processes: Vec::new() };
+        let mut group =
+            Self { host: host.clone(), addresses: Vec::new(), processes: Vec::new(), links };
         fs::create_dir_all(directory).map_err(ChaosError::system("make etcd's directory"))?;
-        for ((name, peer), port) in peers.iter().zip(clients) {
-            let address = local(*port);
-            let data_dir = directory.join(name).display().to_string();
-            let (client_url, peer_url) = (format!("http://{address}"), format!("http://{peer}"));
-            let arguments = [
-                ("--name", name),
-                ("--data-dir", &data_dir),
-                ("--listen-client-urls", &client_url),
-                ("--advertise-client-urls", &client_url),
-                ("--listen-peer-urls", &peer_url),
-                ("--initial-advertise-peer-urls", &peer_url),
-                ("--initial-cluster", &initial),
-            ];
-            let arguments =
-                arguments.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.clone()]);
-            let log = directory.join(format!("{name}.log"));
-            let mut process = Process::new(name, program, arguments.collect(), log);
-            process.start()?;
-            group.processes.push(process);
-            group.addresses.push(address);
+        for (at, seat) in seats.into_iter().enumerate() {
+            let log = directory.join(format!("{}.log", seat.name));
+            let arguments = seat.arguments(directory, &initial);
+            group.processes.push(Process::new(&seat.name, program, arguments, log));
+            group.addresses.push(seat.client);
+            group.start_replica(at)?;
         }
         group.leader().await?;
         Ok(group)
+    }
+
+    /// The network between the replicas, if it can be cut.
+    pub fn links(&mut self) -> Option<&mut Links> {
+        self.links.as_mut()
     }
 
     /// The address of the leader, `host:port`, and etcd's version.

@@ -10,7 +10,7 @@ use super::{
     group::connect,
     messages::{MoveLeaderRequest, MoveLeaderResponse},
 };
-use crate::{error::ChaosError, load::Stream, wait::until};
+use crate::{error::ChaosError, load::Stream, proc::links::Party, wait::until};
 
 const MOVE_LEADER: &str = "/etcdserverpb.Maintenance/MoveLeader";
 
@@ -112,7 +112,11 @@ impl EtcdGroup {
     ///
     /// If it runs already or cannot be started.
     pub fn start_replica(&mut self, index: usize) -> Result<(), ChaosError> {
-        self.processes[index].start()
+        self.processes[index].start()?;
+        if let (Some(links), Some(id)) = (&self.links, self.processes[index].id()) {
+            links.enter(id, Party::Replica(index));
+        }
+        Ok(())
     }
 
     /// Waits until replica `index` follows or leads.

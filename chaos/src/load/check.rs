@@ -1,10 +1,6 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{
-    StreamExt as _,
-    future::{join_all, try_join_all},
-    stream,
-};
+use futures::{StreamExt as _, stream};
 use navarch::client::{CallOptions, Client, rpc::ListCommands};
 use navarch_proto::api;
 use serde::Serialize;
@@ -12,15 +8,36 @@ use serde::Serialize;
 use super::{
     history::{History, Order},
     scan::{self, Found},
-    writer::REQUEST_PARAMETER,
+    writer::{NODES, ORDERS, REQUEST_PARAMETER},
 };
-use crate::{error::ChaosError, host::Host, proc::Group, wait::until};
-
-/// How long the replicas may take to have applied the same.
-const SETTLE_LIMIT: Duration = Duration::from_secs(30);
+use crate::{
+    error::ChaosError,
+    evidence::{self, Evidence, Watch},
+    history::{OpenCall, Operation, PastCall, Recorder, Value},
+    host::Host,
+    invariants::{self, Invariant},
+    proc::Group,
+    record::InvariantRecord,
+};
 
 /// Nodes whose commands are asked for at a time.
 const AT_A_TIME: usize = 16;
+
+/// Who scans, in the history.
+const SCANNER: u32 = u32::MAX;
+
+/// What must hold of a group that clients have written to and that is quiet now.
+const INVARIANTS: [&dyn Invariant; 9] = [
+    &invariants::AcknowledgedKept,
+    &invariants::AppliedOnce,
+    &invariants::NoPhantom,
+    &invariants::RegistersLinearizable,
+    &invariants::SessionsForward,
+    &invariants::StatesEqual,
+    &invariants::JournalContiguous,
+    &invariants::JournalEqual,
+    &invariants::TimeForward,
+];
 
 /// What the check went through; what it found wrong is in the history.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -33,172 +50,138 @@ pub struct Checked {
     pub applied_index: u64,
     /// The hash of their states there.
     pub state_hash: String,
+    /// What was checked, and what it came to.
+    pub invariants: Vec<InvariantRecord>,
 }
 
-/// Checks every replica against `history`: nothing acknowledged is missing, nothing was applied twice, nothing
-/// is there that nobody sent, and all states are equal. What is wrong is noted in `history`. All replicas must
-/// serve, and all clients have stopped.
+/// Checks every replica against `history`, and what `watches` were told: nothing acknowledged is missing, nothing
+/// was applied twice, nothing is there that nobody sent, all reads fit, and all replicas tell the same. What is
+/// wrong is noted in `history`. All replicas must serve, and all clients have stopped.
 ///
 /// # Errors
 ///
 /// If the check cannot be carried out.
-pub async fn check(host: &Host, group: &Group, history: &History) -> Result<Checked, ChaosError> {
-    let clients: Vec<_> = (0..group.len()).map(|index| group.client_of(index)).collect();
-    let scans = try_join_all(clients.iter().map(scan::nodes)).await?;
-    for (index, found) in scans.iter().enumerate() {
-        compare(group.name(index), found, history);
+pub async fn check(
+    host: &Host,
+    group: &Group,
+    history: &History,
+    watches: Vec<Watch>,
+) -> Result<Checked, ChaosError> {
+    let recorder = history.recorder();
+    let mut nodes = usize::MAX;
+    for index in 0..group.len() {
+        nodes = nodes.min(scan_nodes(group.name(index), &group.client_of(index), recorder).await?);
     }
-    let orders = count_commands(&group.client()?, history).await?;
-    let (applied_index, state_hash) = equal_states(host, group, &clients, history).await?;
-    let nodes = scans.iter().map(BTreeMap::len).min().unwrap_or(0);
-    Ok(Checked { nodes, orders, applied_index, state_hash })
+    let orders = scan_orders(&group.client()?, history).await?;
+    let states = evidence::group::equal_states(host, group).await?;
+    let (applied_index, state_hash) =
+        states.first().map(|state| (state.index, state.hash.clone())).unwrap_or_default();
+    let mut checks = INVARIANTS.to_vec();
+    if !watches.is_empty() {
+        checks.push(&invariants::WatchWhole);
+    }
+    let evidence = Evidence {
+        history: recorder.events(),
+        journals: evidence::group::journals(group).await?,
+        watches,
+        states,
+        ..Evidence::default()
+    };
+    let records = invariants::judge(&checks, &evidence);
+    invariants::unmet(&records).into_iter().for_each(|unmet| history.violated(unmet));
+    Ok(Checked { nodes, orders, applied_index, state_hash, invariants: records })
 }
 
-/// Compares what one replica has with what was acknowledged.
-fn compare(replica: &str, found: &BTreeMap<String, Found>, history: &History) {
-    let (nodes, registers) = (history.nodes(), history.registers());
-    for (node_id, acknowledged) in &nodes {
-        match found.get(node_id) {
-            None if *acknowledged => history
-                .violated(format!("lost: {replica} has no {node_id}, which was acknowledged")),
-            Some(Found { incarnation: 2.., .. }) => {
-                history.violated(format!("applied twice: {node_id} on {replica} registered once"));
-            }
-            None | Some(_) => {}
-        }
+/// Records what a replica has: the nodes that were registered once, as a set, and each register. Answers how many
+/// nodes it has.
+async fn scan_nodes(
+    replica: &str,
+    client: &Client,
+    recorder: &Recorder,
+) -> Result<usize, ChaosError> {
+    let (at_us, keys) = registers(recorder);
+    let (set, replica) = (NODES.to_owned(), replica.to_owned());
+    let scan = recorder.invoke(at_us, SCANNER, Operation::Scan { set, replica });
+    let read = |key: &String| {
+        let call = recorder.invoke(at_us, SCANNER, Operation::Read { key: key.clone() });
+        (key.clone(), call)
+    };
+    let reads: BTreeMap<String, OpenCall> = keys.iter().map(read).collect();
+    let mut found = scan::nodes(client).await?;
+    let count = found.len();
+    for (key, call) in reads {
+        let version = found.remove(&key).map(|found| found.version);
+        call.ok(at_us, Some(Value::Register(version)), None);
     }
-    for (register, state) in &registers {
-        let version = found.get(register).map_or(0, |found| found.version);
-        if !(state.acknowledged..=state.tried).contains(&version) {
-            history.violated(format!(
-                "lost: {register} on {replica} is at {version}; {} was acknowledged, {} tried",
-                state.acknowledged, state.tried
-            ));
-        }
-    }
-    for node_id in found.keys() {
-        if !nodes.contains_key(node_id) && !registers.contains_key(node_id) {
-            history.violated(format!("phantom: {replica} has {node_id}, which nobody sent"));
-        }
-    }
+    let times = |(node_id, found): (String, Found)| (node_id, found.incarnation);
+    scan.ok(at_us, Some(Value::Elements(found.into_iter().map(times).collect())), None);
+    Ok(count)
 }
 
-/// Counts the commands of each order; answers how many orders there were.
-async fn count_commands(client: &Client, history: &History) -> Result<usize, ChaosError> {
-    let orders = history.orders();
+/// When the history ends so far, and the nodes in it that are registers.
+fn registers(recorder: &Recorder) -> (u64, BTreeSet<String>) {
+    let events = recorder.events();
+    let calls = PastCall::all(&events);
+    let node = |call: &PastCall<'_>| match call.operation {
+        // Registers of other kinds are no nodes; their names have blanks.
+        Operation::Write { key, .. } if !key.contains(' ') => Some(key.clone()),
+        _ => None,
+    };
+    (events.last().map_or(0, |event| event.at_us), calls.iter().filter_map(node).collect())
+}
+
+/// Records how many commands came of each order; answers how many orders there were.
+async fn scan_orders(client: &Client, history: &History) -> Result<usize, ChaosError> {
+    let (orders, recorder) = (history.orders(), history.recorder());
+    let (at_us, _) = registers(recorder);
+    let (set, replica) = (ORDERS.to_owned(), "the group".to_owned());
+    let scan = recorder.invoke(at_us, SCANNER, Operation::Scan { set, replica });
     let counted = orders.iter().map(|order| async move {
         let request = api::ListCommandsRequest { node_id: order.node_id.clone() };
         let answer = client.call::<ListCommands>(request, &CallOptions::default()).await;
         let answer = answer.map_err(ChaosError::call("list the commands of a node"))?;
-        if let Some(wrong) = judge(order, &answer.message.commands) {
-            history.violated(wrong);
-        }
-        Ok::<_, ChaosError>(())
+        Ok::<_, ChaosError>(commands_of(order, &answer.message.commands))
     });
     let mut counted = stream::iter(counted).buffer_unordered(AT_A_TIME);
-    while let Some(result) = counted.next().await {
-        result?;
+    let mut elements = BTreeMap::new();
+    while let Some(counted) = counted.next().await {
+        let (elements_of, wrong) = counted?;
+        elements.extend(elements_of);
+        wrong.into_iter().for_each(|wrong| history.violated(wrong));
     }
     drop(counted);
+    scan.ok(at_us, Some(Value::Elements(elements)), None);
     Ok(orders.len())
 }
 
-/// What is wrong with the commands that came of an order.
-fn judge(order: &Order, commands: &[api::CommandInfo]) -> Option<String> {
-    let Order { node_id, request_id, command_ids } = order;
-    let ours = commands.iter().filter(|command| {
-        command.parameters.get(REQUEST_PARAMETER).is_some_and(|request| request == request_id)
-    });
-    let found: Vec<_> = ours.map(|command| command.command_id.as_str()).collect();
-    match found.as_slice() {
-        [_, _, ..] => Some(format!("applied twice: order {request_id} gave {node_id} {found:?}")),
-        [] if !command_ids.is_empty() => {
-            Some(format!("lost: order {request_id} of {node_id}, acknowledged as {command_ids:?}"))
-        }
-        [one] if !command_ids.is_empty() && !command_ids.contains(*one) => Some(format!(
-            "wrong answer: order {request_id} is {one}, and was acknowledged as {command_ids:?}"
-        )),
-        [] | [_] => None,
-    }
-}
-
-/// Waits until all replicas have applied equally much, and compares their states there.
-async fn equal_states(
-    host: &Host,
-    group: &Group,
-    clients: &[Client],
-    history: &History,
-) -> Result<(u64, String), ChaosError> {
-    let hashes = until(host, "equal applied indices", SETTLE_LIMIT, || async {
-        let hashes = join_all(clients.iter().map(scan::state_hash)).await;
-        let hashes = hashes.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let indices: Vec<_> = hashes.iter().map(|(index, _)| *index).collect();
-        let equal = indices.windows(2).all(|pair| pair[0] == pair[1]);
-        if equal { Ok(hashes) } else { Err(format!("{indices:?}")) }
-    });
-    let hashes = hashes.await?;
-    let Some((first_index, first_hash)) = hashes.first().cloned() else {
-        return Ok((0, String::new()));
-    };
-    for (index, (_, hash)) in hashes.iter().enumerate() {
-        if *hash != first_hash {
-            history.violated(format!(
-                "diverged: at index {first_index} {} has {hash}, {} has {first_hash}",
-                group.name(index),
-                group.name(0)
-            ));
+/// How often each order's command stands among a node's commands, and whether it is another one than was
+/// acknowledged.
+fn commands_of(
+    order: &Order,
+    commands: &[api::CommandInfo],
+) -> (BTreeMap<String, u64>, Option<String>) {
+    let mut elements = BTreeMap::new();
+    let mut wrong = None;
+    for command in commands {
+        let Some(request) = command.parameters.get(REQUEST_PARAMETER) else { continue };
+        *elements.entry(request.clone()).or_default() += 1;
+        let Order { request_id, command_ids, .. } = order;
+        let acknowledged = command_ids.is_empty() || command_ids.contains(&command.command_id);
+        if request == request_id && !acknowledged {
+            let id = &command.command_id;
+            let told =
+                format!("order {request_id} is {id}, and was acknowledged as {command_ids:?}");
+            wrong = Some(format!("wrong answer: {told}"));
         }
     }
-    Ok((first_index, first_hash))
+    (elements, wrong)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn history() -> History {
-        let history = History::default();
-        let begun = Host::system().clock.now();
-        for node_id in ["kept", "open"] {
-            history.tries_node(node_id);
-        }
-        history.has_node("kept".to_owned(), begun);
-        history.tries_version("register", 3);
-        history.has_version("register", 2, begun);
-        history
-    }
-
-    /// A node, its version and its incarnation.
-    type Entry = (&'static str, u64, u64);
-
-    fn found(entries: &[Entry]) -> BTreeMap<String, Found> {
-        let found = entries.iter().map(|&(node_id, version, incarnation)| {
-            (node_id.to_owned(), Found { version, incarnation })
-        });
-        found.collect()
-    }
-
-    /// Without it the check could pass over the very things it is for.
-    #[tokio::test]
-    async fn each_kind_of_violation_is_found() {
-        let table: [(&str, &[Entry]); 6] = [
-            ("", &[("kept", 1, 1), ("register", 2, 2)]),
-            ("", &[("kept", 1, 1), ("open", 1, 1), ("register", 3, 3)]),
-            ("lost: r1 has no kept", &[("register", 2, 2)]),
-            ("lost: register on r1 is at 1", &[("kept", 1, 1), ("register", 1, 1)]),
-            ("applied twice: kept", &[("kept", 1, 2), ("register", 2, 2)]),
-            ("phantom: r1 has other", &[("kept", 1, 1), ("register", 2, 2), ("other", 1, 1)]),
-        ];
-        for (expected, entries) in table {
-            let history = history();
-            compare("r1", &found(entries), &history);
-            let violations = history.violations();
-            assert_eq!(violations.len(), usize::from(!expected.is_empty()), "{violations:?}");
-            assert!(violations.iter().all(|found| found.starts_with(expected)), "{violations:?}");
-        }
-    }
-
-    /// Without it a command that an agent would get twice could count as one.
+    /// Without it a command that an agent would get twice could count as one, or one that nobody acknowledged pass.
     #[test]
     fn orders_are_counted_by_their_request_id() {
         let command = |command_id: &str, request: &str| api::CommandInfo {
@@ -212,11 +195,11 @@ mod tests {
             command_ids: ids.iter().map(|&id| id.to_owned()).collect(),
         };
         let (a, b, other) = (command("a", "q"), command("b", "q"), command("c", "z"));
-        assert_eq!(judge(&order(&["a"]), &[a.clone(), other.clone()]), None);
-        assert_eq!(judge(&order(&[]), &[]), None);
-        assert_eq!(judge(&order(&[]), std::slice::from_ref(&a)), None);
-        assert!(judge(&order(&["a"]), &[a, b.clone()]).unwrap().starts_with("applied twice"));
-        assert!(judge(&order(&["a"]), &[other]).unwrap().starts_with("lost"));
-        assert!(judge(&order(&["a"]), &[b]).unwrap().starts_with("wrong answer"));
+        let twice = commands_of(&order(&[]), &[a.clone(), b.clone(), other.clone()]);
+        assert_eq!(twice, ([("q".to_owned(), 2), ("z".to_owned(), 1)].into(), None));
+        let once = ([("q".to_owned(), 1)].into(), None);
+        assert_eq!(commands_of(&order(&["a"]), std::slice::from_ref(&a)), once);
+        let (_, wrong) = commands_of(&order(&["a"]), &[b]);
+        assert!(wrong.unwrap().starts_with("wrong answer"));
     }
 }

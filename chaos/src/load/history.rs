@@ -1,18 +1,23 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use navarch_host::Moment;
-use rand::RngExt as _;
+use rand::{RngExt as _, seq::IteratorRandom as _};
 use serde::Serialize;
+
+use crate::history::Recorder;
 
 /// Violations, and messages of failed calls, that are kept in words; further ones are counted.
 const MOST_WORDS: usize = 20;
 
 /// What clients tried, what they were told, and what was wrong with it. Shared by all clients of a run.
 #[derive(Debug, Default)]
-pub struct History(Mutex<Record>);
+pub struct History {
+    record: Mutex<Record>,
+    recorder: Recorder,
+}
 
 /// How much was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -32,26 +37,16 @@ pub struct Counts {
 #[derive(Debug, Default)]
 struct Record {
     counts: Counts,
-    /// Nodes that were registered once, and whether that was acknowledged.
-    nodes: BTreeMap<String, bool>,
-    /// Those acknowledged, in that order.
-    acknowledged: Vec<String>,
-    registers: BTreeMap<String, Register>,
+    /// Nodes whose registration was acknowledged, in that order.
+    nodes: Vec<String>,
+    /// Registers that were set at least once.
+    registers: BTreeSet<String>,
     orders: Vec<Order>,
     /// When the youngest write that was acknowledged had begun.
     youngest: Option<Moment>,
     violations: Vec<String>,
     further_violations: u64,
     failures: Vec<String>,
-}
-
-/// A node that one client registers again and again with a version that only grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Register {
-    /// The newest version that was sent.
-    pub(super) tried: u64,
-    /// The newest version that was acknowledged.
-    pub(super) acknowledged: u64,
 }
 
 /// A command that was sent more than once under one request id.
@@ -66,6 +61,11 @@ pub(super) struct Order {
 }
 
 impl History {
+    /// Where every call is taken down.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
         self.lock().counts
@@ -101,29 +101,20 @@ impl History {
         }
     }
 
-    /// Notes that a node is about to be registered.
-    pub(super) fn tries_node(&self, node_id: &str) {
-        self.lock().nodes.insert(node_id.to_owned(), false);
-    }
-
     /// Notes that a node's registration was acknowledged.
     pub(super) fn has_node(&self, node_id: String, begun: Moment) {
         let mut record = self.lock();
         record.wrote(begun);
-        record.nodes.insert(node_id.clone(), true);
-        record.acknowledged.push(node_id);
+        record.nodes.push(node_id);
     }
 
-    /// Notes that a register is about to be set to `version`.
-    pub(super) fn tries_version(&self, register: &str, version: u64) {
-        self.lock().registers.entry(register.to_owned()).or_default().tried = version;
-    }
-
-    /// Notes that `version` of a register was acknowledged.
-    pub(super) fn has_version(&self, register: &str, version: u64, begun: Moment) {
+    /// Notes that setting a register was acknowledged.
+    pub(super) fn has_register(&self, register: &str, begun: Moment) {
         let mut record = self.lock();
         record.wrote(begun);
-        record.registers.entry(register.to_owned()).or_default().acknowledged = version;
+        if !record.registers.contains(register) {
+            record.registers.insert(register.to_owned());
+        }
     }
 
     /// Notes an order and how often it was acknowledged.
@@ -158,31 +149,17 @@ impl History {
     /// A node whose registration was acknowledged: the newest, or any.
     pub(super) fn some_node(&self, newest: bool) -> Option<String> {
         let record = self.lock();
-        let any = match record.acknowledged.len() {
+        let any = match record.nodes.len() {
             0 => return None,
             count if newest => count - 1,
             count => rand::rng().random_range(0..count),
         };
-        record.acknowledged.get(any).cloned()
+        record.nodes.get(any).cloned()
     }
 
-    /// A register that was acknowledged at least once, with its newest acknowledged version.
-    pub(super) fn some_register(&self) -> Option<(String, u64)> {
-        let record = self.lock();
-        let known = record.registers.iter().filter(|(_, register)| register.acknowledged > 0);
-        let known: Vec<_> = known.collect();
-        let any = (!known.is_empty()).then(|| rand::rng().random_range(0..known.len()))?;
-        known.get(any).map(|(id, register)| ((*id).clone(), register.acknowledged))
-    }
-
-    /// Nodes that were to be registered once, and whether that was acknowledged.
-    pub(super) fn nodes(&self) -> BTreeMap<String, bool> {
-        self.lock().nodes.clone()
-    }
-
-    /// All registers.
-    pub(super) fn registers(&self) -> BTreeMap<String, Register> {
-        self.lock().registers.clone()
+    /// A register that was set at least once.
+    pub(super) fn some_register(&self) -> Option<String> {
+        self.lock().registers.iter().choose(&mut rand::rng()).cloned()
     }
 
     /// All orders.
@@ -191,7 +168,7 @@ impl History {
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

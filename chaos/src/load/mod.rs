@@ -5,8 +5,11 @@
 //! | [`Workload`] (`workload`) | all clients of a run, started and stopped |
 //! | `writer` | registers nodes, counts registers up, orders diagnostics and repeats each order under its request id |
 //! | `reader` | reads from one replica what was acknowledged before |
+//! | [`registers`] | registers that several clients set and read at once |
 //! | [`History`] (`history`) | what was tried and what was acknowledged |
+//! | [`Scribe`] (`scribe`) | takes a client's calls down |
 //! | [`check`](fn@check) (`check`, `scan`) | the records of every replica against the history, at the end |
+//! | [`Follower`] (`follower`) | a watch of the journal that is resumed whenever it breaks |
 //! | [`Stream`] (`stream`) | clients that write as fast as they are answered, for measuring gaps |
 //! | [`Curve`] (`curve`) | what clients saw, slice by slice |
 //! | [`Updates`] (`updates`) | clients that change what exists, for measuring latencies with a fleet of one size |
@@ -15,10 +18,13 @@
 
 mod check;
 mod curve;
+mod follower;
 mod history;
 mod journal;
 mod reader;
+pub mod registers;
 mod scan;
+mod scribe;
 mod snapshots;
 mod stream;
 mod updates;
@@ -27,8 +33,10 @@ mod writer;
 
 pub use check::{Checked, check};
 pub use curve::{Curve, Dip};
+pub use follower::Follower;
 pub use history::{Counts, History};
 pub use journal::journal;
+pub use scribe::Scribe;
 pub use snapshots::{Snapshots, Span};
 pub use stream::{Acknowledged, Stream, Write, Written};
 pub use updates::{Update, Updates};

@@ -5,8 +5,11 @@ use navarch_proto::api;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
-use super::{history::History, writer::VERSION_LABEL};
-use crate::host::Host;
+use super::{Scribe, history::History, writer::VERSION_LABEL};
+use crate::{
+    history::{Operation, Value},
+    host::Host,
+};
 
 /// Limit of a read: the replica may be down.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -17,6 +20,7 @@ pub(super) struct Reader {
     pub(super) client: Client,
     pub(super) replica: String,
     pub(super) history: Arc<History>,
+    pub(super) scribe: Scribe,
     /// Between two reads.
     pub(super) pause: Duration,
 }
@@ -30,13 +34,13 @@ impl Reader {
             }
             match turn % 3 {
                 2 => {
-                    if let Some((register, version)) = self.history.some_register() {
-                        self.read(&register, version).await;
+                    if let Some(register) = self.history.some_register() {
+                        self.read_register(register).await;
                     }
                 }
                 turn => {
                     if let Some(node_id) = self.history.some_node(turn == 0) {
-                        self.read(&node_id, 1).await;
+                        self.read_node(&node_id).await;
                     }
                 }
             }
@@ -44,23 +48,34 @@ impl Reader {
         }
     }
 
-    /// Reads a node that is known to have been acknowledged with `version`.
-    async fn read(&self, node_id: &str, version: u64) {
-        let options = CallOptions::within(LIMIT);
-        let request = api::GetNodeRequest { node_id: node_id.to_owned() };
-        let answer = self.client.call::<GetNode>(request, &options).await;
-        let found = match &answer {
-            Ok(answer) => version_of(answer.message.node.as_ref()),
-            Err(CallError::Refused { code: Code::NotFound, .. }) => None,
-            Err(_) => return self.history.read(false),
-        };
-        self.history.read(true);
-        if found.is_none_or(|found| found < version) {
+    /// Reads a register; the history tells in the end whether it was the newest version.
+    async fn read_register(&self, key: String) {
+        let call = self.scribe.asks(Operation::Read { key: key.clone() });
+        let told = self.ask(&key).await;
+        self.history.read(told.is_ok());
+        let told = told.as_ref().map(|(version, index)| (Some(Value::Register(*version)), *index));
+        self.scribe.is_told(call, told);
+    }
+
+    /// Reads a node whose registration was acknowledged before.
+    async fn read_node(&self, node_id: &str) {
+        let told = self.ask(node_id).await;
+        self.history.read(told.is_ok());
+        if let Ok((None, _)) = told {
             let replica = &self.replica;
             self.history.violated(format!(
-                "stale read: {replica} answered {found:?} for {node_id}, of which version {version} \
-                 was acknowledged before the read began"
+                "stale read: {replica} knows no {node_id}, which was acknowledged before the read began"
             ));
+        }
+    }
+
+    /// The version of a node, none if there is none, and the index that the answer reflects.
+    async fn ask(&self, node_id: &str) -> Result<(Option<u64>, Option<u64>), CallError> {
+        let request = api::GetNodeRequest { node_id: node_id.to_owned() };
+        match self.client.call::<GetNode>(request, &CallOptions::within(LIMIT)).await {
+            Ok(answer) => Ok((version_of(answer.message.node.as_ref()), answer.applied_index)),
+            Err(CallError::Refused { code: Code::NotFound, .. }) => Ok((None, None)),
+            Err(error) => Err(error),
         }
     }
 }

@@ -1,9 +1,6 @@
 use std::collections::BTreeMap;
 
-use navarch::client::{
-    CallOptions, Client,
-    rpc::{GetFleetStatus, ListNodes},
-};
+use navarch::client::{CallOptions, Client, rpc::ListNodes};
 use navarch_proto::api;
 
 use super::reader::version_of;
@@ -38,13 +35,4 @@ pub(super) async fn nodes(client: &Client) -> Result<BTreeMap<String, Found>, Ch
             return Ok(found);
         }
     }
-}
-
-/// The hash of what `client`'s replica has applied, and the index up to which.
-pub(super) async fn state_hash(client: &Client) -> Result<(u64, String), String> {
-    let options = CallOptions { stale: true, ..CallOptions::default() };
-    let request = api::GetFleetStatusRequest { include_state_hash: true };
-    let answer = client.call::<GetFleetStatus>(request, &options).await;
-    let status = answer.map_err(|error| error.to_string())?.message;
-    Ok((status.applied_index, status.state_hash))
 }

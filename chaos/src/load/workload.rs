@@ -3,8 +3,8 @@ use std::{process, sync::Arc, time::Duration};
 use navarch_host::TaskHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{history::History, reader::Reader, writer::Writer};
-use crate::{error::ChaosError, host::Host, proc::Group};
+use super::{Scribe, history::History, reader::Reader, writer::Writer};
+use crate::{error::ChaosError, history::Stopwatch, host::Host, proc::Group};
 
 /// How much is asked of a group.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,7 @@ impl Default for WorkloadOptions {
 /// Clients that write through all replicas, and one for each replica that reads from it alone.
 pub struct Workload {
     history: Arc<History>,
+    stopwatch: Stopwatch,
     stop: CancellationToken,
     tasks: Vec<TaskHandle>,
 }
@@ -43,34 +44,44 @@ impl Workload {
     /// Never for a group of ours.
     pub fn start(host: &Host, group: &Group, options: WorkloadOptions) -> Result<Self, ChaosError> {
         let (history, stop) = (Arc::<History>::default(), CancellationToken::new());
+        let stopwatch = Stopwatch::start(&host.clock);
+        let mut clients = (0_u32..)
+            .map(|client| Scribe::new(history.recorder().clone(), stopwatch.clone(), client));
         let run = format!("{:x}-{:x}", host.clock.wall_ms(), process::id());
         let mut tasks = Vec::new();
-        for number in 0..options.writers {
+        for (number, scribe) in clients.by_ref().take(options.writers).enumerate() {
             let writer = Writer {
                 host: host.clone(),
                 client: group.client()?,
                 history: Arc::clone(&history),
+                scribe,
                 prefix: format!("{run}-{number}"),
                 pause: options.write_pause,
             };
             tasks.push(host.spawner.spawn("writer", writer.run(stop.clone())));
         }
-        for index in 0..group.len() {
+        for (index, scribe) in clients.take(group.len()).enumerate() {
             let reader = Reader {
                 host: host.clone(),
                 client: group.client_of(index),
                 replica: group.name(index).to_owned(),
                 history: Arc::clone(&history),
+                scribe,
                 pause: options.read_pause,
             };
             tasks.push(host.spawner.spawn("reader", reader.run(stop.clone())));
         }
-        Ok(Self { history, stop, tasks })
+        Ok(Self { history, stopwatch, stop, tasks })
     }
 
     /// What the clients were told so far.
     pub fn history(&self) -> Arc<History> {
         Arc::clone(&self.history)
+    }
+
+    /// By which the times of the history are told.
+    pub fn stopwatch(&self) -> &Stopwatch {
+        &self.stopwatch
     }
 
     /// Lets every client finish its call, and answers what they were told.

@@ -7,14 +7,27 @@ use navarch::client::{
 use navarch_proto::api;
 use tokio_util::sync::CancellationToken;
 
-use super::history::{History, Order};
-use crate::host::Host;
+use super::{
+    Scribe,
+    history::{History, Order},
+};
+use crate::{history::Operation, host::Host};
 
 /// Limit of a write. Far above any failover: what has no answer by then counts as failed.
 const LIMIT: Duration = Duration::from_secs(25);
 
 /// The label that carries a register's version.
 pub(super) const VERSION_LABEL: &str = "version";
+
+/// The set of nodes that are registered once.
+pub(super) const NODES: &str = "nodes";
+
+/// The set of orders, by their request ids.
+pub(super) const ORDERS: &str = "orders";
+
+/// Versions that one register gets before the next one takes its place: the history of each must stay one that
+/// can be searched.
+const VERSIONS: u64 = 500;
 
 /// The parameter that carries the request id of an order.
 pub(super) const REQUEST_PARAMETER: &str = "request";
@@ -24,6 +37,7 @@ pub(super) struct Writer {
     pub(super) host: Host,
     pub(super) client: Client,
     pub(super) history: Arc<History>,
+    pub(super) scribe: Scribe,
     /// What all ids of this client begin with.
     pub(super) prefix: String,
     /// Between two writes.
@@ -60,10 +74,13 @@ impl Writer {
 
     /// Registers a new node; answers its id once it is acknowledged.
     async fn register_once(&self, node_id: String) -> Option<String> {
-        self.history.tries_node(&node_id);
+        let element = node_id.clone();
+        let call = self.scribe.asks(Operation::Add { set: NODES.to_owned(), element });
         let begun = self.host.clock.now();
-        match self.register(&node_id, 1).await {
-            Ok(()) => {
+        let told = self.register(&node_id, 1).await;
+        self.scribe.is_told(call, told.as_ref().map(|index| (None, *index)));
+        match told {
+            Ok(_) => {
                 self.history.has_node(node_id.clone(), begun);
                 Some(node_id)
             }
@@ -75,18 +92,21 @@ impl Writer {
     }
 
     async fn count_up(&self, version: u64) {
-        let register = format!("{}-register", self.prefix);
-        self.history.tries_version(&register, version);
+        let key = format!("{}-register-{}", self.prefix, version / VERSIONS);
+        let call = self.scribe.asks(Operation::Write { key: key.clone(), value: version });
         let begun = self.host.clock.now();
-        match self.register(&register, version).await {
-            Ok(()) => self.history.has_version(&register, version, begun),
+        let told = self.register(&key, version).await;
+        self.scribe.is_told(call, told.as_ref().map(|index| (None, *index)));
+        match told {
+            Ok(_) => self.history.has_register(&key, begun),
             Err(error) => {
-                self.history.failed_write(format!("set {register} to {version}: {error}"));
+                self.history.failed_write(format!("set {key} to {version}: {error}"));
             }
         }
     }
 
-    async fn register(&self, node_id: &str, version: u64) -> Result<(), CallError> {
+    /// Answers the index that the answer reflects.
+    async fn register(&self, node_id: &str, version: u64) -> Result<Option<u64>, CallError> {
         let labels = BTreeMap::from([(VERSION_LABEL.to_owned(), version.to_string())]);
         let request = api::RegisterNodeRequest {
             node_id: node_id.to_owned(),
@@ -96,7 +116,7 @@ impl Writer {
             ..Default::default()
         };
         let options = CallOptions::within(LIMIT);
-        self.client.call::<RegisterNode>(request, &options).await.map(drop)
+        self.client.call::<RegisterNode>(request, &options).await.map(|told| told.applied_index)
     }
 
     /// Orders a diagnostic three times under one request id: twice at once, and once more when those are
@@ -110,10 +130,17 @@ impl Writer {
         };
         let options =
             CallOptions { request_id: Some(request_id.clone()), ..CallOptions::within(LIMIT) };
+        let element = request_id.clone();
+        let asked = self.scribe.asks(Operation::Add { set: ORDERS.to_owned(), element });
         let begun = self.host.clock.now();
         let call = || self.client.call::<IssueCommand>(request.clone(), &options);
         let (first, second) = futures::join!(call(), call());
         let third = call().await;
+        match [&first, &second, &third].into_iter().find_map(|told| told.as_ref().ok()) {
+            Some(answer) => self.scribe.is_told(asked, Ok((None, answer.applied_index))),
+            // Of three tries one may have got through: it stays open.
+            None => drop(asked),
+        }
         let mut order = Order { node_id, request_id, ..Order::default() };
         let mut acknowledged = 0;
         for result in [first, second, third] {

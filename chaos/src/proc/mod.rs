@@ -7,13 +7,18 @@
 //! | [`Process`] (`process`) | one process |
 //! | [`Agents`], [`Agent`] (`agents`) | real agents, each behind proxies |
 //! | [`Proxy`], [`Exchange`] (`proxy`) | loses answers, is cut, and sees what goes through |
+//! | [`links`] | the network between all of them: cut, slowed and held by direction |
+//! | `network`, `membership` | a group's part in that; replicas that join and leave |
 //! | `place` | ports, files and configuration of a replica |
 //! | [`http`] | a plain HTTP/1.1 call, for probes |
-//! | [`free_ports`], [`navarch_program`], [`program_version`] | where to listen; what to run, and which build it is |
+//! | [`free_ports`], [`navarch_program`] | where to listen; what to run |
 
 mod agents;
 mod group;
 pub mod http;
+pub mod links;
+mod membership;
+mod network;
 mod options;
 mod place;
 mod ports;
@@ -28,6 +33,6 @@ pub use options::{FleetFile, GroupOptions};
 pub use place::Place;
 pub use ports::free_ports;
 pub use process::{Process, log_tail};
-pub use program::{navarch_program, program_version};
+pub use program::navarch_program;
 pub use proxy::{Exchange, Proxy, Witness};
 pub use watch::Standing;

@@ -1,9 +1,4 @@
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
-
-use tokio::process::Command;
+use std::{env, path::PathBuf};
 
 use crate::error::ChaosError;
 
@@ -21,15 +16,4 @@ pub fn navarch_program(given: Option<PathBuf>) -> Result<PathBuf, ChaosError> {
         }
     };
     if path.is_file() { Ok(path) } else { Err(ChaosError::NoProgram { path }) }
-}
-
-/// What `program` says of itself, as `navarch 0.1.0`.
-///
-/// # Errors
-///
-/// If it cannot be asked.
-pub async fn program_version(program: &Path) -> Result<String, ChaosError> {
-    let output = Command::new(program).arg("version").output().await;
-    let output = output.map_err(ChaosError::system(format!("run {}", program.display())))?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

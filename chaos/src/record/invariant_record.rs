@@ -24,3 +24,11 @@ pub struct InvariantRecord {
     /// What shows it, in words: figures if it held, the first violations if not.
     pub evidence: String,
 }
+
+impl InvariantRecord {
+    /// For a table.
+    pub fn row(&self) -> Vec<String> {
+        let told = format!("{:?}, {} checked; {}", self.verdict, self.checked, self.evidence);
+        vec![self.invariant.clone(), told]
+    }
+}

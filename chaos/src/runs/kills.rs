@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use navarch_host::Moment;
@@ -8,9 +8,14 @@ use serde::Serialize;
 use super::progress;
 use crate::{
     error::ChaosError,
+    evidence, history,
     host::Host,
-    load::{Checked, Counts, History, Workload, WorkloadOptions, check},
+    load::{
+        Checked, Counts, Follower, History, Workload, WorkloadOptions, check,
+        registers::{RegisterClients, RegisterFleet, Registers, RegistersOptions},
+    },
     proc::{Group, GroupOptions},
+    record::InvariantRecord,
     report::{Report, Spread},
     wait::until,
 };
@@ -51,7 +56,7 @@ impl Victims {
 }
 
 /// `navarch-chaos kills`
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct KillsOptions {
     /// Blows.
     pub count: usize,
@@ -61,6 +66,10 @@ pub struct KillsOptions {
     pub clients: usize,
     /// How long a killed replica stays away.
     pub down: Duration,
+    /// Pools whose targets are registers that three clients each set and read at once.
+    pub registers: u32,
+    /// Where the history is written, one event a line.
+    pub history: Option<PathBuf>,
 }
 
 /// What came of it.
@@ -93,17 +102,27 @@ pub async fn kills(
     group: GroupOptions,
     options: KillsOptions,
 ) -> Result<KillsReport, ChaosError> {
-    let mut group = Group::start(host, group).await?;
+    let fleet = RegisterFleet::new(group.fleet.clone(), options.registers);
+    let mut group = Group::start(host, GroupOptions { fleet: fleet.file(), ..group }).await?;
     let load = WorkloadOptions { writers: options.clients, ..WorkloadOptions::default() };
+    let follower = Follower::start(host, group.client()?, 0);
     let workload = Workload::start(host, &group, load)?;
     let history = workload.history();
+    let (clients, record) = (RegisterClients::of(&group)?, history.recorder());
+    let record = (record, workload.stopwatch());
+    let registers = Registers::start(host, &clients, &fleet, record, RegistersOptions::default());
+    let registers = registers.await?;
     let mut gaps = Vec::new();
-    let struck = strike(host, &mut group, &history, options, &mut gaps).await;
+    let struck = strike(host, &mut group, &history, &options, &mut gaps).await;
+    registers.stop().await;
     let history = workload.stop().await;
     let checked = match struck {
-        Ok(()) => check(host, &group, &history).await,
+        Ok(()) => conclude(host, &group, &history, follower).await,
         Err(error) => Err(error),
     };
+    if let Some(path) = &options.history {
+        history::write(path, &history.recorder().events())?;
+    }
     let violations = history.violations();
     if checked.is_err() || !violations.is_empty() {
         let kept = group.keep_files();
@@ -120,11 +139,29 @@ pub async fn kills(
     })
 }
 
+/// Waits until the follower of the journal has been told all of it, and checks everything.
+async fn conclude(
+    host: &Host,
+    group: &Group,
+    history: &History,
+    follower: Follower,
+) -> Result<Checked, ChaosError> {
+    let journal = evidence::group::journals(group).await?;
+    let ends = journal.values().filter_map(|events| Some(events.last()?.index));
+    let end = ends.max().unwrap_or(0);
+    until(host, "the follower's last event", LIMIT, || {
+        let last = follower.last();
+        std::future::ready(if last >= end { Ok(()) } else { Err(format!("{last} of {end}")) })
+    })
+    .await?;
+    check(host, group, history, vec![follower.stop().await]).await
+}
+
 async fn strike(
     host: &Host,
     group: &mut Group,
     history: &History,
-    options: KillsOptions,
+    options: &KillsOptions,
     gaps: &mut Vec<Duration>,
 ) -> Result<(), ChaosError> {
     let start = host.clock.now();
@@ -147,7 +184,7 @@ async fn blow(
     host: &Host,
     group: &mut Group,
     history: &History,
-    options: KillsOptions,
+    options: &KillsOptions,
 ) -> Result<Duration, ChaosError> {
     let leader = group.leader(LIMIT).await?;
     let victims = options.victims.of(leader, group.len());
@@ -186,7 +223,7 @@ async fn written_since(host: &Host, history: &History, moment: Moment) -> Result
 impl Report for KillsReport {
     fn rows(&self) -> Vec<Vec<String>> {
         let Counts { writes, failed_writes, repeats, reads, failed_reads } = self.counts;
-        let Checked { nodes, orders, applied_index, state_hash } = &self.checked;
+        let Checked { nodes, orders, applied_index, state_hash, invariants } = &self.checked;
         let mut rows = vec![
             vec![format!("killed ({:?})", self.victims).to_lowercase(), self.kills.to_string()],
             vec!["writes".to_owned(), format!("{writes} acknowledged, {failed_writes} failed")],
@@ -196,6 +233,7 @@ impl Report for KillsReport {
             vec!["checked".to_owned(), format!("{nodes} nodes, {orders} orders")],
             vec!["state hash".to_owned(), format!("{state_hash} at {applied_index}")],
         ];
+        rows.extend(invariants.iter().map(InvariantRecord::row));
         let failures = self.failures.iter();
         rows.extend(failures.map(|failure| vec!["failed write".to_owned(), failure.clone()]));
         rows

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`kills`](fn@kills) | nothing acknowledged is lost, nothing applied twice, no read stale, while leaders are killed |
 //! | [`availability`](fn@availability) | how long clients wait after each kind of fault, beside etcd |
+//! | [`power_loss`](fn@power_loss) | replicas that lose power lose nothing that was acknowledged |
 //! | [`formation`](fn@formation) | replicas killed while they form a group end as one group |
 //! | [`commands`](fn@commands) | each command to an agent is executed once, and its result recorded, while answers are lost |
 //! | [`outbox`](fn@outbox) | agents that are cut off and killed deliver every health event that they saw |
@@ -21,6 +22,7 @@
 
 mod availability;
 mod bench;
+mod build;
 mod commands;
 mod crowd;
 mod cutoff;
@@ -33,6 +35,7 @@ mod leaders;
 mod observers;
 mod orders;
 mod outbox;
+mod power_loss;
 mod progress;
 mod rest;
 mod silence;
@@ -40,6 +43,7 @@ mod steps;
 mod watchers;
 
 pub use availability::{AvailabilityOptions, AvailabilityReport, Blow, Loads, availability};
+use build::build_of;
 pub use commands::{CommandsOptions, CommandsReport, commands};
 pub use cutoff::{CutoffOptions, CutoffReport, Share, cutoff};
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
@@ -51,6 +55,7 @@ pub use leaders::{LeadersOptions, LeadersReport, leaders};
 pub use observers::{ObserversOptions, ObserversReport, observers};
 pub use orders::{OrdersOptions, OrdersReport, orders};
 pub use outbox::{OutboxOptions, OutboxReport, outbox};
+pub use power_loss::{PowerLossOptions, PowerLossReport, power_loss};
 pub use rest::{RestReport, rest};
 pub use silence::{SilenceOptions, SilenceReport, silence};
 pub use steps::{StepsOptions, StepsReport, Struck, steps};

@@ -9,6 +9,7 @@
 //! | `strike` | a blow: peace, fault, first write, healing |
 //! | `elections` | when replicas began to campaign, and when one led, by their logs |
 //! | `tally` | all blows of a kind as one record |
+//! | `rejoin` | how long a replica takes to come back that lost its disk |
 //! | `report` | what is told at the end |
 //!
 //! What is measured, and whence it is known: **detect**, from the fault until the first line of a campaign in the log of
@@ -22,6 +23,7 @@ mod blow;
 mod elections;
 mod options;
 mod ours;
+mod rejoin;
 mod report;
 mod strike;
 mod subject;
@@ -42,12 +44,12 @@ use subject::Subject;
 use tally::Tally;
 use theirs::Theirs;
 
-use super::progress;
+use super::{build_of, progress};
 use crate::{
     error::ChaosError,
     etcd::find_etcd,
     host::Host,
-    proc::{GroupOptions, program_version},
+    proc::GroupOptions,
     record::{AvailabilityRecord, FaultRecord, Injection, InvariantRecord, RunRecord, Verdict},
     report::millis_of,
 };
@@ -65,7 +67,7 @@ pub async fn availability(
     group: GroupOptions,
     options: AvailabilityOptions,
 ) -> Result<AvailabilityReport, ChaosError> {
-    let build = program_version(&group.program).await?;
+    let build = build_of(&group.program).await;
     let etcd = if options.etcd { find_etcd(options.etcd_program.clone()) } else { None };
     let mut run = Run { host, group, build, etcd, report: AvailabilityReport::default(), options };
     if run.options.etcd && run.etcd.is_none() {
@@ -75,6 +77,9 @@ pub async fn availability(
         for &load in run.options.load.each() {
             run.measure(blow, load).await?;
         }
+    }
+    for nodes in run.options.rejoin.clone() {
+        run.rejoin(nodes).await?;
     }
     Ok(run.report)
 }
@@ -100,11 +105,8 @@ impl Run<'_> {
         }
         let program = second.as_deref().filter(|_| blow == Blow::RollingUpgrade);
         let plan = Plan { blow, load, many: self.options.clients, program, started };
-        let mut ours = Arm::new(self.host, self.ours(&record.name, 0).await?, started);
-        if let Some(why) = ours.subject.obstacle(blow) {
-            return self.leave_out(record, blow, (why, started));
-        }
-        let mut theirs = self.theirs(&record.name, started).await?;
+        let mut ours = Arm::new(self.host, self.ours(&record.name, blow, 0).await?, started);
+        let mut theirs = self.theirs(&record.name, blow, started).await?;
         if let Some(why) = theirs.as_ref().and_then(|arm| arm.subject.obstacle(blow)) {
             record.faults.push(skipped(blow, vec![Theirs::SYSTEM.to_owned()], why.clone()));
             self.skip(&format!("{} of etcd", blow.name()), why);
@@ -115,7 +117,7 @@ impl Run<'_> {
         while done < self.options.count {
             if program.is_some() && done > 0 {
                 // Every replica runs the second build: another group has to be upgraded.
-                ours.subject = self.ours(&record.name, done).await?;
+                ours.subject = self.ours(&record.name, blow, done).await?;
             }
             let turns = done..(done + round).min(self.options.count);
             done = turns.end;
@@ -178,15 +180,27 @@ impl Run<'_> {
         self.report.violations.extend(misses);
     }
 
-    async fn ours(&self, name: &str, number: usize) -> Result<Ours, ChaosError> {
-        let directory = self.group.directory.as_ref();
-        let directory = directory.map(|all| all.join(format!("{name}-{number}")));
-        Ours::start(self.host, GroupOptions { directory, ..self.group.clone() }).await
+    async fn ours(&self, name: &str, blow: Blow, number: usize) -> Result<Ours, ChaosError> {
+        let options = self.group_in(&format!("{name}-{number}"));
+        // A proxy before every port costs something: only where it is needed.
+        Ours::start(self.host, GroupOptions { linked: blow == Blow::Isolate, ..options }).await
     }
 
-    async fn theirs(&self, name: &str, started: Moment) -> Result<Option<Arm<Theirs>>, ChaosError> {
+    /// A group in a directory of its own.
+    fn group_in(&self, name: &str) -> GroupOptions {
+        let directory = self.group.directory.as_ref().map(|all| all.join(name));
+        GroupOptions { directory, ..self.group.clone() }
+    }
+
+    async fn theirs(
+        &self,
+        name: &str,
+        blow: Blow,
+        started: Moment,
+    ) -> Result<Option<Arm<Theirs>>, ChaosError> {
         let Some(program) = &self.etcd else { return Ok(None) };
-        let subject = Theirs::start(self.host, program, self.group.directory.as_deref(), name);
+        let directory = self.group.directory.as_ref().map(|all| all.join(format!("etcd-{name}")));
+        let subject = Theirs::start(self.host, program, directory, blow == Blow::Isolate);
         Ok(Some(Arm::new(self.host, subject.await?, started)))
     }
 

@@ -1,4 +1,4 @@
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use navarch::client::{
     CallOptions,
@@ -15,7 +15,10 @@ use crate::{
     error::ChaosError,
     host::Host,
     load::Stream,
-    proc::{Group, GroupOptions},
+    proc::{
+        Group, GroupOptions,
+        links::{Effect, Party, Rule, RuleId, both_ways},
+    },
     wait::until,
 };
 
@@ -27,6 +30,8 @@ pub(super) struct Ours {
     host: Host,
     group: Group,
     elections: Elections,
+    /// What cuts a replica off now.
+    cut: Option<RuleId>,
 }
 
 impl Ours {
@@ -34,7 +39,7 @@ impl Ours {
     pub(super) async fn start(host: &Host, mut options: GroupOptions) -> Result<Self, ChaosError> {
         options.environment.push(("RUST_LOG".to_owned(), LOG_LEVEL.to_owned()));
         let group = Group::start(host, options).await?;
-        Ok(Self { host: host.clone(), group, elections: Elections::default() })
+        Ok(Self { host: host.clone(), group, elections: Elections::default(), cut: None })
     }
 
     /// Waits for the replica that leads in the place of `old`.
@@ -82,8 +87,8 @@ impl Subject for Ours {
         self.group.leader(LIMIT).await
     }
 
-    fn obstacle(&self, blow: Blow) -> Option<String> {
-        (blow == Blow::Isolate).then(|| "the links of this group cannot be cut".to_owned())
+    fn obstacle(&self, _blow: Blow) -> Option<String> {
+        None
     }
 
     async fn kill(&mut self, index: usize) -> Result<(), ChaosError> {
@@ -94,9 +99,20 @@ impl Subject for Ours {
         if paused { self.group.pause(index) } else { self.group.resume(index) }
     }
 
-    fn isolate(&mut self, _index: usize, _cut: bool) -> Result<(), ChaosError> {
-        let (program, problem) = ("links".to_owned(), "they cannot be cut".to_owned());
-        Err(ChaosError::Tool { program, problem })
+    fn isolate(&mut self, index: usize, cut: bool) -> Result<(), ChaosError> {
+        let replicas = self.group.len();
+        let links = self.group.links().ok_or_else(|| ChaosError::Tool {
+            program: "the links".to_owned(),
+            problem: "this group was started without any".to_owned(),
+        })?;
+        if let Some(rule) = self.cut.take() {
+            links.remove(rule);
+        }
+        if cut {
+            let rule = Rule { roads: cut_off(index, replicas), effect: Effect::Stall };
+            self.cut = Some(links.add(rule).0);
+        }
+        Ok(())
     }
 
     async fn transfer(&mut self, _leader: usize) -> Result<(), ChaosError> {
@@ -138,6 +154,13 @@ impl Subject for Ours {
             first_act: Some(Duration::from_millis(acted_ms - wall_ms)),
         })
     }
+}
+
+/// All roads between replica `index` and the others: what is said there is held back, and nobody is told.
+pub(super) fn cut_off(index: usize, replicas: usize) -> BTreeSet<(Party, Party)> {
+    let others: Vec<_> =
+        (0..replicas).filter(|other| *other != index).map(Party::Replica).collect();
+    both_ways(&[Party::Replica(index)], &others)
 }
 
 fn wall_ms(at: &prost_types::Timestamp) -> Option<u64> {

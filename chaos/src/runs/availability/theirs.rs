@@ -1,12 +1,19 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use super::{
     blow::Blow,
+    ours::cut_off,
     subject::{Phases, Subject},
 };
-use crate::{error::ChaosError, etcd::EtcdGroup, host::Host, load::Stream};
+use crate::{
+    error::ChaosError,
+    etcd::EtcdGroup,
+    host::Host,
+    load::Stream,
+    proc::links::{Effect, Rule, RuleId},
+};
 
 /// As many as of ours by default.
 const REPLICAS: usize = 3;
@@ -14,28 +21,31 @@ const REPLICAS: usize = 3;
 /// A group of etcd, of which nothing is known but what its clients see.
 pub(super) struct Theirs {
     group: EtcdGroup,
+    /// What cuts a replica off now.
+    cut: Option<RuleId>,
     /// Where it lies, if no directory was given.
     _directory: Option<TempDir>,
 }
 
 impl Theirs {
-    /// Starts as many replicas as of ours by default, within `directory`.
+    /// Starts as many replicas as of ours by default, in `directory` if one is given, with links that can be cut if
+    /// `linked`.
     pub(super) async fn start(
         host: &Host,
         program: &Path,
-        directory: Option<&Path>,
-        name: &str,
+        directory: Option<PathBuf>,
+        linked: bool,
     ) -> Result<Self, ChaosError> {
         let (path, temporary) = match directory {
-            Some(given) => (given.join(format!("etcd-{name}")), None),
+            Some(given) => (given, None),
             None => {
                 let made = tempfile::Builder::new().prefix("navarch-chaos-etcd-").tempdir();
                 let made = made.map_err(ChaosError::system("make etcd's directory"))?;
                 (made.path().to_owned(), Some(made))
             }
         };
-        let group = EtcdGroup::start(host, program, &path, REPLICAS).await?;
-        Ok(Self { group, _directory: temporary })
+        let group = EtcdGroup::start(host, program, &path, (REPLICAS, linked)).await?;
+        Ok(Self { group, cut: None, _directory: temporary })
     }
 }
 
@@ -61,8 +71,9 @@ impl Subject for Theirs {
     fn obstacle(&self, blow: Blow) -> Option<String> {
         match blow {
             Blow::RollingUpgrade => Some("there is one build of etcd".to_owned()),
-            Blow::Isolate => Some("the links of etcd's replicas cannot be cut".to_owned()),
-            Blow::Kill | Blow::Pause | Blow::Transfer | Blow::RollingRestart => None,
+            Blow::Kill | Blow::Pause | Blow::Isolate | Blow::Transfer | Blow::RollingRestart => {
+                None
+            }
         }
     }
 
@@ -74,9 +85,20 @@ impl Subject for Theirs {
         if paused { self.group.pause(index) } else { self.group.resume(index) }
     }
 
-    fn isolate(&mut self, _index: usize, _cut: bool) -> Result<(), ChaosError> {
-        let (program, problem) = ("etcd".to_owned(), "its links cannot be cut".to_owned());
-        Err(ChaosError::Tool { program, problem })
+    fn isolate(&mut self, index: usize, cut: bool) -> Result<(), ChaosError> {
+        let replicas = self.group.len();
+        let links = self.group.links().ok_or_else(|| ChaosError::Tool {
+            program: "the links".to_owned(),
+            problem: "this group of etcd was started without any".to_owned(),
+        })?;
+        if let Some(rule) = self.cut.take() {
+            links.remove(rule);
+        }
+        if cut {
+            let rule = Rule { roads: cut_off(index, replicas), effect: Effect::Stall };
+            self.cut = Some(links.add(rule).0);
+        }
+        Ok(())
     }
 
     async fn transfer(&mut self, leader: usize) -> Result<(), ChaosError> {

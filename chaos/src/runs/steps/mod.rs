@@ -5,11 +5,9 @@
 //! | `crash_points` | the folder through which replicas are told where to die |
 //! | `shop` | machines that nobody in the group ordered |
 //! | `unrest` | what gives controllers something to do |
-//! | `ledger` | what the cloud says was bought and ended |
 //! | `settle` | the end: peace returns, and everything is compared |
 
 mod crash_points;
-mod ledger;
 mod settle;
 mod shop;
 mod unrest;
@@ -27,7 +25,9 @@ use super::progress;
 use crate::{
     error::ChaosError,
     host::Host,
+    invariants,
     proc::{FleetFile, Group, GroupOptions, http},
+    record::InvariantRecord,
     report::Report,
     wait::until,
 };
@@ -85,6 +85,8 @@ pub struct StepsReport {
     pub ended: usize,
     /// From the end of all faults until records, machines and targets were the same, milliseconds.
     pub settled_ms: u64,
+    /// What was checked, and what it came to.
+    pub invariants: Vec<InvariantRecord>,
     /// What must not be.
     pub violations: Vec<String>,
 }
@@ -131,11 +133,22 @@ pub async fn steps(
     run.set_faults(r#"{"faults": []}"#).await?;
     let (points, random_kills) = (run.struck, run.random_kills);
     let settled = settle::settle(host, &mut group, &client, &planted).await;
-    if settled.as_ref().map_or(true, |settled| !settled.violations.is_empty()) {
+    let violations = settled.as_ref().map(|settled| invariants::unmet(&settled.invariants));
+    if violations.as_ref().map_or(true, |violations| !violations.is_empty()) {
         eprintln!("the group's files are kept in {}", group.keep_files().display());
     }
-    let settle::Settled { bought, ended, settled_ms, violations } = settled?;
-    Ok(StepsReport { points, random_kills, deeds, bought, ended, settled_ms, violations })
+    let violations = violations.unwrap_or_default();
+    let settle::Settled { bought, ended, settled_ms, invariants } = settled?;
+    Ok(StepsReport {
+        points,
+        random_kills,
+        deeds,
+        bought,
+        ended,
+        settled_ms,
+        invariants,
+        violations,
+    })
 }
 
 /// Machines that the cloud has beside those of the pools. Those that bear our tag, and that nobody ordered, must go.
@@ -316,6 +329,7 @@ impl Report for StepsReport {
             ]
             .map(|(name, value)| vec![name.to_owned(), value]),
         );
+        rows.extend(self.invariants.iter().map(InvariantRecord::row));
         rows
     }
 

@@ -1,20 +1,19 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::time::Duration;
 
-use navarch::client::{
-    CallOptions, Client,
-    rpc::{ListInstances, ListPools, ListReplicas},
+use navarch::{
+    client::{CallOptions, Client, rpc::ListReplicas},
+    fake_cloud::ledger::Effect,
 };
 use navarch_proto::api;
 
-use super::{Planted, ledger::Ledger};
+use super::Planted;
 use crate::{
     error::ChaosError,
+    evidence::{Evidence, cloud, group},
     host::Host,
-    load::journal,
-    proc::{Group, http},
+    invariants::{self, Invariant},
+    proc::Group,
+    record::{InvariantRecord, Verdict},
     wait::until,
 };
 
@@ -26,12 +25,26 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// The pools and their maxima.
 const MAXIMA: [(&str, u32); 2] = [("by-hand", 8), ("busy", 5)];
 
+/// What must hold of the whole run.
+const INVARIANTS: [&dyn Invariant; 10] = [
+    &invariants::BoughtOnce,
+    &invariants::IntentFirst,
+    &invariants::NothingLeaks,
+    &invariants::WithinMaximum,
+    &invariants::OneSessionActs,
+    &invariants::TerminateReason,
+    &invariants::JournalContiguous,
+    &invariants::JournalEqual,
+    &invariants::StatesEqual,
+    &invariants::TimeForward,
+];
+
 /// What was found at the end.
 pub(super) struct Settled {
     pub(super) bought: usize,
     pub(super) ended: usize,
     pub(super) settled_ms: u64,
-    pub(super) violations: Vec<String>,
+    pub(super) invariants: Vec<InvariantRecord>,
 }
 
 /// The cluster's id, which machines bear.
@@ -44,7 +57,7 @@ pub(super) async fn cluster_id(host: &Host, client: &Client) -> Result<String, C
     .await
 }
 
-/// Waits until ledger, records and targets agree, and compares the whole history.
+/// Waits until machines, records and targets agree, and judges the whole history.
 pub(super) async fn settle(
     host: &Host,
     group: &mut Group,
@@ -53,32 +66,28 @@ pub(super) async fn settle(
 ) -> Result<Settled, ChaosError> {
     let cloud = group.cloud_address();
     let start = host.clock.now();
-    until(host, "peace", PEACE_LIMIT, || async {
+    let evidence = until(host, "peace", PEACE_LIMIT, || async {
         host.clock.sleep(Duration::from_millis(500)).await;
-        compare(host, client, &cloud, planted).await
+        peace(host, client, &cloud, planted).await
     })
     .await?;
     let settled = host.clock.now().since(start);
     group.check_running()?;
-    let ledger = ledger(host, &cloud).await.map_err(trouble("the fake cloud"))?;
-    let events = journal(client, 0).await?;
-    let mut violations = ledger.bought_twice();
-    violations.extend(ledger.over(&BTreeMap::from(MAXIMA)));
-    let reasons = reasons(&events);
-    let ended: Vec<_> = ledger.ended_by_replicas().collect();
-    for (machine, order) in &ended {
-        if !reasons.contains(*order) && !reasons.contains(*machine) {
-            violations.push(format!("machine {machine} of order {order} ended for no reason"));
-        }
-    }
-    if ended.iter().any(|(machine, _)| *machine == planted.theirs) {
-        violations.push(format!("machine {} is somebody else's, and was ended", planted.theirs));
-    }
+    let ledger = cloud::ledger(host, &cloud).await.map_err(trouble("the fake cloud"))?;
+    let of = |effect| ledger.iter().filter(move |entry| entry.effect == effect);
+    let bought = of(Effect::Created).count();
+    let ended = of(Effect::Terminated).filter(|entry| entry.method == "DELETE").count();
+    let evidence = Evidence {
+        journals: group::journals(group).await?,
+        states: group::passing_states(host, group).await,
+        ledger: Some(ledger),
+        ..evidence
+    };
     Ok(Settled {
-        bought: ledger.bought(),
-        ended: ended.len(),
+        bought,
+        ended,
         settled_ms: u64::try_from(settled.as_millis()).unwrap_or(u64::MAX),
-        violations,
+        invariants: invariants::judge(&INVARIANTS, &evidence),
     })
 }
 
@@ -87,66 +96,23 @@ pub(super) fn trouble(program: &'static str) -> impl Fn(String) -> ChaosError {
     move |problem| ChaosError::Tool { program: program.to_owned(), problem }
 }
 
-/// `Ok` once every pool has its target, all of it running, and the cloud has these machines and no others of ours.
-async fn compare(
+/// What shows that every pool has its target, all of it running, and that the cloud has these machines and no others
+/// of ours; or what is still missing.
+async fn peace(
     host: &Host,
     client: &Client,
     cloud: &str,
     planted: &Planted,
-) -> Result<(), String> {
-    let options = CallOptions::within(LIMIT);
-    let text = |error: navarch::client::CallError| error.to_string();
-    let pools = client.call::<ListPools>(api::ListPoolsRequest {}, &options).await.map_err(text)?;
-    let pools = pools.message.pools;
-    let settled = |pool: &api::PoolInfo| {
-        let sizes = [pool.size, pool.running, pool.occupancy, pool.healthy_nodes];
-        sizes.iter().all(|size| *size == pool.target)
+) -> Result<Evidence, String> {
+    let text = |error: ChaosError| error.to_string();
+    let evidence = Evidence {
+        pools: Some(group::pools(client).await.map_err(text)?),
+        instances: Some(group::instances(client).await.map_err(text)?),
+        machines: Some(cloud::machines(host, cloud).await?),
+        strangers: [planted.theirs.clone()].into(),
+        maxima: MAXIMA.map(|(pool, maximum)| (pool.to_owned(), maximum)).into(),
+        ..Evidence::default()
     };
-    if pools.len() != MAXIMA.len() || !pools.iter().all(settled) {
-        return Err(format!("{pools:#?}"));
-    }
-    let request = api::ListInstancesRequest::default();
-    let records = client.call::<ListInstances>(request, &options).await.map_err(text)?;
-    let running = |one: &&api::InstanceInfo| one.state() == api::InstanceState::Running;
-    let mut records: BTreeSet<String> = records
-        .message
-        .instances
-        .iter()
-        .filter(running)
-        .map(|one| one.provider_ref.clone())
-        .collect();
-    records.insert(planted.theirs.clone());
-    let machines = machines(host, cloud).await?;
-    if machines == records {
-        return Ok(());
-    }
-    let odd = machines.difference(&records);
-    Err(format!("machines without a record: {odd:?}; records: {records:?}"))
-}
-
-/// The ids of the machines that the cloud has.
-async fn machines(host: &Host, cloud: &str) -> Result<BTreeSet<String>, String> {
-    let answer = http::get(host, cloud, "/v1/instances?page_size=1000", LIMIT).await?;
-    let listed: serde_json::Value =
-        serde_json::from_str(&answer.body).map_err(|error| error.to_string())?;
-    let all = listed["instances"].as_array().cloned().unwrap_or_default();
-    let live = |one: &&serde_json::Value| one["state"] != "terminated";
-    Ok(all.iter().filter(live).filter_map(|one| Some(one["id"].as_str()?.to_owned())).collect())
-}
-
-async fn ledger(host: &Host, cloud: &str) -> Result<Ledger, String> {
-    Ledger::read(&http::get(host, cloud, "/v1/ledger", LIMIT).await?.body)
-}
-
-/// Instances, and machines of orphans, that the journal says were given back, each with a reason.
-fn reasons(events: &[api::FleetEvent]) -> BTreeSet<&str> {
-    const KINDS: [&str; 3] = ["instance-terminating", "instance-failed", "orphan-found"];
-    let told =
-        events.iter().filter(|event| KINDS.contains(&&*event.kind) && !event.reason.is_empty());
-    told.flat_map(|event| {
-        let machine = event.changes.iter().find(|change| change.field == "provider_ref");
-        let id = event.subject.strip_prefix("instance/");
-        id.into_iter().chain(machine.map(|change| change.after.as_str()))
-    })
-    .collect()
+    let leaks = invariants::NothingLeaks.check(&evidence);
+    if leaks.verdict() == Verdict::Held { Ok(evidence) } else { Err(format!("{leaks:?}")) }
 }
