@@ -13,7 +13,7 @@ use navarch_chaos::{
     etcd::find_etcd,
     proc::{GroupOptions, navarch_program},
     report::{self, Format, Report},
-    runs,
+    runs, scenario,
     strace::find_strace,
 };
 use tokio::runtime;
@@ -72,6 +72,14 @@ enum Command {
     },
     /// Have replicas lose power under load, so that only synced bytes survive; nothing acknowledged may be lost, and none may refuse to start
     PowerLoss(runs::PowerLossOptions),
+    /// Perform scenario files: faults composed, under load, and judged by every invariant that they could break
+    Scenario(scenario::ScenarioOptions),
+    /// Tell which faults and invariants the runs have seen whose records lie in a folder
+    Coverage {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
     /// Measure how long writes wait for a new leader
     Failover {
         /// Leaders to kill
@@ -232,6 +240,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::StepsOptions { points, limit, random };
             tell(&runs::steps(&host, group, options).await?, format)
         }
+        Command::Scenario(options) => tell(&scenario::suite(&host, group, options).await?, format),
+        Command::Coverage { directory } => tell(&scenario::coverage(&directory)?, format),
         Command::PowerLoss(options) => match runs::power_loss(&host, group, options).await? {
             Ok(report) => tell(&report, format),
             Err(why) => Ok(skip(&why)),

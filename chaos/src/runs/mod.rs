@@ -42,7 +42,7 @@ mod silence;
 mod steps;
 mod watchers;
 
-use build::build_of;
+pub(crate) use build::build_of;
 pub use commands::{CommandsOptions, CommandsReport, commands};
 pub use cutoff::{CutoffOptions, CutoffReport, Share, cutoff};
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
