@@ -11,6 +11,7 @@
 //! | [`checkers`] | what histories and replicas show by themselves: registers, sets, journals, states |
 //! | [`evidence`] | what a run has in hand when it is judged |
 //! | [`invariants`] | what must hold whatever happens, one file each, used by all layers |
+//! | [`scenario`] | faults composed by files, performed and judged |
 //! | [`runs`] | the runs of the `navarch-chaos` binary, one file each |
 //! | [`etcd`] | three replicas of etcd and a load of puts, to compare with |
 //! | [`strace`] | what the kernel was asked to make durable, and when |
@@ -35,6 +36,7 @@ pub mod proc;
 pub mod record;
 pub mod report;
 pub mod runs;
+pub mod scenario;
 pub mod shim;
 pub mod strace;
 mod wait;

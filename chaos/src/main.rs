@@ -14,7 +14,7 @@ use navarch_chaos::{
     page,
     proc::{GroupOptions, navarch_program},
     report::{self, Format, Report},
-    runs,
+    runs, scenario,
     strace::find_strace,
 };
 use tokio::runtime;
@@ -75,6 +75,14 @@ enum Command {
     Availability(runs::AvailabilityOptions),
     /// Have replicas lose power under load, so that only synced bytes survive; nothing acknowledged may be lost, and none may refuse to start
     PowerLoss(runs::PowerLossOptions),
+    /// Perform scenario files: faults composed, under load, and judged by every invariant that they could break
+    Scenario(scenario::ScenarioOptions),
+    /// Tell which faults and invariants the runs have seen whose records lie in a folder
+    Coverage {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
     /// Kill replicas at random while they form a group
     Formation {
         /// Kills
@@ -227,6 +235,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::StepsOptions { points, limit, random };
             tell(&runs::steps(&host, group, options).await?, format)
         }
+        Command::Scenario(options) => tell(&scenario::suite(&host, group, options).await?, format),
+        Command::Coverage { directory } => tell(&scenario::coverage(&directory)?, format),
         Command::PowerLoss(options) => match runs::power_loss(&host, group, options).await? {
             Ok(report) => tell(&report, format),
             Err(why) => Ok(skip(&why)),

@@ -58,7 +58,9 @@ impl Where {
                 both_ways(&one, &everybody)
             }
             Self::LeaderInMinority => {
-                let (with, against) = rest.split_at((count - 1) / 2);
+                // The leader is one of the minority.
+                let further = ((count - 1) / 2).saturating_sub(1);
+                let (with, against) = rest.split_at(further);
                 let minority: Vec<_> = one.iter().chain(with).copied().collect();
                 both_ways(&minority, against)
             }

@@ -9,6 +9,7 @@
 //! | [`History`] (`history`) | what was tried and what was acknowledged |
 //! | [`Scribe`] (`scribe`) | takes a client's calls down |
 //! | [`check`](fn@check) (`check`, `scan`) | the records of every replica against the history, at the end |
+//! | [`conclude`](fn@conclude) (`conclude`) | the same, once a follower of the journal was told all of it |
 //! | [`Follower`] (`follower`) | a watch of the journal that is resumed whenever it breaks |
 //! | [`Stream`] (`stream`) | clients that write as fast as they are answered, for measuring gaps |
 //! | [`Curve`] (`curve`) | what clients saw, slice by slice |
@@ -17,6 +18,7 @@
 //! | [`Snapshots`] (`snapshots`) | when replicas write snapshots |
 
 mod check;
+mod conclude;
 mod curve;
 mod follower;
 mod history;
@@ -32,6 +34,7 @@ mod workload;
 mod writer;
 
 pub use check::{Checked, check};
+pub use conclude::conclude;
 pub use curve::{Curve, Dip};
 pub use follower::Follower;
 pub use history::{Counts, History};

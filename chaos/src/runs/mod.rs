@@ -43,7 +43,7 @@ mod steps;
 mod watchers;
 
 pub use availability::{AvailabilityOptions, AvailabilityReport, Blow, Loads, availability};
-use build::build_of;
+pub(crate) use build::build_of;
 pub use commands::{CommandsOptions, CommandsReport, commands};
 pub use cutoff::{CutoffOptions, CutoffReport, Share, cutoff};
 pub use durability::{DurabilityOptions, DurabilityReport, durability};

@@ -9,7 +9,7 @@ use crate::{
     error::ChaosError,
     faults::{Begun, Fault as _, PowerLoss, Powerless, Stage},
     host::Host,
-    load::{Checked, Counts, History, Workload, WorkloadOptions, check},
+    load::{Checked, Counts, Follower, History, Workload, WorkloadOptions, conclude},
     proc::{Group, GroupOptions},
     record::{FaultRecord, Injection, InvariantRecord, RunRecord, Verdict},
     report::Report,
@@ -90,6 +90,7 @@ pub async fn power_loss(
     let program = group.program.clone();
     let group = Group::start(host, GroupOptions { shim: Some(shim), ..group }).await?;
     let load = WorkloadOptions { writers: options.clients, ..WorkloadOptions::default() };
+    let follower = Follower::start(host, group.client()?, 0);
     let workload = Workload::start(host, &group, load)?;
     let history = workload.history();
     written_since(host, &history, 0).await?;
@@ -105,7 +106,7 @@ pub async fn power_loss(
         Run { host, stage, options, faults: Vec::new(), report: PowerLossReport::default() };
     let done = run.cut_again_and_again(&history).await;
     let history = workload.stop().await;
-    run.finish(done, &history).await?;
+    run.finish(done, &history, follower).await?;
     run.save((started, started_unix_ms)).await?;
     Ok(Ok(run.report))
 }
@@ -214,6 +215,7 @@ impl Run<'_> {
         &mut self,
         done: Result<(), ChaosError>,
         history: &History,
+        follower: Follower,
     ) -> Result<(), ChaosError> {
         let refused = !self.report.violations.is_empty();
         if !refused {
@@ -224,7 +226,7 @@ impl Run<'_> {
                 Err(error) => return Err(error),
             };
             match back {
-                Ok(()) => match check(self.host, &self.stage.group, history).await {
+                Ok(()) => match conclude(self.host, &self.stage.group, history, follower).await {
                     Ok(checked) => self.report.checked = Some(checked),
                     // What is lost cannot be asked after.
                     Err(_) if !history.violations().is_empty() => {}
@@ -249,24 +251,31 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn save(
-        &mut self,
-        (started, started_unix_ms): (navarch_host::Moment, u64),
-    ) -> Result<(), ChaosError> {
-        let Some(directory) = self.options.record.clone() else { return Ok(()) };
-        let PowerLossReport { checked, violations, counts, damage, .. } = &self.report;
+    /// What was checked at the end, and whether every replica came back by itself, which is one claim more.
+    fn judged(&self) -> Vec<InvariantRecord> {
+        let PowerLossReport { checked, violations, damage, with_unsynced, .. } = &self.report;
+        let Damage { unsynced, lost, torn, .. } = damage;
         let verdict = match (checked, violations.is_empty()) {
             (Some(_), true) => Verdict::Held,
             (None, true) => Verdict::Unknown,
             (_, false) => Verdict::Violated,
         };
-        let evidence = match verdict {
-            Verdict::Violated => violations.join("; "),
-            Verdict::Held | Verdict::Unknown => format!(
-                "{} writes acknowledged; {} unsynced writes, {} of them lost and {} torn",
-                counts.writes, damage.unsynced, damage.lost, damage.torn
-            ),
+        let figures = format!("{unsynced} unsynced writes, {lost} of them lost and {torn} torn");
+        let survived = InvariantRecord {
+            invariant: "power-loss-survived".to_owned(),
+            verdict,
+            checked: u64::try_from(*with_unsynced).unwrap_or(u64::MAX),
+            evidence: if verdict == Verdict::Violated { violations.join("; ") } else { figures },
         };
+        let further = checked.iter().flat_map(|checked| checked.invariants.clone());
+        std::iter::once(survived).chain(further).collect()
+    }
+
+    async fn save(
+        &mut self,
+        (started, started_unix_ms): (navarch_host::Moment, u64),
+    ) -> Result<(), ChaosError> {
+        let Some(directory) = self.options.record.clone() else { return Ok(()) };
         let PowerLossOptions { victims, rounds, seed, .. } = &self.options;
         let victims = format!("{victims:?}").to_lowercase();
         let took = self.host.clock.now().since(started).as_millis();
@@ -280,12 +289,8 @@ impl Run<'_> {
             took_ms: u64::try_from(took).unwrap_or(u64::MAX),
             build: super::build_of(&self.stage.program).await,
             faults: std::mem::take(&mut self.faults),
-            invariants: vec![InvariantRecord {
-                invariant: "no-acknowledged-write-lost".to_owned(),
-                verdict,
-                checked: counts.writes,
-                evidence,
-            }],
+            invariants: self.judged(),
+            load: Vec::new(),
             ..RunRecord::default()
         };
         record.save(&directory).map(drop)
@@ -316,9 +321,12 @@ impl Report for PowerLossReport {
             row("writes", format!("{writes} acknowledged, {failed_writes} failed")),
             row("reads", format!("{reads} answered, {failed_reads} failed")),
         ];
-        if let Some(Checked { nodes, orders, applied_index, state_hash }) = &self.checked {
+        if let Some(Checked { nodes, orders, applied_index, state_hash, invariants }) =
+            &self.checked
+        {
             rows.push(row("checked", format!("{nodes} nodes, {orders} orders")));
             rows.push(row("state hash", format!("{state_hash} at {applied_index}")));
+            rows.extend(invariants.iter().map(InvariantRecord::row));
         }
         rows
     }
