@@ -126,11 +126,7 @@ enum Command {
         judge: bool,
     },
     /// Count the elections of a group that nothing happens to
-    Rest {
-        /// How long
-        #[arg(long, default_value = "1h", value_parser = duration)]
-        duration: Duration,
-    },
+    Rest(runs::RestOptions),
     /// Have leaders die at every step of every controller, while the cloud answers ambiguously; nothing may be bought twice, leaked, or ended for no reason
     Steps {
         /// Crash points at most [default: all that are passed]
@@ -249,7 +245,7 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
         Command::Watchers(options) => tell(&runs::watchers(&host, group, options).await?, format),
         Command::Cutoff(options) => tell(&runs::cutoff(&host, group, options).await?, format),
         Command::Silence(options) => tell(&runs::silence(&host, group, options).await?, format),
-        Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),
+        Command::Rest(options) => tell(&runs::rest(&host, group, options).await?, format),
         Command::Durability { writes } => {
             let Some(strace) = find_strace() else {
                 return Ok(skip("strace is not installed"));

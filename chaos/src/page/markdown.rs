@@ -80,7 +80,9 @@ fn availability(digest: &Digest) -> [String; 2] {
         row.extend([wait.p50_ms, wait.p99_ms, wait.max_ms].map(millis));
         row.push(claimed);
         row.extend([record.detect, record.elect, record.first_act].map(half));
-        row.push(recovery(record).unwrap_or_else(dash));
+        row.push(recovery(record).map_or_else(dash, |(back, seen)| {
+            seen.map_or_else(|| back.clone(), |seen| format!("{back}, {seen}"))
+        }));
         row.push(number(record.failed_calls));
         row
     });

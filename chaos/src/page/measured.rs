@@ -55,7 +55,15 @@ fn row(record: &AvailabilityRecord) -> Markup {
             @for spread in [record.detect, record.elect, record.first_act] {
                 td.number { (or_dash(half(spread))) }
             }
-            td.number { (or_dash(recovery(record))) }
+            td.number {
+                @match recovery(record) {
+                    None => span.zero { "–" },
+                    Some((back, seen)) => {
+                        (back)
+                        @if let Some(seen) = seen { br; small { (seen) } }
+                    }
+                }
+            }
             td.number {
                 (number(record.failed_calls + record.acknowledged_calls))
                 br; small { (number(record.failed_calls)) " failed" }
@@ -69,14 +77,10 @@ fn or_dash(text: Option<String>) -> Markup {
 }
 
 /// When throughput was back, and after how many faults that was seen if not after all.
-pub(super) fn recovery(record: &AvailabilityRecord) -> Option<String> {
-    let spread = record.recovery?;
-    let seen = if spread.count < record.first_write.count {
-        format!(" ({} of {})", spread.count, record.first_write.count)
-    } else {
-        String::new()
-    };
-    Some(millis(spread.p50_ms) + &seen)
+pub(super) fn recovery(record: &AvailabilityRecord) -> Option<(String, Option<String>)> {
+    let (spread, all) = (record.recovery?, record.first_write.count);
+    let seen = (spread.count < all).then(|| format!("seen {} of {all} times", spread.count));
+    Some((millis(spread.p50_ms), seen))
 }
 
 fn claimed(record: &AvailabilityRecord) -> Markup {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::record::AvailabilityRecord;
 
-const PLOT: (f64, f64) = (220.0, 850.0);
+const PLOT: (f64, f64) = (265.0, 860.0);
 const ROW: f64 = 26.0;
 
 /// What clients wait after each fault, ours and theirs under each other: from the median to the worst, and what is

@@ -56,7 +56,7 @@ pub use observers::{ObserversOptions, ObserversReport, observers};
 pub use orders::{OrdersOptions, OrdersReport, orders};
 pub use outbox::{OutboxOptions, OutboxReport, outbox};
 pub use power_loss::{PowerLossOptions, PowerLossReport, power_loss};
-pub use rest::{RestReport, rest};
+pub use rest::{RestOptions, RestReport, rest};
 pub use silence::{SilenceOptions, SilenceReport, silence};
 pub use steps::{StepsOptions, StepsReport, Struck, steps};
 pub use watchers::{WatchersOptions, WatchersReport, Watching, watchers};

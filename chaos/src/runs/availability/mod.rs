@@ -73,7 +73,9 @@ pub async fn availability(
     if run.options.etcd && run.etcd.is_none() {
         run.skip("etcd", "it is not installed; run tests/peers/install.sh".to_owned());
     }
-    for blow in run.options.faults.clone() {
+    // With none to strike there may still be replicas to wipe.
+    let faults = if run.options.count == 0 { Vec::new() } else { run.options.faults.clone() };
+    for blow in faults {
         for &load in run.options.load.each() {
             run.measure(blow, load).await?;
         }
