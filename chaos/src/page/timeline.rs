@@ -154,7 +154,7 @@ fn throughput(columns: &[Option<Column>], time: &Axis, (bottom, top): (f64, f64)
         path(&points.collect::<Vec<_>>())
     };
     html! {
-        (grid(&rates, "writes a second", "mean; thin: worst slice", |tick| number_of(tick)))
+        (grid(&rates, "writes a second", "mean; thin: worst slice", number_of))
         path.lowest d=(line(|column| column.lowest)) {}
         path.rate d=(line(|column| column.rate)) {}
         @for column in columns.iter().flatten().filter(|column| column.failed > 0) {
