@@ -138,7 +138,7 @@ mod tests {
         let start = Host::system().clock.now();
         let mut curve = Curve::new(start);
         let counts = [10, 10, 10, 10, 10, 5, 0, 0, 12, 0, 4, 9, 9, 10];
-        curve.add(&told(start, &counts), (start, start));
+        curve.add(&told(start, &counts), (start, start + SLICE * 13));
         let fault = start + SLICE * 5 + SLICE / 2;
         let dip = curve.dip(fault).unwrap();
         assert_eq!(dip, Dip { lowest_percent: 0, recovered: Some(SLICE * 5 + SLICE / 2) });

@@ -91,12 +91,12 @@ mod tests {
     use super::*;
 
     const LOG: &str = "\
-2026-01-01T00:00:00.900000Z  INFO openraft::engine::engine_impl: elect: new candidate: {T1}
-2026-01-01T00:00:00.950000Z  INFO openraft::engine::handler: id=1 becomes leader
+2026-01-01T00:00:00.900000Z  INFO engine_impl: elect: new candidate: {T1}
+2026-01-01T00:00:00.950000Z  INFO handler: id=1 becomes leader
 a line without a time: new candidate:
-2026-01-01T00:00:02.300000Z  INFO openraft::engine::engine_impl: elect: new candidate: {T2}
-2026-01-01T00:00:02.250000Z  INFO openraft::engine::engine_impl: pre_elect: new pre-candidate: {T2}
-2026-01-01T00:00:02.310000Z  INFO openraft::engine::handler: id=2 becomes leader
+2026-01-01T00:00:02.300000Z  INFO engine_impl: elect: new candidate: {T2}
+2026-01-01T00:00:02.250000Z  INFO engine_impl: pre_elect: new pre-candidate: {T2}
+2026-01-01T00:00:02.310000Z  INFO handler: id=2 becomes leader
 ";
 
     /// Without it an election of long ago could be taken for the one that a fault caused.

@@ -99,7 +99,11 @@ async fn wipe(host: &Host, group: &mut Group, victim: usize) -> Result<Duration,
     group.let_go(victim, LIMIT).await?;
     let started = host.clock.now();
     group.start_replica(victim)?;
-    group.take_in(victim, LIMIT).await?;
+    if let Err(error) = group.take_in(victim, LIMIT).await {
+        // One that has ended tells more of it than whoever waited for it.
+        group.check_running()?;
+        return Err(error);
+    }
     Ok(host.clock.now().since(started))
 }
 
