@@ -50,6 +50,14 @@ pub enum ChaosError {
         /// Why it failed.
         source: CallError,
     },
+    /// A scenario file is not what it should be.
+    #[error("{file}: {problem}")]
+    Scenario {
+        /// Which file.
+        file: String,
+        /// The key, its value, and what to write instead.
+        problem: String,
+    },
     /// Another program did not do what it was started for.
     #[error("{program}: {problem}")]
     Tool {

@@ -11,9 +11,10 @@ use clap::{Args, Parser, Subcommand};
 use navarch_chaos::{
     ChaosError, Host,
     etcd::find_etcd,
+    page,
     proc::{GroupOptions, navarch_program},
     report::{self, Format, Report},
-    runs,
+    runs, scenario,
     sim::SeedOptions,
     strace::find_strace,
 };
@@ -52,17 +53,17 @@ struct GlobalArguments {
 enum Command {
     /// Kill leaders, or others, with -9 while clients write and read; nothing acknowledged may be lost, done twice or read stale
     Kills(runs::KillsOptions),
-    /// Measure how long writes wait for a new leader
-    Failover {
-        /// Leaders to kill
-        #[arg(long, default_value_t = 50)]
-        kills: usize,
-        /// Clients that write as fast as they are answered
-        #[arg(long, default_value_t = 16)]
-        clients: usize,
-        /// Stop leaders with SIGTERM instead: they hand over first
-        #[arg(long)]
-        graceful: bool,
+    /// Measure how long clients wait after each kind of fault, and what is told of it from inside; beside etcd where asked for
+    Availability(runs::AvailabilityOptions),
+    /// Have replicas lose power under load, so that only synced bytes survive; nothing acknowledged may be lost, and none may refuse to start
+    PowerLoss(runs::PowerLossOptions),
+    /// Perform scenario files: faults composed, under load, and judged by every invariant that they could break
+    Scenario(scenario::ScenarioOptions),
+    /// Tell which faults and invariants the runs have seen whose records lie in a folder
+    Coverage {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
     },
     /// Kill replicas at random while they form a group
     Formation {
@@ -107,11 +108,7 @@ enum Command {
         judge: bool,
     },
     /// Count the elections of a group that nothing happens to
-    Rest {
-        /// How long
-        #[arg(long, default_value = "1h", value_parser = duration)]
-        duration: Duration,
-    },
+    Rest(runs::RestOptions),
     /// Have leaders die at every step of every controller, while the cloud answers ambiguously; nothing may be bought twice, leaked, or ended for no reason
     Steps {
         /// Crash points at most [default: all that are passed]
@@ -151,6 +148,8 @@ enum Command {
         /// The history
         file: PathBuf,
     },
+    /// Write one page, and a short form, of what all runs left in a folder
+    Report(page::PageOptions),
     /// Trace system calls: each acknowledged write must have been synced on a majority
     Durability {
         /// Writes of one client
@@ -187,6 +186,9 @@ async fn carry_out(arguments: Arguments) -> Result<ExitCode, ChaosError> {
 }
 
 async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, ChaosError> {
+    if let Command::Report(options) = &command {
+        return print(&page::write_page(options)?).map(|()| ExitCode::SUCCESS);
+    }
     let host = Host::system();
     if let Command::Sim(options) = command {
         return simulate(&host, options, global.output).await;
@@ -199,9 +201,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
     let format = global.output;
     match command {
         Command::Kills(options) => tell(&runs::kills(&host, group, options).await?, format),
-        Command::Failover { kills, clients, graceful } => {
-            let options = runs::FailoverOptions { kills, clients, graceful };
-            tell(&runs::failover(&host, group, options).await?, format)
+        Command::Availability(options) => {
+            tell(&runs::availability(&host, group, options).await?, format)
         }
         Command::Formation { kills } => {
             let options = runs::FormationOptions { kills };
@@ -225,6 +226,12 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
         }
         Command::Clocks(options) => tell(&runs::clocks(&host, group, options).await?, format),
         Command::Mutants(options) => tell(&runs::mutants(&host, group, options).await?, format),
+        Command::Scenario(options) => tell(&scenario::suite(&host, group, options).await?, format),
+        Command::Coverage { directory } => tell(&scenario::coverage(&directory)?, format),
+        Command::PowerLoss(options) => match runs::power_loss(&host, group, options).await? {
+            Ok(report) => tell(&report, format),
+            Err(why) => Ok(skip(&why)),
+        },
         Command::Commands(options) => tell(&runs::commands(&host, group, options).await?, format),
         Command::Outbox(options) => tell(&runs::outbox(&host, group, options).await?, format),
         Command::Orders(options) => tell(&runs::orders(&host, group, options).await?, format),
@@ -236,7 +243,7 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
         // Needs no group of processes, and was done before.
         Command::Sim(_) => Ok(ExitCode::SUCCESS),
         Command::Recheck { file } => tell(&runs::recheck(&file)?, format),
-        Command::Rest { duration } => tell(&runs::rest(&host, group, duration).await?, format),
+        Command::Rest(options) => tell(&runs::rest(&host, group, options).await?, format),
         Command::Durability { writes } => {
             let Some(strace) = find_strace() else {
                 return Ok(skip("strace is not installed"));
@@ -244,6 +251,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
             let options = runs::DurabilityOptions { strace, writes };
             tell(&runs::durability(&host, group, options).await?, format)
         }
+        // It needs no program under test.
+        Command::Report(_) => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -266,10 +275,14 @@ async fn simulate(
 /// Prints a report; the exit code tells whether all is well.
 fn tell(report: &impl Report, format: Format) -> Result<ExitCode, ChaosError> {
     let failed = |source: io::Error| ChaosError::System { what: "print".to_owned(), source };
-    let text = report::text(report, format).map_err(|error| failed(error.into()))?;
-    writeln!(io::stdout(), "{text}").map_err(failed)?;
+    print(&report::text(report, format).map_err(|error| failed(error.into()))?)?;
     let well = report.violations().is_empty();
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(BAD) })
+}
+
+fn print(text: &str) -> Result<(), ChaosError> {
+    let failed = |source: io::Error| ChaosError::System { what: "print".to_owned(), source };
+    writeln!(io::stdout(), "{text}").map_err(failed)
 }
 
 /// A run that cannot be made here is no failure, and no pass either: it says so.

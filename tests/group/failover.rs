@@ -1,6 +1,9 @@
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use navarch_chaos::runs::{self, FailoverOptions, KillsOptions, Victims};
+use navarch_chaos::{
+    record::{Injection, RunRecord, Verdict},
+    runs::{self, AvailabilityOptions, Blow, KillsOptions, Loads, Victims},
+};
 
 use crate::{Turn, group};
 
@@ -27,13 +30,53 @@ async fn survives(count: usize, victims: Victims) {
     assert!(report.checked.nodes > 0 && report.checked.orders > 0, "{:?}", report.checked);
 }
 
+fn measured(fault: Blow, load: Loads, record: &Path) -> AvailabilityOptions {
+    AvailabilityOptions {
+        faults: vec![fault],
+        count: 3,
+        load,
+        clients: 4,
+        etcd: false,
+        etcd_program: None,
+        second_navarch: None,
+        rejoin: Vec::new(),
+        rejoins: 0,
+        record: Some(record.to_owned()),
+        judge: false,
+    }
+}
+
 /// Without it every rolling restart would fail calls, or make them wait for an election.
 #[tokio::test]
 async fn a_leader_that_stops_hands_over_without_a_failed_call() {
     let turn = Turn::take().await;
-    let options = FailoverOptions { kills: 3, clients: 4, graceful: true };
-    let report = runs::failover(&turn.host, group(), options).await.unwrap();
+    let records = tempfile::tempdir().unwrap();
+    let options = measured(Blow::RollingRestart, Loads::Loaded, records.path());
+    let report = runs::availability(&turn.host, group(), options).await.unwrap();
     assert!(report.violations.is_empty(), "{:#?}", report.violations);
     // An election takes 0.9 s at least; this machine may be busy.
-    assert!(report.gap.p50_ms < 500.0, "{:?}", report.gap);
+    let gap = report.measured[0].first_write;
+    assert!(gap.p50_ms < 500.0, "{gap:?}");
+}
+
+/// Without it nobody could tell whether a failover waits for its detection, its election or its clients.
+#[tokio::test]
+async fn a_killed_leader_is_measured_phase_by_phase() {
+    let turn = Turn::take().await;
+    let records = tempfile::tempdir().unwrap();
+    let options = measured(Blow::Kill, Loads::Loaded, records.path());
+    let report = runs::availability(&turn.host, group(), options).await.unwrap();
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    let [record] = &RunRecord::load_all(records.path()).unwrap()[..] else { panic!("one record") };
+    let [measured] = &record.availability[..] else { panic!("{record:?}") };
+    let (detect, elect) = (measured.detect.unwrap(), measured.elect.unwrap());
+    assert_eq!([detect.count, elect.count, measured.first_write.count], [3; 3]);
+    // No write is acknowledged before somebody leads, and nobody leads before somebody campaigned.
+    assert!(measured.first_write.max_ms > detect.max_ms, "{measured:?}");
+    assert!(measured.first_act.unwrap().max_ms > detect.max_ms, "{measured:?}");
+    assert!(record.faults.iter().all(|fault| fault.injection == Injection::Injected), "{record:?}");
+    assert!(record.invariants.iter().all(|it| it.verdict == Verdict::Held), "{record:?}");
+    // Silence is in the curve as slices in which nothing was acknowledged.
+    let silent = record.load.iter().filter(|point| point.acknowledged == 0).count();
+    assert!(silent >= 3 && record.load.len() > 3 * 5, "{silent} of {}", record.load.len());
 }

@@ -1,5 +1,6 @@
 use std::{fs, path::Path, time::Duration};
 
+use futures::future::join_all;
 use http::uri::PathAndQuery;
 use tonic::{
     Request,
@@ -12,7 +13,10 @@ use super::messages::{StatusRequest, StatusResponse};
 use crate::{
     error::ChaosError,
     host::Host,
-    proc::{Process, free_ports},
+    proc::{
+        Process, free_ports,
+        links::{Links, Party},
+    },
     wait::until,
 };
 
@@ -21,17 +25,48 @@ const STATUS: &str = "/etcdserverpb.Maintenance/Status";
 /// How long a new group may take to elect.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a replica that is looked at may take to answer.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
+
 /// Replicas, each a process; they end with this value.
 pub struct EtcdGroup {
-    host: Host,
+    pub(super) host: Host,
     /// `host:port` of each replica.
-    addresses: Vec<String>,
-    processes: Vec<Process>,
+    pub(super) addresses: Vec<String>,
+    pub(super) processes: Vec<Process>,
+    pub(super) links: Option<Links>,
+}
+
+/// Where a replica listens, and where the others reach it.
+struct Seat {
+    name: String,
+    client: String,
+    peer: String,
+    reach: String,
+}
+
+impl Seat {
+    fn arguments(&self, directory: &Path, initial: &str) -> Vec<String> {
+        let Self { name, client, peer, reach } = self;
+        let data_dir = directory.join(name).display().to_string();
+        let url = |address: &str| format!("http://{address}");
+        let arguments = [
+            ("--name", name.clone()),
+            ("--data-dir", data_dir),
+            ("--listen-client-urls", url(client)),
+            ("--advertise-client-urls", url(client)),
+            ("--listen-peer-urls", url(peer)),
+            ("--initial-advertise-peer-urls", url(reach)),
+            ("--initial-cluster", initial.to_owned()),
+        ];
+        arguments.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+    }
 }
 
 impl EtcdGroup {
     /// Starts `replicas` of the `program` in its default configuration, with their data in `directory`, and
-    /// waits until they have a leader.
+    /// waits until they have a leader. If `linked`, they reach each other through proxies, which can cut each
+    /// direction of each pair.
     ///
     /// # Errors
     ///
@@ -40,39 +75,41 @@ impl EtcdGroup {
         host: &Host,
         program: &Path,
         directory: &Path,
-        replicas: usize,
+        (replicas, linked): (usize, bool),
     ) -> Result<Self, ChaosError> {
-        let ports = free_ports(2 * replicas).map_err(ChaosError::system("find free ports"))?;
-        let (clients, peers) = ports.split_at(replicas);
-        let peers: Vec<_> =
-            peers.iter().enumerate().map(|(at, port)| (format!("e{at}"), local(*port))).collect();
-        let initial = peers.iter().map(|(name, address)| format!("{name}=http://{address}"));
+        let ports = free_ports(3 * replicas).map_err(ChaosError::system("find free ports"))?;
+        let mut links = linked.then(|| Links::new(host));
+        let seat = |at: usize| Seat {
+            name: format!("e{at}"),
+            client: local(ports[at]),
+            peer: local(ports[replicas + at]),
+            reach: local(ports[if linked { 2 * replicas } else { replicas } + at]),
+        };
+        let seats: Vec<_> = (0..replicas).map(seat).collect();
+        if let Some(links) = &mut links {
+            for (at, seat) in seats.iter().enumerate() {
+                links.open(ports[2 * replicas + at], Party::Replica(at), &seat.peer)?;
+            }
+        }
+        let initial = seats.iter().map(|seat| format!("{}=http://{}", seat.name, seat.reach));
         let initial = initial.collect::<Vec<_>>().join(",");
-        let mut group = Self { host: host.clone(), addresses: Vec::new(), processes: Vec::new() };
+        let mut group =
+            Self { host: host.clone(), addresses: Vec::new(), processes: Vec::new(), links };
         fs::create_dir_all(directory).map_err(ChaosError::system("make etcd's directory"))?;
-        for ((name, peer), port) in peers.iter().zip(clients) {
-            let address = local(*port);
-            let data_dir = directory.join(name).display().to_string();
-            let (client_url, peer_url) = (format!("http://{address}"), format!("http://{peer}"));
-            let arguments = [
-                ("--name", name),
-                ("--data-dir", &data_dir),
-                ("--listen-client-urls", &client_url),
-                ("--advertise-client-urls", &client_url),
-                ("--listen-peer-urls", &peer_url),
-                ("--initial-advertise-peer-urls", &peer_url),
-                ("--initial-cluster", &initial),
-            ];
-            let arguments =
-                arguments.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.clone()]);
-            let log = directory.join(format!("{name}.log"));
-            let mut process = Process::new(name, program, arguments.collect(), log);
-            process.start()?;
-            group.processes.push(process);
-            group.addresses.push(address);
+        for (at, seat) in seats.into_iter().enumerate() {
+            let log = directory.join(format!("{}.log", seat.name));
+            let arguments = seat.arguments(directory, &initial);
+            group.processes.push(Process::new(&seat.name, program, arguments, log));
+            group.addresses.push(seat.client);
+            group.start_replica(at)?;
         }
         group.leader().await?;
         Ok(group)
+    }
+
+    /// The network between the replicas, if it can be cut.
+    pub fn links(&mut self) -> Option<&mut Links> {
+        self.links.as_mut()
     }
 
     /// The address of the leader, `host:port`, and etcd's version.
@@ -82,25 +119,53 @@ impl EtcdGroup {
     /// If there is none, or a process ended.
     pub async fn leader(&mut self) -> Result<(String, String), ChaosError> {
         self.processes.iter_mut().try_for_each(Process::check_running)?;
-        let addresses = &self.addresses;
+        let (index, status) = self.leading().await?;
+        Ok((self.addresses[index].clone(), status.version))
+    }
+
+    /// Waits for the replica that leads: its index, and what it says. Of several that believe so it is the one of
+    /// the highest term.
+    pub(super) async fn leading(&self) -> Result<(usize, StatusResponse), ChaosError> {
         until(&self.host, "a leader of etcd", START_LIMIT, || async {
-            let mut last = String::new();
-            for address in addresses {
-                match status(address).await {
-                    Ok(status) => {
-                        let own = status.header.map_or(0, |header| header.member_id);
-                        if status.leader != 0 && status.leader == own {
-                            return Ok((address.clone(), status.version));
+            let (mut last, mut found) = (String::new(), None::<(usize, StatusResponse)>);
+            for (index, answer) in self.statuses().await {
+                match answer {
+                    Ok(status) if leads(&status) => {
+                        if found
+                            .as_ref()
+                            .is_none_or(|(_, other)| status.raft_term > other.raft_term)
+                        {
+                            found = Some((index, status));
                         }
-                        last = format!("{address} follows {:x}", status.leader);
                     }
-                    Err(error) => last = format!("{address}: {error}"),
+                    Ok(status) => last = format!("{index} follows {:x}", status.leader),
+                    Err(error) => last = format!("{index}: {error}"),
                 }
             }
-            Err(last)
+            found.ok_or(last)
         })
         .await
     }
+
+    /// What each running replica says, in the order of their indices.
+    async fn statuses(&self) -> Vec<(usize, Result<StatusResponse, String>)> {
+        let running =
+            (0..self.addresses.len()).filter(|&index| self.processes[index].id().is_some());
+        let looks = running.map(|index| async move { (index, self.status(index).await) });
+        join_all(looks).await
+    }
+
+    /// What replica `index` says.
+    pub(super) async fn status(&self, index: usize) -> Result<StatusResponse, String> {
+        let look = self.host.clock.timeout(LOOK_LIMIT, status(&self.addresses[index])).await;
+        look.unwrap_or_else(|_| Err(format!("no answer within {LOOK_LIMIT:?}")))
+    }
+}
+
+/// Whether it is the leader that says so.
+fn leads(status: &StatusResponse) -> bool {
+    let own = status.header.as_ref().map_or(0, |header| header.member_id);
+    status.leader != 0 && status.leader == own
 }
 
 /// A connection to `address`, `host:port`.

@@ -27,6 +27,8 @@ pub(super) struct StatusResponse {
     /// The leader's member id; 0: none.
     #[prost(uint64, tag = "4")]
     pub(super) leader: u64,
+    #[prost(uint64, tag = "6")]
+    pub(super) raft_term: u64,
 }
 
 /// `etcdserverpb.ResponseHeader`
@@ -36,3 +38,15 @@ pub(super) struct ResponseHeader {
     #[prost(uint64, tag = "2")]
     pub(super) member_id: u64,
 }
+
+/// `etcdserverpb.MoveLeaderRequest`
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct MoveLeaderRequest {
+    /// The member that is to lead.
+    #[prost(uint64, tag = "1")]
+    pub(super) target_id: u64,
+}
+
+/// `etcdserverpb.MoveLeaderResponse`
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct MoveLeaderResponse {}

@@ -3,14 +3,17 @@
 //! | here | what |
 //! |---|---|
 //! | [`find_etcd`] (`find`) | where the program is |
-//! | [`EtcdGroup`] (`group`) | its replicas, each a process |
+//! | [`EtcdGroup`] (`group`, `strikes`) | its replicas, each a process: killed, paused, stopped, started again |
+//! | `anywhere` | a client of all replicas, which takes the first answer |
 //! | [`Puts`] (`puts`) | as many clients as asked, each of which puts again once it is answered |
 //! | `messages` | the few messages of its protocol that this takes |
 
+mod anywhere;
 mod find;
 mod group;
 mod messages;
 mod puts;
+mod strikes;
 
 pub use find::find_etcd;
 pub use group::EtcdGroup;

@@ -90,7 +90,8 @@ impl Puts {
     }
 }
 
-async fn put(grpc: &mut Grpc<Channel>, key: String) -> Result<(), String> {
+/// One put.
+pub(super) async fn put(grpc: &mut Grpc<Channel>, key: String) -> Result<(), String> {
     grpc.ready().await.map_err(|error| error.to_string())?;
     let codec = ProstCodec::<PutRequest, PutResponse>::default();
     let path = PathAndQuery::from_static(PUT);

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use navarch::client::{CallError, CallOptions, Client, rpc::RegisterNode};
+use futures::future::BoxFuture;
+use navarch::client::{CallOptions, Client, rpc::RegisterNode};
 use navarch_host::{Moment, TaskHandle};
 use navarch_proto::api;
 use tokio_util::sync::CancellationToken;
@@ -17,10 +18,13 @@ use crate::{error::ChaosError, host::Host, proc::Group};
 /// Limit of a write.
 const LIMIT: Duration = Duration::from_secs(25);
 
+/// Makes one write under a key that nobody else has, and waits until it is acknowledged; or says why it failed.
+pub type Write = Arc<dyn Fn(String) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
 /// Clients that write as fast as they are answered.
 pub struct Stream {
     host: Host,
-    client: Client,
+    write: Write,
     /// What all ids of this stream begin with.
     run: String,
     shared: Arc<Shared>,
@@ -31,10 +35,19 @@ pub struct Stream {
 /// What the clients of a stream were told since it was last asked.
 #[derive(Clone, Debug, Default)]
 pub struct Acknowledged {
-    /// When each write was acknowledged, in that order.
-    pub at: Vec<Moment>,
-    /// Why writes failed.
-    pub failures: Vec<String>,
+    /// Every write that was acknowledged, in the order of its answer.
+    pub writes: Vec<Written>,
+    /// When and why writes failed.
+    pub failures: Vec<(Moment, String)>,
+}
+
+/// A write that was acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    /// When.
+    pub at: Moment,
+    /// How long that took.
+    pub took: Duration,
 }
 
 #[derive(Default)]
@@ -50,26 +63,37 @@ impl Stream {
     ///
     /// Never for a group of ours.
     pub fn start(host: &Host, group: &Group, clients: usize) -> Result<Self, ChaosError> {
-        let (stop, shared) = (CancellationToken::new(), Arc::<Shared>::default());
         let client = group.client()?;
+        let write = move |key: String| -> BoxFuture<'static, _> {
+            let client = client.clone();
+            Box::pin(async move { register(&client, key).await })
+        };
+        Ok(Self::of(host, clients, Arc::new(write)))
+    }
+
+    /// Starts `clients` of them, each of which writes by `write`.
+    pub fn of(host: &Host, clients: usize, write: Write) -> Self {
+        let (stop, shared) = (CancellationToken::new(), Arc::<Shared>::default());
         let run = format!("{:x}-{:x}", host.clock.wall_ms(), process::id());
         let tasks = (0..clients).map(|_| {
             let (host, stop) = (host.clone(), stop.clone());
-            let (client, shared, run) = (client.clone(), Arc::clone(&shared), run.clone());
+            let (write, shared, run) = (Arc::clone(&write), Arc::clone(&shared), run.clone());
             async move {
                 while !stop.is_cancelled() {
-                    let node_id = format!("{run}-{}", shared.next.fetch_add(1, Ordering::Relaxed));
-                    let result = register(&client, node_id).await;
+                    let key = format!("{run}-{}", shared.next.fetch_add(1, Ordering::Relaxed));
+                    let begun = host.clock.now();
+                    let result = write(key).await;
+                    let at = host.clock.now();
                     let mut told = shared.lock();
                     match result {
-                        Ok(()) => told.at.push(host.clock.now()),
-                        Err(error) => told.failures.push(error.to_string()),
+                        Ok(()) => told.writes.push(Written { at, took: at.since(begun) }),
+                        Err(error) => told.failures.push((at, error)),
                     }
                 }
             }
         });
         let tasks: Vec<_> = tasks.map(|task| host.spawner.spawn("stream", task)).collect();
-        Ok(Self { host: host.clone(), client, run, shared, stop, tasks })
+        Self { host: host.clone(), write, run, shared, stop, tasks }
     }
 
     /// How long one further write takes from now until it is acknowledged.
@@ -79,8 +103,9 @@ impl Stream {
     /// If it fails.
     pub async fn probe(&self) -> Result<Duration, ChaosError> {
         let begun = self.host.clock.now();
-        let node_id = format!("{}-{}", self.run, self.shared.next.fetch_add(1, Ordering::Relaxed));
-        register(&self.client, node_id).await.map_err(ChaosError::call("write"))?;
+        let key = format!("{}-{}", self.run, self.shared.next.fetch_add(1, Ordering::Relaxed));
+        let failed = |problem| ChaosError::Tool { program: "a write".to_owned(), problem };
+        (self.write)(key).await.map_err(failed)?;
         Ok(self.host.clock.now().since(begun))
     }
 
@@ -114,15 +139,22 @@ impl Shared {
 impl Acknowledged {
     /// The longest time between two acknowledgements that follow each other.
     pub fn longest_gap(&self) -> Duration {
-        let gaps = self.at.windows(2).map(|pair| pair[1].since(pair[0]));
+        let gaps = self.writes.windows(2).map(|pair| pair[1].at.since(pair[0].at));
         gaps.max().unwrap_or_default()
+    }
+
+    /// Adds what clients were told later.
+    pub fn extend(&mut self, later: Self) {
+        self.writes.extend(later.writes);
+        self.failures.extend(later.failures);
     }
 }
 
-async fn register(client: &Client, node_id: String) -> Result<(), CallError> {
+async fn register(client: &Client, node_id: String) -> Result<(), String> {
     let request =
         api::RegisterNodeRequest { node_id, provider: "chaos".to_owned(), ..Default::default() };
-    client.call::<RegisterNode>(request, &CallOptions::within(LIMIT)).await.map(drop)
+    let answer = client.call::<RegisterNode>(request, &CallOptions::within(LIMIT)).await;
+    answer.map(drop).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -133,8 +165,10 @@ mod tests {
     #[tokio::test]
     async fn the_longest_gap_is_found() {
         let start = Host::system().clock.now();
-        let at = [0, 5, 90, 95].map(|ms| start + Duration::from_millis(ms));
-        let told = Acknowledged { at: at.into(), failures: Vec::new() };
+        let took = Duration::from_millis(1);
+        let writes =
+            [0, 5, 90, 95].map(|ms| Written { at: start + Duration::from_millis(ms), took });
+        let told = Acknowledged { writes: writes.into(), failures: Vec::new() };
         assert_eq!(told.longest_gap(), Duration::from_millis(85));
         assert_eq!(Acknowledged::default().longest_gap(), Duration::ZERO);
     }

@@ -1,10 +1,18 @@
-use std::{fs, io, path::PathBuf, thread, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use navarch::client::Client;
 use tempfile::TempDir;
 
-use super::{GroupOptions, Place, Process, free_ports};
-use crate::{error::ChaosError, host::Host};
+use super::{
+    GroupOptions, Place, Process, free_ports,
+    links::{Links, Party},
+};
+use crate::{error::ChaosError, host::Host, shim::Board};
 
 /// How long a new group may take until every replica serves. Far above what it takes: machines are busy.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -13,24 +21,28 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Replicas that a group can come to have.
-const MOST_REPLICAS: usize = 9;
+pub(super) const MOST_REPLICAS: usize = 9;
 
 /// The replicas of one group, each a process, and their fake cloud. All of it ends with this value.
 pub struct Group {
     pub(super) host: Host,
-    options: GroupOptions,
+    pub(super) options: GroupOptions,
     directory: Directory,
-    /// Two for each replica that there may come to be, and the fake cloud's.
-    ports: Vec<u16>,
+    /// Two for each replica that there may come to be, and the fake cloud's; then as many for proxies.
+    pub(super) ports: Vec<u16>,
     pub(super) members: Vec<Member>,
     cloud: Option<Process>,
+    pub(super) links: Option<Links>,
 }
 
-/// A replica: where it lies, its process, and a client of it alone.
+/// A replica: where it lies, its process, and clients of it alone.
 pub(super) struct Member {
     pub(super) place: Place,
     pub(super) process: Process,
     pub(super) client: Client,
+    /// The way past all proxies.
+    pub(super) probe: Client,
+    board: Option<Board>,
 }
 
 /// Where the group lies.
@@ -62,7 +74,7 @@ impl Group {
     pub fn lay_out(host: &Host, options: GroupOptions) -> Result<Self, ChaosError> {
         let directory = Directory::claim(options.directory.clone())
             .map_err(ChaosError::system("make the directory of the group"))?;
-        let ports = free_ports(2 * MOST_REPLICAS + 1);
+        let ports = free_ports(2 * (2 * MOST_REPLICAS + 1));
         let ports = ports.map_err(ChaosError::system("find free ports"))?;
         let replicas = options.replicas;
         let mut group = Self {
@@ -72,7 +84,9 @@ impl Group {
             ports,
             members: Vec::new(),
             cloud: None,
+            links: None,
         };
+        group.start_links()?;
         let initial: Vec<_> = (1..=replicas).map(|number| group.place(number)).collect();
         for place in initial.clone() {
             group.admit(place, &initial)?;
@@ -96,12 +110,18 @@ impl Group {
     /// Where the replica called `r<number>` is to be and lie.
     fn place(&self, number: usize) -> Place {
         let at = 2 * (number - 1);
-        Place::new(&self.directory.path(), number, (self.ports[at], self.ports[at + 1]))
+        let place =
+            Place::new(&self.directory.path(), number, (self.ports[at], self.ports[at + 1]));
+        if self.links.is_none() {
+            return place;
+        }
+        let at = at + 2 * MOST_REPLICAS + 1;
+        place.behind((self.ports[at], self.ports[at + 1]))
     }
 
-    /// The addresses of all replicas, `host:port`.
+    /// Where clients reach all replicas, `host:port`.
     pub fn addresses(&self) -> Vec<String> {
-        self.members.iter().map(|member| member.place.address.clone()).collect()
+        self.members.iter().map(|member| member.place.reach.clone()).collect()
     }
 
     /// The name of replica `index`.
@@ -109,14 +129,14 @@ impl Group {
         &self.members[index].place.name
     }
 
-    /// The address of replica `index` for clients.
+    /// Where replica `index` listens for clients.
     pub fn address(&self, index: usize) -> &str {
         &self.members[index].place.address
     }
 
     /// The address of replica `index` for its peers.
     pub fn peer_address(&self, index: usize) -> &str {
-        &self.members[index].place.peer_address
+        &self.members[index].place.peer_reach
     }
 
     /// The process id of replica `index`; none if it does not run.
@@ -131,6 +151,16 @@ impl Group {
     /// If it does not run.
     pub fn resident_bytes(&self, index: usize) -> Result<u64, ChaosError> {
         self.members[index].process.resident_bytes()
+    }
+
+    /// What replica `index` prints.
+    pub fn log(&self, index: usize) -> PathBuf {
+        self.members[index].process.log().to_owned()
+    }
+
+    /// The levers on the disk and the clock of replica `index`; none without a shim.
+    pub fn board(&self, index: usize) -> Option<&Board> {
+        self.members[index].board.as_ref()
     }
 
     /// The data directory of replica `index`.
@@ -152,7 +182,7 @@ impl Group {
         self.host.client(&self.addresses())
     }
 
-    /// A client of replica `index` alone.
+    /// A client of replica `index` alone, which goes the way that all clients go.
     pub fn client_of(&self, index: usize) -> Client {
         self.members[index].client.clone()
     }
@@ -168,7 +198,14 @@ impl Group {
     ///
     /// If it runs already or cannot be started.
     pub fn start_replica(&mut self, index: usize) -> Result<(), ChaosError> {
-        self.members[index].process.start()
+        self.members[index].process.start()?;
+        self.enter(self.process_id(index), Party::Replica(index));
+        Ok(())
+    }
+
+    /// Has replica `index` run another program from its next start on.
+    pub fn run_from(&mut self, index: usize, program: &Path) {
+        self.members[index].process.run_from(program);
     }
 
     /// Ends replica `index` with SIGKILL.
@@ -220,7 +257,8 @@ impl Group {
     /// If the files cannot be removed.
     pub fn wipe(&self, index: usize) -> Result<(), ChaosError> {
         let place = &self.members[index].place;
-        let removed = fs::remove_dir_all(&place.data_dir);
+        let forget = |()| self.board(index).map_or(Ok(()), Board::forget);
+        let removed = fs::remove_dir_all(&place.data_dir).and_then(forget);
         removed.map_err(ChaosError::system(format!("wipe {}", place.name)))
     }
 
@@ -265,15 +303,21 @@ impl Group {
     }
 
     fn admit(&mut self, place: Place, initial: &[Place]) -> Result<(), ChaosError> {
-        let written = place.write_config(initial, &self.options.fleet, &self.cloud_address());
+        let written = place.write_config(initial, &self.options.fleet, &self.cloud_reach());
         written.map_err(ChaosError::system(format!("write {}", place.config.display())))?;
         let arguments = ["server", "--exit-with-parent", "--config"].map(str::to_owned);
         let arguments = arguments.into_iter().chain([place.config.display().to_string()]);
         let (name, program) = (&place.name, &self.options.program);
+        let shim = self.options.shim.as_ref();
+        let board = shim.map(|shim| shim.board(&self.directory.path(), &place)).transpose()?;
+        let mut environment = self.options.environment.clone();
+        environment.extend(board.iter().flat_map(Board::environment));
         let process = Process::new(name, program, arguments.collect(), place.log.clone())
-            .with_environment(self.options.environment.clone());
-        let client = self.host.client(std::slice::from_ref(&place.address))?;
-        self.members.push(Member { place, process, client });
+            .with_environment(environment);
+        let client = self.host.client(std::slice::from_ref(&place.reach))?;
+        let probe = self.host.client(std::slice::from_ref(&place.address))?;
+        self.open_links(self.members.len(), &place)?;
+        self.members.push(Member { place, process, client, probe, board });
         Ok(())
     }
 
@@ -290,6 +334,7 @@ impl Group {
         let log = directory.join("fake-cloud.log");
         let mut process = Process::new("fake cloud", &self.options.program, arguments, log);
         process.start()?;
+        self.enter(process.id(), Party::Nodes);
         self.cloud = Some(process);
         Ok(())
     }

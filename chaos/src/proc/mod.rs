@@ -7,6 +7,8 @@
 //! | [`Process`] (`process`) | one process |
 //! | [`Agents`], [`Agent`] (`agents`) | real agents, each behind proxies |
 //! | [`Proxy`], [`Exchange`] (`proxy`) | loses answers, is cut, and sees what goes through |
+//! | [`links`] | the network between all of them: cut, slowed and held by direction |
+//! | `network`, `membership` | a group's part in that; replicas that join and leave |
 //! | `place` | ports, files and configuration of a replica |
 //! | [`http`] | a plain HTTP/1.1 call, for probes |
 //! | [`free_ports`], [`navarch_program`] | where to listen; what to run |
@@ -14,6 +16,9 @@
 mod agents;
 mod group;
 pub mod http;
+pub mod links;
+mod membership;
+mod network;
 mod options;
 mod place;
 mod ports;

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::shim::Shim;
+
 /// A group that is to be started.
 #[derive(Clone, Debug)]
 pub struct GroupOptions {
@@ -16,6 +18,10 @@ pub struct GroupOptions {
     pub cloud: Option<Vec<String>>,
     /// Environment variables of the replicas.
     pub environment: Vec<(String, String)>,
+    /// Whether all calls of and to replicas go through proxies, which can cut and slow each direction of each pair.
+    pub linked: bool,
+    /// What stands between each replica and its disk and clock, if anything does.
+    pub shim: Option<Shim>,
 }
 
 impl GroupOptions {
@@ -28,6 +34,8 @@ impl GroupOptions {
             fleet: FleetFile::quiet(),
             cloud: None,
             environment: Vec::new(),
+            linked: false,
+            shim: None,
         }
     }
 }

@@ -11,10 +11,14 @@ use super::options::FleetFile;
 pub struct Place {
     /// `r1`, `r2`, ...
     pub name: String,
-    /// Where clients reach it, `host:port`.
+    /// Where it listens for clients, `host:port`.
     pub address: String,
-    /// Where the other replicas reach it, `host:port`.
+    /// Where it listens for the other replicas, `host:port`.
     pub peer_address: String,
+    /// Where clients are told to reach it: there, or at a proxy before it.
+    pub reach: String,
+    /// Where the other replicas are told to reach it.
+    pub peer_reach: String,
     /// Its log and snapshots.
     pub data_dir: PathBuf,
     /// Its configuration file.
@@ -27,14 +31,22 @@ impl Place {
     /// The place of replica `number` in `directory`.
     pub(super) fn new(directory: &Path, number: usize, (port, peer_port): (u16, u16)) -> Self {
         let name = format!("r{number}");
+        let (address, peer_address) = (local(port), local(peer_port));
         Self {
-            address: format!("127.0.0.1:{port}"),
-            peer_address: format!("127.0.0.1:{peer_port}"),
+            reach: address.clone(),
+            peer_reach: peer_address.clone(),
+            address,
+            peer_address,
             data_dir: directory.join(&name),
             config: directory.join(format!("{name}.yaml")),
             log: directory.join(format!("{name}.log")),
             name,
         }
+    }
+
+    /// The same, with proxies at two further ports before it.
+    pub(super) fn behind(self, (port, peer_port): (u16, u16)) -> Self {
+        Self { reach: local(port), peer_reach: local(peer_port), ..self }
     }
 
     /// Writes the configuration; `initial` names the replicas of a new group, or none for one that waits to be
@@ -49,10 +61,10 @@ impl Place {
     }
 
     fn config_text(&self, initial: &[Place], fleet: &FleetFile, cloud: &str) -> String {
-        let Self { name, address, peer_address, data_dir, .. } = self;
+        let Self { name, address, peer_address, reach, peer_reach, data_dir, .. } = self;
         let data_dir = quoted(&data_dir.to_string_lossy());
         let mut text =
-            format!("server:\n  address: \"{address}\"\n  external_address: \"{address}\"\n");
+            format!("server:\n  address: \"{address}\"\n  external_address: \"{reach}\"\n");
         for line in &fleet.server {
             let _ = writeln!(text, "  {line}");
         }
@@ -60,16 +72,22 @@ impl Place {
             text,
             "cluster:\n  replica: {name}\n  data_dir: {data_dir}\n  peer_address: \"{peer_address}\"\n"
         );
-        if !initial.is_empty() {
-            text.push_str("  initial_replicas:\n");
+        match initial {
+            [] => {
+                let _ = writeln!(text, "  advertise_peer_address: \"{peer_reach}\"");
+            }
+            [_, ..] => text.push_str("  initial_replicas:\n"),
         }
-        for place in initial {
-            let Self { name, peer_address, .. } = place;
-            let _ = writeln!(text, "    - {{name: {name}, address: \"{peer_address}\"}}");
+        for Self { name, peer_reach, .. } in initial {
+            let _ = writeln!(text, "    - {{name: {name}, address: \"{peer_reach}\"}}");
         }
         text.push_str(&fleet.sections.replace("{cloud}", cloud));
         text
     }
+}
+
+fn local(port: u16) -> String {
+    format!("127.0.0.1:{port}")
 }
 
 /// A JSON string is a YAML double-quoted scalar.
@@ -95,8 +113,12 @@ mod tests {
         assert_eq!(config.replica.data_dir, directory.join("r2"));
         assert_eq!(config.replica.initial_replicas.len(), 3);
         assert!(text.contains("http://127.0.0.1:7"), "{text}");
-        let waits = places[2].config_text(&[], &FleetFile::quiet(), "");
-        let waits = navarch::config::parse(&waits, "test.yaml").expect("loads");
-        assert!(waits.replica.initial_replicas.is_empty());
+        let behind = places[2].clone().behind((13, 113));
+        let waits = behind.config_text(&[], &FleetFile::quiet(), "");
+        let waits = navarch::config::parse(&waits, "test.yaml").expect("loads").replica;
+        assert!(waits.initial_replicas.is_empty());
+        assert_eq!((&*waits.address, &*waits.peer_address), ("127.0.0.1:3", "127.0.0.1:103"));
+        assert_eq!(waits.external_address, "127.0.0.1:13");
+        assert_eq!(waits.advertise_peer_address, "127.0.0.1:113");
     }
 }

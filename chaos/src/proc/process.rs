@@ -43,6 +43,16 @@ impl Process {
         Self { environment, ..self }
     }
 
+    /// What it prints.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Takes another program from its next start on.
+    pub(super) fn run_from(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
+    }
+
     /// What it is called.
     pub fn name(&self) -> &str {
         &self.name

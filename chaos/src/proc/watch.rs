@@ -41,7 +41,7 @@ impl Group {
     pub async fn standing(&self, index: usize) -> Result<Standing, String> {
         let options = CallOptions { stale: true, ..CallOptions::within(LOOK_LIMIT) };
         let request = api::ListReplicasRequest {};
-        let answer = self.members[index].client.call::<ListReplicas>(request, &options).await;
+        let answer = self.members[index].probe.call::<ListReplicas>(request, &options).await;
         let said = answer.map_err(|error| error.to_string())?.message;
         let own = said.replicas.iter().find(|replica| replica.id == said.answered_by);
         Ok(Standing {
@@ -97,6 +97,11 @@ impl Group {
             }
             self.host.clock.sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Looks whether replica `index` has ended by itself; if so, it no longer counts as running.
+    pub fn notice_end(&mut self, index: usize) -> Option<ChaosError> {
+        self.members[index].process.check_running().err()
     }
 
     /// Waits until every replica can serve an up-to-date answer.

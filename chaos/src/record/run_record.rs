@@ -5,7 +5,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AvailabilityRecord, FaultRecord, InvariantRecord, LoadPoint, SeedsRecord};
+use super::{
+    AvailabilityRecord, FaultRecord, InvariantRecord, LoadPoint, RejoinRecord, SeedsRecord,
+};
 use crate::error::ChaosError;
 
 /// All that one run leaves behind. Times within it count from its start.
@@ -31,6 +33,9 @@ pub struct RunRecord {
     pub load: Vec<LoadPoint>,
     /// How long writes waited; empty if that was not measured.
     pub availability: Vec<AvailabilityRecord>,
+    /// How long wiped replicas took to rejoin; empty if that was not measured.
+    #[serde(default)]
+    pub rejoin: Vec<RejoinRecord>,
     /// Simulated runs; `None` for processes.
     pub seeds: Option<SeedsRecord>,
 }

@@ -114,7 +114,8 @@ pub async fn etcd(
         let directory = directory.map(|all| all.join(format!("round-{}", number + 1)));
         let ours = Group::start(host, GroupOptions { directory, ..group.clone() }).await?;
         let directory = ours.directory().join("etcd");
-        let mut theirs = EtcdGroup::start(host, &options.program, &directory, REPLICAS).await?;
+        let mut theirs =
+            EtcdGroup::start(host, &options.program, &directory, (REPLICAS, false)).await?;
         for (at, &clients) in options.clients.iter().enumerate() {
             let puts = Puts { clients, duration: options.duration };
             let (leader, version) = theirs.leader().await?;

@@ -138,7 +138,7 @@ async fn examine(host: &Host, group: &Group) -> Result<Vec<String>, ChaosError> 
     let stream = Stream::start(host, group, 1)?;
     stream.probe().await?;
     let failures = stream.stop().await.failures;
-    wrong.extend(failures.into_iter().map(|failure| format!("failed write: {failure}")));
+    wrong.extend(failures.into_iter().map(|(_, failure)| format!("failed write: {failure}")));
     Ok(wrong)
 }
 

@@ -3,7 +3,8 @@
 //! | run | shows |
 //! |---|---|
 //! | [`kills`](fn@kills) | nothing acknowledged is lost, nothing applied twice, no read stale, while leaders are killed |
-//! | [`failover`](fn@failover) | how long writes wait for a new leader |
+//! | [`availability`](fn@availability) | how long clients wait after each kind of fault, beside etcd |
+//! | [`power_loss`](fn@power_loss) | replicas that lose power lose nothing that was acknowledged |
 //! | [`formation`](fn@formation) | replicas killed while they form a group end as one group |
 //! | [`commands`](fn@commands) | each command to an agent is executed once, and its result recorded, while answers are lost |
 //! | [`outbox`](fn@outbox) | agents that are cut off and killed deliver every health event that they saw |
@@ -23,14 +24,15 @@
 //! | [`recheck`](fn@recheck) | what the history that an earlier run wrote shows by itself |
 //! | [`durability`](fn@durability) | each acknowledged write was synced on a majority before |
 
+mod availability;
 mod bench;
 mod clocks;
+mod build;
 mod commands;
 mod crowd;
 mod cutoff;
 mod durability;
 mod etcd;
-mod failover;
 mod fleet;
 mod formation;
 mod kills;
@@ -39,6 +41,7 @@ mod mutants;
 mod observers;
 mod orders;
 mod outbox;
+mod power_loss;
 mod progress;
 mod recheck;
 mod rest;
@@ -48,11 +51,12 @@ mod steps;
 mod watchers;
 
 pub use clocks::{ClocksOptions, ClocksReport, clocks};
+pub use availability::{AvailabilityOptions, AvailabilityReport, Blow, Loads, availability};
+pub(crate) use build::build_of;
 pub use commands::{CommandsOptions, CommandsReport, commands};
 pub use cutoff::{CutoffOptions, CutoffReport, Share, cutoff};
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
 pub use etcd::{EtcdOptions, EtcdReport, EtcdRound, Load, Ratios, etcd};
-pub use failover::{FailoverOptions, FailoverReport, failover};
 pub use fleet::{FleetOptions, FleetReplica, FleetReport, fleet};
 pub use formation::{FormationOptions, FormationReport, formation};
 pub use kills::{KillsOptions, KillsReport, Victims, kills};
@@ -62,7 +66,8 @@ pub use observers::{ObserversOptions, ObserversReport, observers};
 pub use orders::{OrdersOptions, OrdersReport, orders};
 pub use outbox::{OutboxOptions, OutboxReport, outbox};
 pub use recheck::{RecheckReport, recheck};
-pub use rest::{RestReport, rest};
+pub use power_loss::{PowerLossOptions, PowerLossReport, power_loss};
+pub use rest::{RestOptions, RestReport, rest};
 pub use silence::{SilenceOptions, SilenceReport, silence};
 pub use sim::{SimOptions, SimReport, play_here, replay, sim};
 pub use steps::{StepsOptions, StepsReport, Struck, steps};

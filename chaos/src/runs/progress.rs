@@ -11,3 +11,9 @@ pub(super) fn say(done: usize, of: usize, what: &str) {
         };
     }
 }
+
+/// Says that a part of a run is left out: that is no failure, and no pass either.
+pub(super) fn skipped(what: &str, why: &str) {
+    // Where stderr is closed nobody reads it.
+    let _ = writeln!(io::stderr(), "SKIPPED: {what}: {why}");
+}

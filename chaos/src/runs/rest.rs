@@ -1,16 +1,31 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
+use clap::Args;
+use navarch::config::parse_duration;
 use serde::Serialize;
 
+use super::build_of;
 use crate::{
     error::ChaosError,
     host::Host,
     proc::{Group, GroupOptions},
-    report::Report,
+    record::{InvariantRecord, RunRecord, Verdict},
+    report::{Report, millis_of},
 };
 
 /// Between two looks at the terms.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// `navarch-chaos rest`
+#[derive(Args, Clone, Debug)]
+pub struct RestOptions {
+    /// How long
+    #[arg(long, default_value = "1h", value_parser = parse_duration)]
+    pub duration: Duration,
+    /// Leave a record for the report in this folder
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+}
 
 /// What came of a rest.
 #[derive(Clone, Debug, Serialize)]
@@ -25,7 +40,7 @@ pub struct RestReport {
     pub violations: Vec<String>,
 }
 
-/// Leaves a group alone for `duration` and counts its elections.
+/// Leaves a group alone and counts its elections.
 ///
 /// # Errors
 ///
@@ -33,8 +48,10 @@ pub struct RestReport {
 pub async fn rest(
     host: &Host,
     group: GroupOptions,
-    duration: Duration,
+    options: RestOptions,
 ) -> Result<RestReport, ChaosError> {
+    let RestOptions { duration, record } = options;
+    let (program, started_unix_ms) = (group.program.clone(), host.clock.wall_ms());
     let mut group = Group::start(host, group).await?;
     let (mut unanswered, mut violations) = (0, Vec::new());
     let first = highest_term(&group, &mut unanswered).await;
@@ -50,8 +67,44 @@ pub async fn rest(
             term = now;
         }
     }
-    let duration_s = host.clock.now().since(started).as_secs_f64();
-    Ok(RestReport { duration_s, elections: term - first, unanswered, violations })
+    let rested = host.clock.now().since(started);
+    let duration_s = rested.as_secs_f64();
+    let report = RestReport { duration_s, elections: term - first, unanswered, violations };
+    if let Some(directory) = record {
+        let record = RunRecord {
+            run: "rest".to_owned(),
+            name: format!("{} replicas", group.len()),
+            command: format!("navarch-chaos rest --duration {}s", duration.as_secs()),
+            started_unix_ms,
+            took_ms: millis_of(rested),
+            build: build_of(&program).await,
+            invariants: vec![report.invariant()],
+            ..RunRecord::default()
+        };
+        record.save(&directory)?;
+    }
+    Ok(report)
+}
+
+impl RestReport {
+    fn invariant(&self) -> InvariantRecord {
+        let Self { elections, duration_s, unanswered, violations } = self;
+        // The term is looked at once a second.
+        let checked = millis_of(Duration::from_secs_f64(*duration_s)) / 1_000;
+        let verdict = match (violations.is_empty(), checked) {
+            (false, _) => Verdict::Violated,
+            (true, 0) => Verdict::Unknown,
+            (true, _) => Verdict::Held,
+        };
+        InvariantRecord {
+            invariant: "no-election-at-rest".to_owned(),
+            verdict,
+            checked,
+            evidence: format!(
+                "{elections} elections in {duration_s:.0} s; {unanswered} looks were not answered in time"
+            ),
+        }
+    }
 }
 
 /// The highest term that a replica knows; it is the last one known while none answers.

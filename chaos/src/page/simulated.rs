@@ -1,0 +1,125 @@
+use std::collections::BTreeMap;
+
+use crate::record::{FailedSeed, RunRecord, SeedsRecord};
+
+/// Simulated seeds of all records. Of a seed that was run more than once the newest run counts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Simulated {
+    /// Records that have seeds.
+    pub records: u64,
+    /// Seeds, each counted once.
+    pub seeds: u64,
+    /// Those whose newest run found something, in order.
+    pub failed: Vec<FailedSeed>,
+    /// Those that failed in an older run and did not in a newer one.
+    pub mended: Vec<FailedSeed>,
+    /// How fast it went, for each processor: the newest record's figure.
+    pub seeds_per_minute_and_core: f64,
+    /// Simulated time, milliseconds.
+    pub simulated_ms: u64,
+    /// How often each fault was injected.
+    pub injected: BTreeMap<String, u64>,
+    /// Trace hashes of the seeds that were run twice.
+    pub repeated: BTreeMap<u64, String>,
+}
+
+impl Simulated {
+    /// Of `runs`, oldest first; `None` if none was simulated.
+    pub(super) fn of(runs: &[RunRecord]) -> Option<Self> {
+        let records: Vec<&SeedsRecord> = runs.iter().filter_map(|run| run.seeds.as_ref()).collect();
+        let newest = records.last()?;
+        let mut all = Self {
+            records: records.len() as u64,
+            seeds_per_minute_and_core: newest.seeds_per_minute_and_core,
+            ..Self::default()
+        };
+        // Newest first, without an overlap: first seed and the one after the last.
+        let mut covered: Vec<(u64, u64)> = Vec::new();
+        for record in records.into_iter().rev() {
+            let new = uncovered(&covered, range(record));
+            let inside = |seed: u64| new.iter().any(|(first, end)| (*first..*end).contains(&seed));
+            for failed in &record.failed {
+                let list = if inside(failed.seed) { &mut all.failed } else { &mut all.mended };
+                list.push(failed.clone());
+            }
+            for (seed, hash) in &record.repeated {
+                all.repeated.entry(*seed).or_insert_with(|| hash.clone());
+            }
+            if new.is_empty() {
+                continue;
+            }
+            all.seeds += new.iter().map(|(first, end)| end - first).sum::<u64>();
+            all.simulated_ms += record.simulated_ms;
+            for (fault, count) in &record.injected {
+                *all.injected.entry(fault.clone()).or_default() += count;
+            }
+            covered.extend(new);
+        }
+        all.mended.retain(|old| all.failed.iter().all(|failed| failed.seed != old.seed));
+        all.failed.sort_by_key(|failed| failed.seed);
+        all.mended.sort_by_key(|failed| failed.seed);
+        all.mended.dedup_by_key(|failed| failed.seed);
+        Some(all)
+    }
+}
+
+fn range(record: &SeedsRecord) -> (u64, u64) {
+    (record.first, record.first.saturating_add(record.run))
+}
+
+/// The parts of `range` that none of `covered` has.
+fn uncovered(covered: &[(u64, u64)], range: (u64, u64)) -> Vec<(u64, u64)> {
+    let mut left = vec![range];
+    for &(first, end) in covered {
+        left = left
+            .into_iter()
+            .flat_map(|(from, to)| [(from, to.min(first)), (from.max(end), to)])
+            .filter(|(from, to)| from < to)
+            .collect();
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(first: u64, run: u64, failed: &[u64]) -> RunRecord {
+        let failed = failed.iter().map(|&seed| FailedSeed {
+            seed,
+            why: vec!["lost".to_owned()],
+            replay: format!("sim --seed {seed}"),
+        });
+        let injected = [("kill-leader".to_owned(), run)].into();
+        let failed = failed.collect();
+        let seeds = SeedsRecord { first, run, failed, injected, ..SeedsRecord::default() };
+        RunRecord { seeds: Some(seeds), ..RunRecord::default() }
+    }
+
+    /// Without it the same seeds, run every night, would be told as thousands of different ones.
+    #[test]
+    fn each_seed_counts_once() {
+        let all = Simulated::of(&[run(1, 100, &[]), run(51, 100, &[]), run(51, 100, &[])]).unwrap();
+        assert_eq!((all.records, all.seeds), (3, 150));
+        // The record in the middle has nothing that the last one lacks.
+        assert_eq!(all.injected["kill-leader"], 200);
+        assert_eq!(Simulated::of(&[RunRecord::default()]), None);
+    }
+
+    /// Without it a seed that failed and was mended would fail for ever, or never have failed.
+    #[test]
+    fn the_newest_run_of_a_seed_decides() {
+        let all = Simulated::of(&[run(1, 10, &[3, 4]), run(4, 10, &[7]), run(20, 1, &[])]).unwrap();
+        let seeds = |failed: &[FailedSeed]| failed.iter().map(|it| it.seed).collect::<Vec<_>>();
+        assert_eq!(seeds(&all.failed), [3, 7]);
+        assert_eq!(seeds(&all.mended), [4]);
+    }
+
+    /// Without it an overlap in the middle would be counted twice or not at all.
+    #[test]
+    fn what_is_not_covered_is_left() {
+        assert_eq!(uncovered(&[(3, 5), (8, 20)], (1, 10)), [(1, 3), (5, 8)]);
+        assert_eq!(uncovered(&[(0, 20)], (1, 10)), []);
+        assert_eq!(uncovered(&[], (1, 10)), [(1, 10)]);
+    }
+}
