@@ -242,10 +242,10 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
         }
         Command::Scenario(options) => tell(&scenario::suite(&host, group, options).await?, format),
         Command::Coverage { directory } => tell(&scenario::coverage(&directory)?, format),
-        Command::PowerLoss(options) => match runs::power_loss(&host, group, options).await? {
-            Ok(report) => tell(&report, format),
-            Err(why) => Ok(skip(&why)),
-        },
+        Command::PowerLoss(options) => {
+            let done = runs::power_loss(&host, group, options).await?;
+            done.map_or_else(|why| Ok(skip(&why)), |report| tell(&report, format))
+        }
         Command::Commands(options) => tell(&runs::commands(&host, group, options).await?, format),
         Command::Outbox(options) => tell(&runs::outbox(&host, group, options).await?, format),
         Command::Orders(options) => tell(&runs::orders(&host, group, options).await?, format),

@@ -157,6 +157,11 @@ impl Run<'_> {
             for victim in victims {
                 if let Err(error) = self.stage.group.wait_ready(victim, LIMIT).await {
                     self.report.violations.push(format!("after a power loss: {error}"));
+                    // It may be another one whose refusal to start leaves this one without a majority.
+                    for other in self.stage.indices().filter(|&other| other != victim) {
+                        let ended = self.stage.group.notice_end(other);
+                        self.report.violations.extend(ended.map(|error| error.to_string()));
+                    }
                     return Ok(());
                 }
             }
