@@ -243,8 +243,7 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
         Command::Scenario(options) => tell(&scenario::suite(&host, group, options).await?, format),
         Command::Coverage { directory } => tell(&scenario::coverage(&directory)?, format),
         Command::PowerLoss(options) => {
-            let done = runs::power_loss(&host, group, options).await?;
-            done.map_or_else(|why| Ok(skip(&why)), |report| tell(&report, format))
+            tell_or_skip(runs::power_loss(&host, group, options).await?, format)
         }
         Command::Commands(options) => tell(&runs::commands(&host, group, options).await?, format),
         Command::Outbox(options) => tell(&runs::outbox(&host, group, options).await?, format),
@@ -272,6 +271,11 @@ fn tell(report: &impl Report, format: Format) -> Result<ExitCode, ChaosError> {
     writeln!(io::stdout(), "{text}").map_err(failed)?;
     let well = report.violations().is_empty();
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(BAD) })
+}
+
+/// Prints a report, or why there is none on this machine.
+fn tell_or_skip(made: Result<impl Report, String>, format: Format) -> Result<ExitCode, ChaosError> {
+    made.map_or_else(|why| Ok(skip(&why)), |report| tell(&report, format))
 }
 
 /// A run that cannot be made here is no failure, and no pass either: it says so.
