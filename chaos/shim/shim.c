@@ -434,8 +434,12 @@ static uint64_t keep(const char *path)
 static int rename_at(int from_at, const char *from, int to_at, const char *to, unsigned flags)
 {
     char old_path[PATH_MAX], new_path[PATH_MAX];
-    if (!resolve(from_at, from, old_path) || !resolve(to_at, to, new_path))
-        return (int)syscall(SYS_renameat2, from_at, from, to_at, to, flags);
+    struct stat status;
+    int is_ours = resolve(from_at, from, old_path) && resolve(to_at, to, new_path);
+    /* What the kernel will refuse changes nothing, and is not noted. */
+    int refused = is_ours && (fstatat(AT_FDCWD, old_path, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+                              (flags & RENAME_NOREPLACE && fstatat(AT_FDCWD, new_path, &status, 0) == 0));
+    if (!is_ours || refused) return (int)syscall(SYS_renameat2, from_at, from, to_at, to, flags);
     if (write_may() != 0) return -1;
     pthread_mutex_lock(&gate);
     uint64_t kept = keep(new_path);

@@ -40,9 +40,9 @@ pub mod proc;
 pub mod record;
 pub mod report;
 pub mod runs;
-pub mod sim;
 pub mod scenario;
 pub mod shim;
+pub mod sim;
 pub mod strace;
 mod wait;
 

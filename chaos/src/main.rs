@@ -228,10 +228,9 @@ async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, Chaos
         Command::Mutants(options) => tell(&runs::mutants(&host, group, options).await?, format),
         Command::Scenario(options) => tell(&scenario::suite(&host, group, options).await?, format),
         Command::Coverage { directory } => tell(&scenario::coverage(&directory)?, format),
-        Command::PowerLoss(options) => match runs::power_loss(&host, group, options).await? {
-            Ok(report) => tell(&report, format),
-            Err(why) => Ok(skip(&why)),
-        },
+        Command::PowerLoss(options) => {
+            tell_or_skip(runs::power_loss(&host, group, options).await?, format)
+        }
         Command::Commands(options) => tell(&runs::commands(&host, group, options).await?, format),
         Command::Outbox(options) => tell(&runs::outbox(&host, group, options).await?, format),
         Command::Orders(options) => tell(&runs::orders(&host, group, options).await?, format),
@@ -283,6 +282,11 @@ fn tell(report: &impl Report, format: Format) -> Result<ExitCode, ChaosError> {
 fn print(text: &str) -> Result<(), ChaosError> {
     let failed = |source: io::Error| ChaosError::System { what: "print".to_owned(), source };
     writeln!(io::stdout(), "{text}").map_err(failed)
+}
+
+/// Prints a report, or why there is none on this machine.
+fn tell_or_skip(made: Result<impl Report, String>, format: Format) -> Result<ExitCode, ChaosError> {
+    made.map_or_else(|why| Ok(skip(&why)), |report| tell(&report, format))
 }
 
 /// A run that cannot be made here is no failure, and no pass either: it says so.

@@ -22,6 +22,7 @@
 //! | `workloads` | a workload system is told of drains, cordons and health, and may refuse a drain |
 //! | `live` | a scenario holds over a change of leader, leaves nothing, and takes nobody's fleet |
 //! | `restore` | a fleet restored from a snapshot stands still, takes up what it does not know, and goes on |
+//! | `scenarios` | faults composed, and power cuts: every invariant holds, and disks that lie are found out |
 //!
 //! `navarch-chaos` has the long forms.
 
@@ -43,6 +44,7 @@ mod peers;
 mod pools;
 mod queue;
 mod restore;
+mod scenarios;
 mod steps;
 mod tls;
 mod wire;

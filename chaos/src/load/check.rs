@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
-use navarch::client::{CallOptions, Client, rpc::ListCommands};
+use navarch::client::{CallError, CallOptions, Client, rpc::ListCommands};
 use navarch_proto::api;
 use serde::Serialize;
+use tonic::Code;
 
 use super::{
     history::{History, Order},
@@ -139,8 +140,13 @@ async fn scan_orders(client: &Client, history: &History) -> Result<usize, ChaosE
     let counted = orders.iter().map(|order| async move {
         let request = api::ListCommandsRequest { node_id: order.node_id.clone() };
         let answer = client.call::<ListCommands>(request, &CallOptions::default()).await;
-        let answer = answer.map_err(ChaosError::call("list the commands of a node"))?;
-        Ok::<_, ChaosError>(commands_of(order, &answer.message.commands))
+        let commands = match answer {
+            Ok(answer) => answer.message.commands,
+            // A node that is lost has lost its commands: the scan says so of both.
+            Err(CallError::Refused { code: Code::NotFound, .. }) => Vec::new(),
+            Err(error) => return Err(ChaosError::call("list the commands of a node")(error)),
+        };
+        Ok::<_, ChaosError>(commands_of(order, &commands))
     });
     let mut counted = stream::iter(counted).buffer_unordered(AT_A_TIME);
     let mut elements = BTreeMap::new();

@@ -42,7 +42,11 @@ impl Workload {
     /// # Errors
     ///
     /// Never for a group of ours.
-    pub fn start(host: &Host, group: &impl Members, options: WorkloadOptions) -> Result<Self, ChaosError> {
+    pub fn start(
+        host: &Host,
+        group: &impl Members,
+        options: WorkloadOptions,
+    ) -> Result<Self, ChaosError> {
         let (history, stop) = (Arc::<History>::default(), CancellationToken::new());
         let stopwatch = Stopwatch::start(&host.clock);
         let mut clients = (0_u32..)

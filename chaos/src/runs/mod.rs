@@ -26,8 +26,8 @@
 
 mod availability;
 mod bench;
-mod clocks;
 mod build;
+mod clocks;
 mod commands;
 mod crowd;
 mod cutoff;
@@ -50,9 +50,9 @@ mod sim;
 mod steps;
 mod watchers;
 
-pub use clocks::{ClocksOptions, ClocksReport, clocks};
 pub use availability::{AvailabilityOptions, AvailabilityReport, Blow, Loads, availability};
 pub(crate) use build::build_of;
+pub use clocks::{ClocksOptions, ClocksReport, clocks};
 pub use commands::{CommandsOptions, CommandsReport, commands};
 pub use cutoff::{CutoffOptions, CutoffReport, Share, cutoff};
 pub use durability::{DurabilityOptions, DurabilityReport, durability};
@@ -65,8 +65,8 @@ pub use mutants::{Hunted, MutantsOptions, MutantsReport, mutants};
 pub use observers::{ObserversOptions, ObserversReport, observers};
 pub use orders::{OrdersOptions, OrdersReport, orders};
 pub use outbox::{OutboxOptions, OutboxReport, outbox};
-pub use recheck::{RecheckReport, recheck};
 pub use power_loss::{PowerLossOptions, PowerLossReport, power_loss};
+pub use recheck::{RecheckReport, recheck};
 pub use rest::{RestOptions, RestReport, rest};
 pub use silence::{SilenceOptions, SilenceReport, silence};
 pub use sim::{SimOptions, SimReport, play_here, replay, sim};

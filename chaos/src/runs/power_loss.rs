@@ -9,6 +9,7 @@ use crate::{
     error::ChaosError,
     faults::{Begun, Fault as _, PowerLoss, Powerless, Stage},
     host::Host,
+    invariants,
     load::{Checked, Counts, Follower, History, Workload, WorkloadOptions, conclude},
     proc::{Group, GroupOptions},
     record::{FaultRecord, Injection, InvariantRecord, RunRecord, Verdict},
@@ -157,6 +158,11 @@ impl Run<'_> {
             for victim in victims {
                 if let Err(error) = self.stage.group.wait_ready(victim, LIMIT).await {
                     self.report.violations.push(format!("after a power loss: {error}"));
+                    // It may be another one whose refusal to start leaves this one without a majority.
+                    for other in self.stage.indices().filter(|&other| other != victim) {
+                        let ended = self.stage.group.notice_end(other);
+                        self.report.violations.extend(ended.map(|error| error.to_string()));
+                    }
                     return Ok(());
                 }
             }
@@ -227,16 +233,24 @@ impl Run<'_> {
             };
             match back {
                 Ok(()) => match conclude(self.host, &self.stage.group, history, follower).await {
-                    Ok(checked) => self.report.checked = Some(checked),
+                    Ok(checked) => {
+                        // What readers saw must not crowd out what is lost.
+                        self.report.violations.extend(invariants::unmet(&checked.invariants));
+                        self.report.checked = Some(checked);
+                    }
                     // What is lost cannot be asked after.
-                    Err(_) if !history.violations().is_empty() => {}
+                    Err(error) if !history.violations().is_empty() => {
+                        self.report.violations.push(error.to_string());
+                    }
                     Err(error) => return Err(error),
                 },
                 Err(error) => self.report.violations.push(error.to_string()),
             }
         }
         self.report.violations.append(&mut self.stage.violations);
-        self.report.violations.extend(history.violations());
+        let told = history.violations().into_iter();
+        let new: Vec<_> = told.filter(|told| !self.report.violations.contains(told)).collect();
+        self.report.violations.extend(new);
         if self.report.violations.is_empty() && self.report.with_unsynced == 0 {
             let what = "no cut met anything that was not synced: the run shows nothing";
             self.report.violations.push(what.to_owned());

@@ -37,10 +37,14 @@ impl Demand {
     /// Goes on until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
         let Machines { least, most, change_every } = self.machines;
-        let span = usize::try_from(most - least).unwrap_or(0);
+        // By turns in the upper and the lower half, so that machines are bought and given back all the time.
+        let middle = least + (most - least) / 2;
+        let mut halves = [(middle + 1, most), (least, middle)].into_iter().cycle();
         while !stop.is_cancelled() {
+            let (low, high) = halves.next().unwrap_or((least, most));
+            let span = usize::try_from(high - low).unwrap_or(0);
             let more = u32::try_from(self.chance.below(span + 1)).unwrap_or(0);
-            self.want(least + more).await;
+            self.want(low + more).await;
             for _ in 0..2 {
                 self.host.clock.sleep(change_every / 3).await;
                 self.order().await;

@@ -14,6 +14,8 @@ mod cut;
 mod journal;
 mod library;
 mod note;
+#[cfg(test)]
+mod shim_test;
 mod survivors;
 
 pub use board::{Board, Counter, Lever};
