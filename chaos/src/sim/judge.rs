@@ -15,6 +15,7 @@ use super::{
 use crate::{
     error::ChaosError,
     evidence::{Evidence, group},
+    history::Event,
     host::Host,
     invariants,
     load::{Workload, WorkloadOptions, check},
@@ -88,9 +89,12 @@ impl Judge {
         let history = workload.stop().await;
         self.trace.tell(format_args!("clients have stopped"));
         let settled = self.settle(&client).await;
-        let checked = check(&self.host, &self, &history).await?;
+        let checked = check(&self.host, &self, &history, Vec::new()).await?;
         self.trace.tell(format_args!("state {} at {}", checked.state_hash, checked.applied_index));
-        let evidence = self.evidence(&client).await?;
+        let evidence = self.evidence(&client, history.recorder().events()).await?;
+        for event in evidence.journal() {
+            self.trace.note(format_args!("{event:?}"));
+        }
         let counts = history.counts();
         let mut violations = history.violations();
         violations.extend(settled.err().map(|error| error.to_string()));
@@ -138,8 +142,13 @@ impl Judge {
         .await
     }
 
-    async fn evidence(&self, client: &Client) -> Result<Evidence, ChaosError> {
+    async fn evidence(
+        &self,
+        client: &Client,
+        history: Vec<Event>,
+    ) -> Result<Evidence, ChaosError> {
         Ok(Evidence {
+            history,
             journals: group::journals(self).await?,
             states: group::passing_states(&self.host, self).await,
             ledger: Some(self.market.ledger()),
