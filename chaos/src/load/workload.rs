@@ -1,4 +1,4 @@
-use std::{process, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use navarch_host::TaskHandle;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +51,7 @@ impl Workload {
         let stopwatch = Stopwatch::start(&host.clock);
         let mut clients = (0_u32..)
             .map(|client| Scribe::new(history.recorder().clone(), stopwatch.clone(), client));
-        let run = format!("{:x}-{:x}", host.clock.wall_ms(), process::id());
+        let run = format!("{:x}-{:x}", host.clock.wall_ms(), rand::random::<u32>());
         let mut tasks = Vec::new();
         for (number, scribe) in clients.by_ref().take(options.writers).enumerate() {
             let writer = Writer {

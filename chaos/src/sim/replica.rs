@@ -42,7 +42,7 @@ const FLEET: &str = "
   breaker: {open_above_percent: 100}
 ";
 const SECTIONS: &str = "
-instance_manager: {registration_timeout: 20s, stale_check_interval: 2s, retain_terminated: 60s, orphan_sweep_interval: 10s, orphan_min_age: 20s}
+instance_manager: {registration_timeout: 12s, stale_check_interval: 1s, retain_terminated: 60s, orphan_sweep_interval: 8s, orphan_min_age: 15s}
 providers:
   cloud: {type: custom}
 pools:
@@ -188,12 +188,6 @@ impl Replica {
     /// Its log.
     pub(super) fn disk(&self) -> &MemoryDisk {
         &self.disk
-    }
-
-    /// Puts an empty disk in the place of its own.
-    pub(super) fn wipe(&self) -> std::io::Result<()> {
-        self.disk.wipe();
-        std::fs::remove_dir_all(&self.directory)
     }
 
     /// Has its wall clock be wrong by so many milliseconds.

@@ -32,7 +32,7 @@ use crate::{
 /// Replicas of a simulated group.
 const REPLICAS: usize = 3;
 /// Simulated time passes in steps of this length; messages that come within one are handled together.
-const TICK: Duration = Duration::from_millis(2);
+const TICK: Duration = Duration::from_millis(4);
 /// The first phase.
 const FAULTS: Duration = Duration::from_secs(60);
 /// A run that takes longer, in simulated time, hangs.

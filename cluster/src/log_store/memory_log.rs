@@ -46,11 +46,6 @@ impl MemoryDisk {
         self.manner().refuses = refuses;
     }
 
-    /// Forgets everything, as a disk that was replaced.
-    pub fn wipe(&self) {
-        *self.lock() = Contents::default();
-    }
-
     pub(super) fn sync_time(&self) -> Duration {
         self.manner().sync_time
     }
