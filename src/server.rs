@@ -231,6 +231,7 @@ impl Assembly {
             closing: closing.clone(),
             connections,
             autoscalers: autoscalers.clone(),
+            spawner: Arc::clone(&host.spawner),
         });
         let (services, keep_health) = api::services(&api, stopping.clone())?;
         relayed.connect(Arc::clone(&api));

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use navarch_cluster::Replica;
 use navarch_fleet::{Node, NodeId};
-use navarch_host::{Clock, Moment};
+use navarch_host::{Clock, Moment, Spawner};
 use navarch_proto::{
     api::{ControllerReport, NodeInfo},
     fleet::{RequestKey, proposal::Kind},
@@ -43,6 +43,7 @@ pub struct Api {
     pub(super) health: HealthSeries,
     pub(super) connections: Arc<ListenerCounts>,
     pub(super) autoscalers: Autoscalers,
+    pub(super) spawner: Arc<dyn Spawner>,
 }
 
 /// What an [`Api`] is made of.
@@ -61,13 +62,14 @@ pub struct ApiParts {
     pub connections: Arc<ListenerCounts>,
     /// Which autoscaler each pool goes by, to make its last decision again.
     pub autoscalers: Autoscalers,
+    /// Starts threads for what goes through the whole fleet.
+    pub spawner: Arc<dyn Spawner>,
 }
 
 impl Api {
     /// Handlers over `parts`.
     pub fn new(parts: ApiParts) -> Arc<Self> {
-        let ApiParts { ledger, replica, liveness, reports, closing, connections, autoscalers } =
-            parts;
+        let ApiParts { ledger, replica, liveness, reports, closing, .. } = parts;
         Arc::new(Self {
             ledger,
             replica,
@@ -81,8 +83,9 @@ impl Api {
             reports,
             calls: CallSeries::default(),
             health: HealthSeries::default(),
-            connections,
-            autoscalers,
+            connections: parts.connections,
+            autoscalers: parts.autoscalers,
+            spawner: parts.spawner,
         })
     }
 

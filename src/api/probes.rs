@@ -43,6 +43,7 @@ async fn ready(State(api): State<Arc<Api>>) -> impl IntoResponse {
 async fn expose(State(api): State<Arc<Api>>) -> impl IntoResponse {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     // Away from the connection's own thread: it goes through the whole fleet.
-    let text = tokio::task::spawn_blocking(move || metrics::expose(&api)).await;
+    let spawner = Arc::clone(&api.spawner);
+    let text = spawner.on_thread("metrics", move || metrics::expose(&api)).await;
     ([(header::CONTENT_TYPE, OPEN_METRICS)], text.unwrap_or_default())
 }

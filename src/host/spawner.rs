@@ -39,6 +39,23 @@ impl dyn Spawner {
     }
 }
 
+impl dyn Spawner {
+    /// What `body`, which may take long, comes to on a thread of its own; none if it panicked or no thread could be had.
+    pub async fn on_thread<T: Send + 'static>(
+        &self,
+        name: &str,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, made) = oneshot::channel();
+        let body = move || {
+            // Whoever has gone away needs nothing.
+            let _ = sender.send(body());
+        };
+        self.thread(name, Box::new(body)).ok()?;
+        made.await.ok()
+    }
+}
+
 /// A started task.
 #[derive(Debug)]
 pub struct TaskHandle(JoinHandle<()>);

@@ -118,7 +118,6 @@ impl Replica {
 
     /// Runs it on the calling host until the host crashes or it stops by itself.
     pub(super) async fn run(self) {
-        self.state.died.store(false, Ordering::Relaxed);
         let stopped = match self.options() {
             Ok(options) => self.serve(options).await,
             Err(error) => error,
@@ -195,9 +194,9 @@ impl Replica {
         self.state.wall_ms.store(wrong_by_ms, Ordering::Relaxed);
     }
 
-    /// Whether it met a fault that it must not survive.
-    pub(super) fn has_died(&self) -> bool {
-        self.state.died.load(Ordering::Relaxed)
+    /// Whether it met a fault that it must not survive since this was last asked.
+    pub(super) fn take_died(&self) -> bool {
+        self.state.died.swap(false, Ordering::Relaxed)
     }
 
     /// Why it stopped by itself since this was last asked.

@@ -89,7 +89,7 @@ impl<'a> Stage<'a> {
     fn look_after_replicas(&mut self, now: Duration) {
         for index in 0..self.replicas.len() {
             let replica = &self.replicas[index];
-            if replica.has_died() {
+            if replica.take_died() {
                 self.carry_out(Act::Crash(index));
                 self.carry_out(Act::RefuseSyncs(index, false));
                 self.plan(now + AWAY, Act::Restart(index));

@@ -26,7 +26,7 @@ pub(in crate::api) async fn get_fleet_status(
 ) -> Result<Answer<GetFleetStatusResponse>, Status> {
     let view = call.api.ledger.view();
     let state_hash = match request.include_state_hash {
-        true => state_hash(&view).await,
+        true => state_hash(&call.api, &view).await,
         false => String::new(),
     };
     let fleet = &view.fleet;
@@ -73,9 +73,9 @@ fn failing_rules(api: &Api, fleet: &FleetState) -> Vec<String> {
 }
 
 /// Away from the threads that answer calls: it goes through the whole state.
-async fn state_hash(view: &View) -> String {
+async fn state_hash(api: &Api, view: &View) -> String {
     let view = view.clone();
-    let hash = tokio::task::spawn_blocking(move || hex(&view.fleet.hash())).await;
+    let hash = api.spawner.on_thread("state-hash", move || hex(&view.fleet.hash())).await;
     hash.unwrap_or_default()
 }
 
