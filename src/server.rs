@@ -214,9 +214,8 @@ impl Assembly {
         options: &Options,
         host: Host,
         (replica, ledger): (Replica, Ledger),
-        around: Around<'_>,
+        Around { relayed, connections, autoscalers }: Around<'_>,
     ) -> Result<Self, ServerError> {
-        let Around { relayed, connections, autoscalers } = around;
         let config = &options.config;
         let closing = CancellationToken::new();
         let stopping = CancellationToken::new();

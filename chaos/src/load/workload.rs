@@ -13,6 +13,8 @@ pub struct WorkloadOptions {
     pub writers: usize,
     /// Between two writes of a client.
     pub write_pause: Duration,
+    /// Of ten writes so many register a new node, which never beats; at most nine.
+    pub new_nodes: u64,
     /// Between two reads of the client of each replica.
     pub read_pause: Duration,
 }
@@ -23,6 +25,7 @@ impl Default for WorkloadOptions {
         Self {
             writers: 8,
             write_pause: Duration::from_millis(20),
+            new_nodes: 6,
             read_pause: Duration::from_millis(5),
         }
     }
@@ -60,6 +63,7 @@ impl Workload {
                 history: Arc::clone(&history),
                 scribe,
                 prefix: format!("{run}-{number}"),
+                new_nodes: options.new_nodes,
                 pause: options.write_pause,
             };
             tasks.push(host.spawner.spawn("writer", writer.run(stop.clone())));

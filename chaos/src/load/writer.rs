@@ -40,13 +40,15 @@ pub(super) struct Writer {
     pub(super) scribe: Scribe,
     /// What all ids of this client begin with.
     pub(super) prefix: String,
+    /// Of ten writes so many register a new node; at most nine.
+    pub(super) new_nodes: u64,
     /// Between two writes.
     pub(super) pause: Duration,
 }
 
 impl Writer {
-    /// Writes until `stop`. Of ten writes six register a new node, three count the client's register up, and
-    /// one orders a diagnostic of a node of its own.
+    /// Writes until `stop`. Of ten writes `new_nodes` register a new node, one orders a diagnostic of a node of its own,
+    /// and the others count the client's register up.
     pub(super) async fn run(self, stop: CancellationToken) {
         let (mut version, mut newest) = (0, None);
         for turn in 0_u64.. {
@@ -54,11 +56,11 @@ impl Writer {
                 return;
             }
             match turn % 10 {
-                0..6 => {
+                turn_of_ten if turn_of_ten < self.new_nodes => {
                     let node_id = format!("{}-n{turn}", self.prefix);
                     newest = self.register_once(node_id).await.or(newest);
                 }
-                6..9 => {
+                0..9 => {
                     version += 1;
                     self.count_up(version).await;
                 }

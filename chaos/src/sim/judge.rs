@@ -70,6 +70,8 @@ impl Judge {
         let load = WorkloadOptions {
             writers: 3,
             write_pause: Duration::from_millis(250),
+            // The fleet loses nodes that do not beat one by one, and those of pools wait for their turn.
+            new_nodes: 1,
             read_pause: Duration::from_millis(150),
         };
         let workload = Workload::start(&self.host, &self, load)?;
@@ -142,11 +144,7 @@ impl Judge {
         .await
     }
 
-    async fn evidence(
-        &self,
-        client: &Client,
-        history: Vec<Event>,
-    ) -> Result<Evidence, ChaosError> {
+    async fn evidence(&self, client: &Client, history: Vec<Event>) -> Result<Evidence, ChaosError> {
         Ok(Evidence {
             history,
             journals: group::journals(self).await?,
