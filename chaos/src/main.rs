@@ -51,6 +51,28 @@ struct GlobalArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
+    /// Run the real control plane in simulated time, for many seeds: each is a group under load and faults of its own, healed and judged
+    Sim(runs::SimOptions),
+    /// Write one page, and a short form, of what all runs left in a folder
+    Report(page::PageOptions),
+    /// Tell which faults and invariants the runs have seen whose records lie in a folder
+    Coverage {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+    /// Judge a history that a run has written with --history
+    Recheck {
+        /// The history
+        file: PathBuf,
+    },
+    #[command(flatten)]
+    Strike(Strike),
+}
+
+/// Runs with a program under test.
+#[derive(Clone, Debug, Subcommand)]
+enum Strike {
     /// Kill leaders, or others, with -9 while clients write and read; nothing acknowledged may be lost, done twice or read stale
     Kills(runs::KillsOptions),
     /// Measure how long clients wait after each kind of fault, and what is told of it from inside; beside etcd where asked for
@@ -59,12 +81,6 @@ enum Command {
     PowerLoss(runs::PowerLossOptions),
     /// Perform scenario files: faults composed, under load, and judged by every invariant that they could break
     Scenario(scenario::ScenarioOptions),
-    /// Tell which faults and invariants the runs have seen whose records lie in a folder
-    Coverage {
-        /// The folder
-        #[arg(value_name = "DIR")]
-        directory: PathBuf,
-    },
     /// Kill replicas at random while they form a group
     Formation {
         /// Kills
@@ -137,19 +153,10 @@ enum Command {
     Cutoff(runs::CutoffOptions),
     /// Cut all agents of a large fleet off, and let them come back; nobody is lost, and the return is no rush
     Silence(runs::SilenceOptions),
-    /// Run the real control plane in simulated time, for many seeds: each is a group under load and faults of its own, healed and judged
-    Sim(runs::SimOptions),
     /// Have nodes beat whose clocks are wrong, through a failover; none of them may be declared lost
     Clocks(runs::ClocksOptions),
     /// Run a program with planted bugs (built with --features planted-bugs); each must be found by the invariant that should find it
     Mutants(runs::MutantsOptions),
-    /// Judge a history that a run has written with --history
-    Recheck {
-        /// The history
-        file: PathBuf,
-    },
-    /// Write one page, and a short form, of what all runs left in a folder
-    Report(page::PageOptions),
     /// Trace system calls: each acknowledged write must have been synced on a majority
     Durability {
         /// Writes of one client
@@ -186,72 +193,70 @@ async fn carry_out(arguments: Arguments) -> Result<ExitCode, ChaosError> {
 }
 
 async fn run(Arguments { global, command }: Arguments) -> Result<ExitCode, ChaosError> {
-    if let Command::Report(options) = &command {
-        return print(&page::write_page(options)?).map(|()| ExitCode::SUCCESS);
+    let (host, format) = (Host::system(), global.output);
+    match command {
+        Command::Sim(options) => simulate(&host, options, format).await,
+        Command::Report(options) => print(&page::write_page(&options)?).map(|()| ExitCode::SUCCESS),
+        Command::Coverage { directory } => tell(&scenario::coverage(&directory)?, format),
+        Command::Recheck { file } => tell(&runs::recheck(&file)?, format),
+        Command::Strike(run) => strike(&host, global, run).await,
     }
-    let host = Host::system();
-    if let Command::Sim(options) = command {
-        return simulate(&host, options, global.output).await;
-    }
+}
+
+async fn strike(host: &Host, global: GlobalArguments, run: Strike) -> Result<ExitCode, ChaosError> {
     let group = GroupOptions {
         directory: global.data_dir,
         replicas: usize::from(global.replicas),
         ..GroupOptions::new(navarch_program(global.navarch)?)
     };
     let format = global.output;
-    match command {
-        Command::Kills(options) => tell(&runs::kills(&host, group, options).await?, format),
-        Command::Availability(options) => {
-            tell(&runs::availability(&host, group, options).await?, format)
+    match run {
+        Strike::Kills(options) => tell(&runs::kills(host, group, options).await?, format),
+        Strike::Availability(options) => {
+            tell(&runs::availability(host, group, options).await?, format)
         }
-        Command::Formation { kills } => {
+        Strike::Formation { kills } => {
             let options = runs::FormationOptions { kills };
-            tell(&runs::formation(&host, group, options).await?, format)
+            tell(&runs::formation(host, group, options).await?, format)
         }
-        Command::Etcd { etcd, clients, duration, rounds, judge } => {
+        Strike::Etcd { etcd, clients, duration, rounds, judge } => {
             let Some(program) = find_etcd(etcd) else {
                 let remedy = "run tests/peers/install.sh, or name it with --etcd";
                 return Ok(skip(&format!("etcd is not installed; {remedy}")));
             };
             let options = runs::EtcdOptions { program, clients, duration, rounds, judge };
-            tell(&runs::etcd(&host, group, options).await?, format)
+            tell(&runs::etcd(host, group, options).await?, format)
         }
-        Command::Fleet { nodes, interval, duration, clients, judge } => {
+        Strike::Fleet { nodes, interval, duration, clients, judge } => {
             let options = runs::FleetOptions { nodes, interval, duration, clients, judge };
-            tell(&runs::fleet(&host, group, options).await?, format)
+            tell(&runs::fleet(host, group, options).await?, format)
         }
-        Command::Steps { points, limit, random } => {
+        Strike::Steps { points, limit, random } => {
             let options = runs::StepsOptions { points, limit, random };
-            tell(&runs::steps(&host, group, options).await?, format)
+            tell(&runs::steps(host, group, options).await?, format)
         }
-        Command::Clocks(options) => tell(&runs::clocks(&host, group, options).await?, format),
-        Command::Mutants(options) => tell(&runs::mutants(&host, group, options).await?, format),
-        Command::Scenario(options) => tell(&scenario::suite(&host, group, options).await?, format),
-        Command::Coverage { directory } => tell(&scenario::coverage(&directory)?, format),
-        Command::PowerLoss(options) => {
-            tell_or_skip(runs::power_loss(&host, group, options).await?, format)
+        Strike::Clocks(options) => tell(&runs::clocks(host, group, options).await?, format),
+        Strike::Mutants(options) => tell(&runs::mutants(host, group, options).await?, format),
+        Strike::Scenario(options) => tell(&scenario::suite(host, group, options).await?, format),
+        Strike::PowerLoss(options) => {
+            tell_or_skip(runs::power_loss(host, group, options).await?, format)
         }
-        Command::Commands(options) => tell(&runs::commands(&host, group, options).await?, format),
-        Command::Outbox(options) => tell(&runs::outbox(&host, group, options).await?, format),
-        Command::Orders(options) => tell(&runs::orders(&host, group, options).await?, format),
-        Command::Leaders(options) => tell(&runs::leaders(&host, group, options).await?, format),
-        Command::Observers(options) => tell(&runs::observers(&host, group, options).await?, format),
-        Command::Watchers(options) => tell(&runs::watchers(&host, group, options).await?, format),
-        Command::Cutoff(options) => tell(&runs::cutoff(&host, group, options).await?, format),
-        Command::Silence(options) => tell(&runs::silence(&host, group, options).await?, format),
-        // Needs no group of processes, and was done before.
-        Command::Sim(_) => Ok(ExitCode::SUCCESS),
-        Command::Recheck { file } => tell(&runs::recheck(&file)?, format),
-        Command::Rest(options) => tell(&runs::rest(&host, group, options).await?, format),
-        Command::Durability { writes } => {
+        Strike::Commands(options) => tell(&runs::commands(host, group, options).await?, format),
+        Strike::Outbox(options) => tell(&runs::outbox(host, group, options).await?, format),
+        Strike::Orders(options) => tell(&runs::orders(host, group, options).await?, format),
+        Strike::Leaders(options) => tell(&runs::leaders(host, group, options).await?, format),
+        Strike::Observers(options) => tell(&runs::observers(host, group, options).await?, format),
+        Strike::Watchers(options) => tell(&runs::watchers(host, group, options).await?, format),
+        Strike::Cutoff(options) => tell(&runs::cutoff(host, group, options).await?, format),
+        Strike::Silence(options) => tell(&runs::silence(host, group, options).await?, format),
+        Strike::Rest(options) => tell(&runs::rest(host, group, options).await?, format),
+        Strike::Durability { writes } => {
             let Some(strace) = find_strace() else {
                 return Ok(skip("strace is not installed"));
             };
             let options = runs::DurabilityOptions { strace, writes };
-            tell(&runs::durability(&host, group, options).await?, format)
+            tell(&runs::durability(host, group, options).await?, format)
         }
-        // It needs no program under test.
-        Command::Report(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, slice, time::Duration};
 
 use turmoil::Sim;
 
@@ -214,17 +214,17 @@ impl<'a> Stage<'a> {
         self.plan(fault.until, Act::Mend);
         match fault.kind {
             FaultKind::IsolateLeader => {
-                self.part(&[leads.clone()], &others);
-                self.part(&[leads.clone()], &[NODES.to_owned(), CLIENTS.to_owned()]);
+                self.part(slice::from_ref(&leads), &others);
+                self.part(slice::from_ref(&leads), &[NODES.to_owned(), CLIENTS.to_owned()]);
             }
-            FaultKind::LeaderInMinority => self.part(&[leads.clone()], &others),
+            FaultKind::LeaderInMinority => self.part(slice::from_ref(&leads), &others),
             FaultKind::Bridge => self.part(&others[..1], &others[1..]),
             FaultKind::OneWay => {
                 for other in &others {
                     self.sim.partition_oneway(leads.as_str(), other.as_str());
                 }
             }
-            FaultKind::LeaderFollower => self.part(&[leads.clone()], &others[..1]),
+            FaultKind::LeaderFollower => self.part(slice::from_ref(&leads), &others[..1]),
             FaultKind::ClientsOnly => self.part(&all, &[CLIENTS.to_owned()]),
             FaultKind::NodesOnly => self.part(&all, &[NODES.to_owned()]),
             FaultKind::SlowNetwork => self.set_latency(SLOW_LATENCY),
