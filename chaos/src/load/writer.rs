@@ -47,8 +47,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Writes until `stop`. Of ten writes `new_nodes` register a new node, one orders a diagnostic of a node of its own,
-    /// and the others count the client's register up.
+    /// Writes until `stop`. Of ten writes `new_nodes` register a new node, one orders a diagnostic of its newest node, or of its
+    /// register, and the others count the client's register up.
     pub(super) async fn run(self, stop: CancellationToken) {
         let (mut version, mut newest) = (0, None);
         for turn in 0_u64.. {
@@ -65,7 +65,8 @@ impl Writer {
                     self.count_up(version).await;
                 }
                 _ => {
-                    if let Some(node_id) = newest.take() {
+                    let register = (version > 0).then(|| self.register_id(version));
+                    if let Some(node_id) = newest.take().or(register) {
                         self.order(node_id, turn).await;
                     }
                 }
@@ -94,7 +95,7 @@ impl Writer {
     }
 
     async fn count_up(&self, version: u64) {
-        let key = format!("{}-register-{}", self.prefix, version / VERSIONS);
+        let key = self.register_id(version);
         let call = self.scribe.asks(Operation::Write { key: key.clone(), value: version });
         let begun = self.host.clock.now();
         let told = self.register(&key, version).await;
@@ -105,6 +106,11 @@ impl Writer {
                 self.history.failed_write(format!("set {key} to {version}: {error}"));
             }
         }
+    }
+
+    /// The register that gets `version`.
+    fn register_id(&self, version: u64) -> String {
+        format!("{}-register-{}", self.prefix, version / VERSIONS)
     }
 
     /// Answers the index that the answer reflects.

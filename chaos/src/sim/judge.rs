@@ -70,8 +70,8 @@ impl Judge {
         let load = WorkloadOptions {
             writers: 3,
             write_pause: Duration::from_millis(250),
-            // The fleet loses nodes that do not beat one by one, and those of pools wait for their turn.
-            new_nodes: 1,
+            // The fleet loses nodes that do not beat one by one, and those of pools would wait for their turn.
+            new_nodes: 0,
             read_pause: Duration::from_millis(150),
         };
         let workload = Workload::start(&self.host, &self, load)?;
