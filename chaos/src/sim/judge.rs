@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use navarch::client::{CallOptions, Client, rpc::ListPools};
+use navarch::client::{
+    CallOptions, Client,
+    rpc::{IssueCommand, ListNodes, ListPools},
+};
 use navarch_host::Chance;
 use navarch_proto::api;
 use tokio::sync::watch;
@@ -113,6 +116,7 @@ impl Judge {
     async fn settle(&self, client: &Client) -> Result<(), ChaosError> {
         until(&self.host, "peace", PEACE_LIMIT, || async {
             self.host.clock.sleep(Duration::from_millis(500)).await;
+            self.clear_the_well(client).await;
             let pools = client.call::<ListPools>(api::ListPoolsRequest {}, &options()).await;
             let pools = pools.map_err(|error| error.to_string())?.message.pools;
             let mut bought: BTreeMap<String, u32> = BTreeMap::new();
@@ -142,6 +146,29 @@ impl Judge {
             Err(told.collect::<Vec<_>>().join("; "))
         })
         .await
+    }
+
+    /// Clears nodes that an unhealthy verdict has taken out and whose reports are good again, as an operator does: nobody else
+    /// may, and they are not replaced.
+    async fn clear_the_well(&self, client: &Client) {
+        let Ok(nodes) =
+            client.call::<ListNodes>(api::ListNodesRequest::default(), &options()).await
+        else {
+            return;
+        };
+        let well = nodes.message.nodes.into_iter().filter(|node| {
+            node.status() == api::NodeStatus::Unhealthy
+                && node.health_status() == api::HealthStatus::Healthy
+        });
+        for node in well {
+            let request = api::IssueCommandRequest {
+                node_id: node.node_id,
+                command_type: api::NodeCommandType::Uncordon.into(),
+                ..Default::default()
+            };
+            // It is looked at again in a moment.
+            let _ = client.call::<IssueCommand>(request, &options()).await;
+        }
     }
 
     async fn evidence(&self, client: &Client, history: Vec<Event>) -> Result<Evidence, ChaosError> {
