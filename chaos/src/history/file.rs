@@ -24,7 +24,7 @@ pub fn write(path: &Path, events: &[Event]) -> Result<(), ChaosError> {
     written.map_err(ChaosError::system(format!("write {}", path.display())))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 ///
