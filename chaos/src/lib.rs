@@ -36,6 +36,7 @@ pub mod load;
 mod members;
 pub mod mutants;
 pub mod page;
+mod preload;
 pub mod proc;
 pub mod record;
 pub mod report;

@@ -4,6 +4,7 @@ use navarch::fake_cloud::ledger::{Effect, LedgerEntry};
 use navarch_proto::{api, timestamp::from_unix_ms};
 
 use super::Evidence;
+use crate::history::{Operation, Recorder, Value};
 
 /// A machine was bought for `order`, by `session`; it has the id `m-<order>`.
 pub(crate) fn bought(at_ms: u64, session: u64, order: &str) -> LedgerEntry {
@@ -57,4 +58,16 @@ pub(crate) fn opening(at: u64, session: u64) -> api::FleetEvent {
 pub(crate) fn told(journal: Vec<api::FleetEvent>, ledger: Vec<LedgerEntry>) -> Evidence {
     let journals = [("r1".to_owned(), journal)].into();
     Evidence { journals, ledger: Some(ledger), ..Evidence::default() }
+}
+
+/// A client added `a` to a set, and at the end the set has `elements`, each so often.
+pub(crate) fn added_a_and_found(elements: &[(&str, u64)]) -> Evidence {
+    let recorder = Recorder::default();
+    let add = Operation::Add { set: "nodes".to_owned(), element: "a".to_owned() };
+    recorder.invoke(0, 0, add).ok(0, None, None);
+    let elements = elements.iter().map(|&(element, times)| (element.to_owned(), times));
+    let scan = Operation::Scan { set: "nodes".to_owned(), replica: "r1".to_owned() };
+    let value = Some(Value::Elements(elements.collect()));
+    recorder.invoke(0, 0, scan).ok(0, value, None);
+    Evidence { history: recorder.events(), ..Evidence::default() }
 }

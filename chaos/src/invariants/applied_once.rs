@@ -26,7 +26,7 @@ impl Invariant for AppliedOnce {
 mod tests {
     use super::*;
     use crate::{
-        history::{Operation, Recorder, Value},
+        evidence::samples::added_a_and_found,
         record::Verdict::{self, Held, Violated},
     };
 
@@ -35,15 +35,7 @@ mod tests {
     fn a_second_effect_is_found() {
         let table: [(&[(&str, u64)], Verdict); 2] = [(&[("a", 1)], Held), (&[("a", 2)], Violated)];
         for (elements, expected) in table {
-            let recorder = Recorder::default();
-            let add = Operation::Add { set: "nodes".to_owned(), element: "a".to_owned() };
-            recorder.invoke(0, 0, add).ok(0, None, None);
-            let elements = elements.iter().map(|&(element, times)| (element.to_owned(), times));
-            let scan = Operation::Scan { set: "nodes".to_owned(), replica: "r1".to_owned() };
-            let value = Some(Value::Elements(elements.collect()));
-            recorder.invoke(0, 0, scan).ok(0, value, None);
-            let evidence = Evidence { history: recorder.events(), ..Evidence::default() };
-            assert_eq!(AppliedOnce.check(&evidence).verdict(), expected);
+            assert_eq!(AppliedOnce.check(&added_a_and_found(elements)).verdict(), expected);
         }
     }
 }

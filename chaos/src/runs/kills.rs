@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::progress;
 use crate::{
     error::ChaosError,
-    evidence, history,
+    history,
     host::Host,
     load::{
-        Checked, Counts, Follower, History, Workload, WorkloadOptions, check,
+        Checked, Counts, Follower, History, Workload, WorkloadOptions, conclude,
         registers::{RegisterClients, RegisterFleet, Registers, RegistersOptions},
     },
     proc::{Group, GroupOptions},
@@ -144,24 +144,6 @@ pub async fn kills(
         checked: checked?,
         violations,
     })
-}
-
-/// Waits until the follower of the journal has been told all of it, and checks everything.
-async fn conclude(
-    host: &Host,
-    group: &Group,
-    history: &History,
-    follower: Follower,
-) -> Result<Checked, ChaosError> {
-    let journal = evidence::group::journals(group).await?;
-    let ends = journal.values().filter_map(|events| Some(events.last()?.index));
-    let end = ends.max().unwrap_or(0);
-    until(host, "the follower's last event", LIMIT, || {
-        let last = follower.last();
-        std::future::ready(if last >= end { Ok(()) } else { Err(format!("{last} of {end}")) })
-    })
-    .await?;
-    check(host, group, history, vec![follower.stop().await]).await
 }
 
 async fn strike(

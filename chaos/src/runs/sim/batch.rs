@@ -22,7 +22,7 @@ const TELL_EVERY: usize = 20;
 ///
 /// If the runs cannot be made. One that comes to no end is no error but a seed that failed.
 pub async fn sim(host: &Host, options: SimOptions) -> Result<SimReport, ChaosError> {
-    let entropy = Entropy::compile()?;
+    let entropy = Entropy::compile().await?;
     let (begun, started_unix_ms) = (host.clock.now(), host.clock.wall_ms());
     let seeds = seeds(&options);
     let jobs =

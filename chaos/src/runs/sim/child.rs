@@ -41,7 +41,7 @@ pub fn play_here(options: &SeedOptions) -> Result<Option<SeedOutcome>, ChaosErro
 ///
 /// If it cannot be made, or comes to no end.
 pub async fn replay(host: &Host, options: &SeedOptions) -> Result<SeedOutcome, ChaosError> {
-    play(host, &Entropy::compile()?, options).await
+    play(host, &Entropy::compile().await?, options).await
 }
 
 /// Makes one run in a process of its own.
