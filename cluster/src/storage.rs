@@ -4,7 +4,6 @@ use std::{
 };
 
 use navarch_host::Spawner;
-use tokio::sync::oneshot;
 
 use crate::{
     directory::{DirectoryLock, Expected, IdentityFile, create_directory},
@@ -69,7 +68,6 @@ async fn open_files(
     expected: Expected,
     spawner: &dyn Spawner,
 ) -> Result<Files, StoreError> {
-    let (sender, opened) = oneshot::channel();
     let open = move || {
         create_directory(&directory)?;
         let lock = DirectoryLock::acquire(&directory)?;
@@ -77,11 +75,8 @@ async fn open_files(
         let snapshots = SnapshotStore::open(&directory, Arc::clone(&identity))?;
         Ok((Arc::new(lock), identity, Arc::new(snapshots)))
     };
-    let body = Box::new(move || {
-        // A caller that has gone away meanwhile needs no files.
-        let _ = sender.send(open());
-    });
-    spawner.thread("open", body).map_err(StoreError::io("start a thread to open", "the store"))?;
+    let opened = spawner.on_thread("open", open);
+    let opened = opened.map_err(StoreError::io("start a thread to open", "the store"))?;
     opened.await.unwrap_or(Err(StoreError::Closed))
 }
 

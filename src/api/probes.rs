@@ -44,6 +44,9 @@ async fn expose(State(api): State<Arc<Api>>) -> impl IntoResponse {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     // Away from the connection's own thread: it goes through the whole fleet.
     let spawner = Arc::clone(&api.spawner);
-    let text = spawner.on_thread("metrics", move || metrics::expose(&api)).await;
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], text.unwrap_or_default())
+    let text = match spawner.on_thread("metrics", move || metrics::expose(&api)) {
+        Ok(text) => text.await.unwrap_or_default(),
+        Err(_) => String::new(),
+    };
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], text)
 }

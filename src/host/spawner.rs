@@ -40,19 +40,23 @@ impl dyn Spawner {
 }
 
 impl dyn Spawner {
-    /// What `body`, which may take long, comes to on a thread of its own; none if it panicked or no thread could be had.
-    pub async fn on_thread<T: Send + 'static>(
+    /// Runs `body`, which may block, on a thread of its own: what it comes to, or an error if it panicked.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be had.
+    pub fn on_thread<T: Send + 'static>(
         &self,
         name: &str,
         body: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
+    ) -> io::Result<oneshot::Receiver<T>> {
         let (sender, made) = oneshot::channel();
         let body = move || {
             // Whoever has gone away needs nothing.
             let _ = sender.send(body());
         };
-        self.thread(name, Box::new(body)).ok()?;
-        made.await.ok()
+        self.thread(name, Box::new(body))?;
+        Ok(made)
     }
 }
 

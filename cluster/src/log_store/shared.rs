@@ -1,7 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use navarch_host::Spawner;
-use tokio::sync::oneshot;
 
 use super::{
     cache::EntryCache,
@@ -66,14 +65,9 @@ impl Shared {
         let Some(spawner) = &self.spawner else {
             return disk.read(from, to, bytes_max);
         };
-        let (sender, receiver) = oneshot::channel();
-        let body = Box::new(move || {
-            // A reader that has gone away meanwhile is no failure.
-            let _ = sender.send(disk.read(from, to, bytes_max));
-        });
-        spawner
-            .thread("log-read", body)
+        let reading = spawner
+            .on_thread("log-read", move || disk.read(from, to, bytes_max))
             .map_err(StoreError::io("start a thread to read", "the log"))?;
-        receiver.await.unwrap_or(Err(StoreError::Closed))
+        reading.await.unwrap_or(Err(StoreError::Closed))
     }
 }

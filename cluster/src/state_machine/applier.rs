@@ -11,7 +11,6 @@ use openraft::{
     OptionalSend,
     storage::{ApplyResponder, EntryResponder, RaftStateMachine, Snapshot},
 };
-use tokio::sync::oneshot;
 
 use super::{
     contract::{ApplyFault, InstallError, StateMachine},
@@ -120,16 +119,15 @@ impl Applier {
         let machine = self.machine.get().take().ok_or(StoreError::Closed)?;
         let snapshots = Arc::clone(&self.snapshots);
         let meta = snapshot.meta().clone();
-        let (sender, installed) = oneshot::channel();
         let body = move || {
             let mut machine = machine;
             let outcome = replace_state(machine.as_mut(), &snapshot)
                 .and_then(|()| snapshots.adopt(&snapshot));
-            // A replica that stops meanwhile needs no state.
-            let _ = sender.send((machine, outcome));
+            (machine, outcome)
         };
-        self.spawner
-            .thread("install", Box::new(body))
+        let installed = self
+            .spawner
+            .on_thread("install", body)
             .map_err(StoreError::io("start a thread to install", "a snapshot"))?;
         let (machine, outcome) = installed.await.map_err(|_| StoreError::Closed)?;
         *self.machine.get() = Some(machine);

@@ -2,7 +2,6 @@ use std::{io, sync::Arc};
 
 use navarch_host::Spawner;
 use openraft::{RaftSnapshotBuilder, storage::Snapshot};
-use tokio::sync::oneshot;
 
 use super::{contract::Image, exclusive::Exclusive};
 use crate::{
@@ -37,16 +36,16 @@ impl SnapshotJob {
     async fn write(&mut self, write: Write) -> Result<SnapshotFile, StoreError> {
         let image = self.image.get().take().ok_or(StoreError::Closed)?;
         let (meta, snapshots) = (self.meta.clone(), Arc::clone(&self.snapshots));
-        let (sender, built) = oneshot::channel();
         let body = move || {
             let outcome = write(&snapshots, meta, image.as_ref());
             // A large image takes long to drop: here nobody waits for it.
             drop(image);
-            // A replica that stops meanwhile keeps the file and finds it at its next start.
-            let _ = sender.send(outcome);
+            outcome
         };
-        self.spawner
-            .thread("snapshot", Box::new(body))
+        // A replica that stops meanwhile keeps the file and finds it at its next start.
+        let built = self
+            .spawner
+            .on_thread("snapshot", body)
             .map_err(StoreError::io("start a thread to build", "a snapshot"))?;
         built.await.unwrap_or(Err(StoreError::Closed))
     }

@@ -90,8 +90,8 @@ impl Channels {
     {
         let network = Arc::clone(&self.network);
         tower::service_fn(move |uri: Uri| {
-            let host = uri.host().unwrap_or_default();
-            let host = host.trim_start_matches('[').trim_end_matches(']');
+            let authority = uri.authority().map_or("", |authority| authority.as_str());
+            let host = host_of(authority).unwrap_or_default();
             let connecting = network.connect(host, uri.port_u16().unwrap_or_default());
             async move { connecting.await.map(TokioIo::new) }
         })

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use navarch_host::Spawner;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tonic::Status;
 
 use super::Limits;
@@ -29,18 +29,17 @@ impl Offload {
             return convert();
         }
         let place = Arc::clone(&self.places).acquire_owned().await;
-        let (sender, receiver) = oneshot::channel();
-        let body = Box::new(move || {
-            // A caller that has gone away needs no result.
-            let _ = sender.send(convert());
+        let body = move || {
+            let converted = convert();
             drop(place);
-        });
-        self.spawner.thread("connect-convert", body).map_err(|error| {
+            converted
+        };
+        let converting = self.spawner.on_thread("connect-convert", body).map_err(|error| {
             Status::resource_exhausted(format!(
                 "no thread for a message of {bytes} bytes: {error}; send less in one call"
             ))
         })?;
-        receiver
+        converting
             .await
             .unwrap_or_else(|_| Err(Status::internal("the conversion of a message ended early")))
     }

@@ -75,8 +75,10 @@ fn failing_rules(api: &Api, fleet: &FleetState) -> Vec<String> {
 /// Away from the threads that answer calls: it goes through the whole state.
 async fn state_hash(api: &Api, view: &View) -> String {
     let view = view.clone();
-    let hash = api.spawner.on_thread("state-hash", move || hex(&view.fleet.hash())).await;
-    hash.unwrap_or_default()
+    match api.spawner.on_thread("state-hash", move || hex(&view.fleet.hash())) {
+        Ok(hash) => hash.await.unwrap_or_default(),
+        Err(_) => String::new(),
+    }
 }
 
 fn nodes_by_status(view: &View) -> HashMap<String, u32> {
