@@ -98,7 +98,8 @@ declare -A id
 for replica in "${replicas[@]}"; do id[$replica]=$(container "$replica"); done
 await "all replicas are healthy" all_healthy
 await "the pool's two machines run" machines_run r1 2
-node=$(at r2 list --output name | head -n 1)
+# `sed` reads to the end: a reader that leaves early would break the pipe under the writer, and end the script.
+node=$(at r2 list --output name | sed -n 1p)
 
 # What the image promises about itself.
 for replica in "${replicas[@]}"; do

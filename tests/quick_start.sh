@@ -17,7 +17,7 @@ fail() {
     exit 1
 }
 # The README's own main command, as it stands there; only where the data goes and when it ends is added.
-main=$(sed -n 's/^\$ \(cargo run .* dev\)$/\1/p' README.md | head -n 1)
+main=$(sed -n 's/^\$ \(cargo run .* dev\)$/\1/p' README.md | sed -n 1p)
 [ -n "$main" ] || { echo "README.md lacks the main command"; exit 1; }
 
 cargo build --release --locked

@@ -140,7 +140,7 @@ strike() { kill -KILL "$(cat "$1/pid")" && rm "$1/pid"; }
 serves() { navarch --server "https://$net.${1#r}:$port" --timeout 2s breaker list; }
 ended() { ! kill -0 "$(cat "$1/pid")" 2>/dev/null; }
 voters() { [ "$(navarch status --output json | grep -c '"voter": true')" -eq "$1" ]; }
-adopting() { navarch status | grep -q '^Adopt mode'; }
+adopting() { navarch status | grep "^Adopt mode" >/dev/null; }
 healthy_nodes() { [ "$(navarch list --pool training --status active --output name | wc -l)" -ge "$1" ]; }
 lead() { [ "$(navarch status --output name)" = "$1" ] || navarch replica transfer-leader --to "$1" >said 2>&1; }
 
@@ -353,7 +353,7 @@ for replica in r1 r2 r3; do machine "$replica" r1 r2 r3; done
 start_cloud
 for replica in r1 r2 r3; do on "$replica" start; done
 await "the pool's machines run" healthy_nodes 2
-node=$(navarch list --output name | head -n 1)
+node=$(navarch list --output name | sed -n 1p)
 whole
 say "three replicas at $net.1 to $net.3 serve"
 for section in "${sections[@]}"; do

@@ -30,7 +30,7 @@ for entry in "${most_exposed[@]}"; do
     # It ends with code 0 also where it warns of a directive that it does not know.
     said=$(systemd-analyze verify --root="$root" "$unit" 2>&1) || { echo "systemd: $unit: $said"; exit 1; }
     [ -z "$said" ] || { echo "systemd: $unit: $said"; exit 1; }
-    if ! systemd-analyze security --help | grep -q -e --offline; then
+    if ! systemd-analyze security --help | grep -e --offline >/dev/null; then
         echo "systemd: $unit is well formed; SKIPPED its exposure: this systemd-analyze has no --offline"
         continue
     fi
@@ -45,7 +45,7 @@ done
 for unit in deploy/systemd/*.service; do
     [[ " ${most_exposed[*]} " == *" ${unit##*/}="* ]] || { echo "systemd: $unit is not verified"; exit 1; }
 done
-if systemd-sysusers --help 2>/dev/null | grep -q -e --dry-run; then
+if systemd-sysusers --help 2>/dev/null | grep -e --dry-run >/dev/null; then
     mkdir -p "$root/etc"
     systemd-sysusers --dry-run --root="$root" "$PWD/deploy/systemd/navarch.sysusers" >/dev/null
     echo "systemd: navarch.sysusers: well formed"

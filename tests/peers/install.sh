@@ -16,7 +16,7 @@ if [ ! -x "$home/prometheus/usr/bin/prometheus" ]; then
     download=$(mktemp -d)
     if (cd "$download" && apt-get download prometheus && dpkg-deb -x prometheus_*.deb "$home/prometheus") \
         >"$download/log" 2>&1; then
-        echo "installed in $home/prometheus: $("$home/prometheus/usr/bin/prometheus" --version 2>&1 | head -n 1)"
+        echo "installed in $home/prometheus: $("$home/prometheus/usr/bin/prometheus" --version 2>&1 | sed -n 1p)"
     else
         echo "no prometheus: $(tail -n 1 "$download/log"); its test will say SKIPPED" >&2
     fi
