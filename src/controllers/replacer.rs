@@ -98,13 +98,16 @@ pub(super) fn case<'a>(fleet: &'a FleetState, node: &'a Node, now_ms: u64) -> Op
     None
 }
 
-/// Unhealthy often enough, or for long enough after a verdict on an event, which is sent once.
+/// Unhealthy often enough, or for long enough after a verdict on an event, which is sent once; or drained for it: a good
+/// report in between does not lift the verdict, and would leave a drained machine that nobody takes back or ends.
 fn is_unhealthy(spec: &PoolSpec, node: &Node, now_ms: u64) -> bool {
     let health = &node.health;
     let often = health.unhealthy_reports >= spec.unhealthy_after.max(1);
     let since = health.unhealthy_event_at;
     let long = since.is_some_and(|at| at.plus_ms(EVENT_PATIENCE_MS).as_ms() <= now_ms);
-    health.latched && (often || long)
+    let leaves =
+        matches!(node.administrative, Administrative::Draining(Drain { for_verdict: true, .. }));
+    health.latched && (often || long || leaves)
 }
 
 impl Case<'_> {

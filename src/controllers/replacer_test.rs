@@ -143,6 +143,19 @@ async fn an_unhealthy_event_is_waited_out_for_ten_minutes() {
     assert_eq!(planned(&world), ["fail a2 FAILURE_KIND_NODE_UNHEALTHY"]);
 }
 
+/// Without it a good report between drain and end would leave a machine that is paid for, takes no work and stays.
+#[tokio::test(flavor = "current_thread")]
+async fn a_drain_for_a_verdict_is_brought_to_its_end() {
+    let world = running(&["a"]);
+    for _ in 0..2 {
+        world.report("m-a2", UNHEALTHY, UNKNOWN);
+    }
+    world.reconcile(&mut replacer(&world));
+    world.reconcile(&mut world.drainer());
+    world.report("m-a2", HEALTHY, UNKNOWN);
+    assert_eq!(planned(&world), ["fail a2 FAILURE_KIND_NODE_UNHEALTHY"]);
+}
+
 /// Without it an operator who clears a verdict would lose the machine all the same.
 #[tokio::test(flavor = "current_thread")]
 async fn a_cleared_verdict_spares_the_machine() {

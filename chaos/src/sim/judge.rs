@@ -1,9 +1,6 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use navarch::client::{
-    CallOptions, Client,
-    rpc::{IssueCommand, ListNodes, ListPools},
-};
+use navarch::client::{CallOptions, Client, rpc::ListPools};
 use navarch_host::Chance;
 use navarch_proto::api;
 use tokio::sync::watch;
@@ -11,6 +8,8 @@ use tokio::sync::watch;
 use super::{
     cloud::Market,
     network::address_of,
+    operator::Operator,
+    peace::Peace,
     replica::{MAXIMA, PORT},
     trace::Trace,
     unrest::Unrest,
@@ -29,9 +28,6 @@ use crate::{
 
 /// How long a new group may take to serve.
 const FORM_LIMIT: Duration = Duration::from_secs(30);
-/// How long peace may take: pauses after capacity failures last minutes, and what a cloud does not show is not
-/// believed for more than one.
-const PEACE_LIMIT: Duration = Duration::from_secs(400);
 /// How long clients go on after all is healed.
 const AFTERMATH: Duration = Duration::from_secs(3);
 /// Limit of one call.
@@ -79,7 +75,7 @@ impl Judge {
         };
         let workload = Workload::start(&self.host, &self, load)?;
         let unrest = Unrest {
-            client: client.clone(),
+            operator: Operator::new(client.clone()),
             market: self.market.clone(),
             clock: self.host.clock.clone(),
             chance: self.chance.clone(),
@@ -93,7 +89,9 @@ impl Judge {
         self.host.clock.sleep(AFTERMATH).await;
         let history = workload.stop().await;
         self.trace.tell(format_args!("clients have stopped"));
-        let settled = self.settle(&client).await;
+        let (host, market, trace) = (&self.host, &self.market, &self.trace);
+        let operator = Operator::new(client.clone());
+        let settled = Peace { host, operator, market, trace }.settle().await;
         let checked = check(&self.host, &self, &history, Vec::new()).await?;
         self.trace.tell(format_args!("state {} at {}", checked.state_hash, checked.applied_index));
         let evidence = self.evidence(&client, history.recorder().events()).await?;
@@ -110,65 +108,6 @@ impl Judge {
             invariants: invariants::judge(&invariants::all(), &evidence),
             violations,
         })
-    }
-
-    /// Waits until every pool has its target, all of it running, and the cloud has as many machines.
-    async fn settle(&self, client: &Client) -> Result<(), ChaosError> {
-        until(&self.host, "peace", PEACE_LIMIT, || async {
-            self.host.clock.sleep(Duration::from_millis(500)).await;
-            self.clear_the_well(client).await;
-            let pools = client.call::<ListPools>(api::ListPoolsRequest {}, &options()).await;
-            let pools = pools.map_err(|error| error.to_string())?.message.pools;
-            let mut bought: BTreeMap<String, u32> = BTreeMap::new();
-            for pool in self.market.live().into_values() {
-                *bought.entry(pool).or_default() += 1;
-            }
-            let settled = |pool: &api::PoolInfo| {
-                let live = bought.get(&pool.name).copied().unwrap_or(0);
-                let sizes = [pool.size, pool.running, pool.occupancy, pool.healthy_nodes, live];
-                sizes.iter().all(|size| *size == pool.target)
-            };
-            if pools.len() == MAXIMA.len() && pools.iter().all(settled) {
-                return Ok(());
-            }
-            let told = pools.iter().map(|pool| {
-                format!(
-                    "{}: target {}, size {}, running {}, occupancy {}, healthy {}, rented {}",
-                    pool.name,
-                    pool.target,
-                    pool.size,
-                    pool.running,
-                    pool.occupancy,
-                    pool.healthy_nodes,
-                    bought.get(&pool.name).copied().unwrap_or(0)
-                )
-            });
-            Err(told.collect::<Vec<_>>().join("; "))
-        })
-        .await
-    }
-
-    /// Clears nodes that an unhealthy verdict has taken out and whose reports are good again, as an operator does: nobody else
-    /// may, and they are not replaced.
-    async fn clear_the_well(&self, client: &Client) {
-        let Ok(nodes) =
-            client.call::<ListNodes>(api::ListNodesRequest::default(), &options()).await
-        else {
-            return;
-        };
-        let well = nodes.message.nodes.into_iter().filter(|node| {
-            node.status() == api::NodeStatus::Unhealthy
-                && node.health_status() == api::HealthStatus::Healthy
-        });
-        for node in well {
-            let request = api::IssueCommandRequest {
-                node_id: node.node_id,
-                command_type: api::NodeCommandType::Uncordon.into(),
-                ..Default::default()
-            };
-            // It is looked at again in a moment.
-            let _ = client.call::<IssueCommand>(request, &options()).await;
-        }
     }
 
     async fn evidence(&self, client: &Client, history: Vec<Event>) -> Result<Evidence, ChaosError> {

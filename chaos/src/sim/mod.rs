@@ -28,6 +28,8 @@ mod entropy;
 mod fault;
 mod judge;
 mod network;
+mod operator;
+mod peace;
 mod plan;
 mod regressions;
 mod replica;

@@ -38,8 +38,9 @@ pub(super) const SYNC_TIME: Duration = Duration::from_millis(2);
 const FLEET: &str = "
   heartbeat_interval: 2s
   heartbeat_timeout: 10s
+  health_check_interval: 10s
   autoscale_interval: 1s
-  breaker: {open_above_percent: 100}
+  breaker: {open_above_percent: 100, window: 20s, losses_a_minute_percent: 40}
 ";
 const SECTIONS: &str = "
 instance_manager: {registration_timeout: 12s, stale_check_interval: 1s, retain_terminated: 60s, orphan_sweep_interval: 8s, orphan_min_age: 15s}

@@ -1,16 +1,11 @@
 use std::time::Duration;
 
-use navarch::client::{
-    CallOptions, Client,
-    rpc::{IssueCommand, ReportHealth, ScalePool},
-};
+use navarch::client::rpc::{ReportHealth, ScalePool};
 use navarch_host::{Chance, Clock};
 use navarch_proto::api;
 
-use super::cloud::Market;
+use super::{cloud::Market, operator::Operator};
 
-/// Limit of one call: the group may be without a leader.
-const LIMIT: Duration = Duration::from_secs(5);
 /// Longest pause between two deeds.
 const LONGEST_PAUSE: Duration = Duration::from_secs(6);
 /// After this long a silenced agent is switched on again, where it is: its node may be lost by then, or not.
@@ -19,7 +14,7 @@ const SILENCE: Duration = Duration::from_secs(9);
 /// Gives controllers something to do: pools are scaled, agents and machines die, nodes fall ill and are cleared. What fails is
 /// not tried again: something else comes soon.
 pub(super) struct Unrest {
-    pub(super) client: Client,
+    pub(super) operator: Operator,
     pub(super) market: Market,
     pub(super) clock: Clock,
     pub(super) chance: Chance,
@@ -78,12 +73,8 @@ impl Unrest {
             Deed::FallIllAndBeCleared => {
                 let node_id = self.fall_ill().await?;
                 self.clock.sleep(SILENCE / 3).await;
-                let request = api::IssueCommandRequest {
-                    node_id,
-                    command_type: api::NodeCommandType::Uncordon.into(),
-                    ..Default::default()
-                };
-                self.client.call::<IssueCommand>(request, &options()).await.ok().map(drop)
+                self.operator.uncordon(node_id).await;
+                Some(())
             }
         }
     }
@@ -92,7 +83,7 @@ impl Unrest {
         let nodes = u32::try_from(8 + self.chance.below(9)).unwrap_or(8);
         let name = "by-hand".to_owned();
         let request = api::ScalePoolRequest { name, nodes, hold_ms: Some(0) };
-        self.client.call::<ScalePool>(request, &options()).await.ok().map(drop)
+        self.operator.call::<ScalePool>(request).await.map(drop)
     }
 
     /// A machine whose agent runs.
@@ -114,12 +105,8 @@ impl Unrest {
             let node_id = node_id.clone();
             let request =
                 api::ReportHealthRequest { node_id, results: vec![result], ..Default::default() };
-            self.client.call::<ReportHealth>(request, &options()).await.ok()?;
+            self.operator.call::<ReportHealth>(request).await?;
         }
         Some(node_id)
     }
-}
-
-fn options() -> CallOptions {
-    CallOptions::within(LIMIT)
 }

@@ -62,6 +62,17 @@ fn a_pair_counts_one_towards_the_target_and_two_towards_the_maximum() {
     fleet.check_indexes();
 }
 
+/// Without it two would be bought for one that fails just before its replacement is ordered: its pool is short of it then.
+#[test]
+fn only_a_machine_that_runs_is_replaced() {
+    let mut fleet = Fleet::configured();
+    running(&mut fleet, "i1", "g1");
+    fleet.accept(fail("i1", FailureKind::Vanished));
+    assert_eq!(fleet.reject(replacement("i2", "i1")), RejectionCode::Precondition);
+    fleet.accept(order("i3", "a"));
+    assert_eq!(fleet.reject(replacement("i4", "i3")), RejectionCode::Precondition, "boots");
+}
+
 /// Without it a machine whose replacement came to nothing would count no more, and another would be bought.
 #[test]
 fn a_replacement_that_comes_to_nothing_releases_the_machine() {

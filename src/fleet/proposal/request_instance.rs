@@ -128,15 +128,19 @@ fn replaced(
             replaced.id
         )));
     }
+    // The pool counts it no longer and makes up for it: this order would be one too many.
+    if replaced.state != InstanceState::Running {
+        return Err(Refusal::precondition(format!(
+            "instance {} is {}; only a machine that runs is replaced",
+            replaced.id, replaced.state
+        )));
+    }
     Ok(Some(replaced.id.clone()))
 }
 
-/// A machine that still runs counts one with its replacement from now on.
+/// A machine and its replacement count one from now on.
 fn mark_replaced(state: &mut FleetState, replaced: &InstanceId, by: &InstanceId) {
-    let runs = state.instances.get(replaced.as_str());
-    if runs.is_some_and(|instance| instance.state == InstanceState::Running) {
-        state.instances.update(replaced.as_str(), |record| record.replaced_by = Some(by.clone()));
-    }
+    state.instances.update(replaced.as_str(), |record| record.replaced_by = Some(by.clone()));
 }
 
 /// No purchase takes the occupancy above the maximum.
