@@ -22,6 +22,8 @@ pub struct Leadership {
     pub leader: Option<ReplicaId>,
     /// This replica leads, and a quorum has confirmed it within the lease.
     pub local: bool,
+    /// It leads as far as it knows, but no quorum has confirmed it for longer than the lease: another may lead by now.
+    pub cut_off: bool,
 }
 
 /// Keeps [`Context::leadership`] up to date until the replica stops, and notices a Raft that has died.
@@ -71,10 +73,12 @@ fn current(context: &Context, running: &Running) -> Leadership {
     let metrics = running.raft.server_metrics();
     let metrics = metrics.borrow_watched().clone();
     let own_id = running.identity.replica_id;
-    let leads = metrics.state == ServerState::Leader && metrics.current_leader == Some(own_id);
-    let local = leads
-        && !*context.handing_over.borrow()
-        && quorum_acknowledged_within(running, context.lease());
+    let leads = metrics.state == ServerState::Leader
+        && metrics.current_leader == Some(own_id)
+        && !*context.handing_over.borrow();
+    let age = quorum_age(running).filter(|_| leads);
+    let local = age.is_some_and(|age| age <= context.lease());
+    let cut_off = age.is_some_and(|age| age > context.lease());
     // Raft keeps the name of a leader that died until another one stands for election.
     let heard = || {
         let contact = context.leader_contact();
@@ -84,22 +88,29 @@ fn current(context: &Context, running: &Running) -> Leadership {
         true => local,
         false => heard(),
     });
-    Leadership { term: metrics.vote.leader_id.term, leader: leader.map(ReplicaId), local }
+    let term = metrics.vote.leader_id.term;
+    Leadership { term, leader: leader.map(ReplicaId), local, cut_off }
 }
 
 /// Whether this replica leads and a quorum answered a message that it sent within `age`.
 pub(crate) fn quorum_acknowledged_within(running: &Running, age: Duration) -> bool {
+    quorum_age(running).is_some_and(|last| last <= age)
+}
+
+/// How long ago this leader sent the last message that a quorum has answered; none before the first of its term, and
+/// for whoever does not lead.
+fn quorum_age(running: &Running) -> Option<Duration> {
     let metrics = running.raft.metrics();
     let metrics = metrics.borrow_watched();
     if metrics.state != ServerState::Leader {
-        return false;
+        return None;
     }
     let own_id = running.identity.replica_id;
     let mut voters = metrics.membership_config.voter_ids();
     if voters.next() == Some(own_id) && voters.next().is_none() {
-        return true;
+        return Some(Duration::ZERO);
     }
-    metrics.last_quorum_acked.is_some_and(|acknowledged| acknowledged.elapsed() <= age)
+    metrics.last_quorum_acked.map(|acknowledged| acknowledged.elapsed())
 }
 
 /// Hands leadership to `to`, or to the other voter that lacks least: the new leader.

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use crate::{
     config::Limits,
     context::Context,
+    leadership::Leadership,
     replica_error::ProposeError,
     replica_id::ReplicaId,
     types::{Payload, TypeConfig},
@@ -168,6 +169,11 @@ async fn submit(context: &Arc<Context>, batch: Vec<Proposal>, permit: OwnedSemap
     };
     let (payloads, answers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|proposal| (proposal.payload, proposal.answer)).unzip();
+    let mut leadership = context.leadership.subscribe();
+    // What waited here while the leader was cut off is not proposed: whoever asked may ask another replica.
+    if leadership.borrow().cut_off {
+        return answer_all(answers, &ProposeError::NotLeader { leader: None });
+    }
     let written = running.raft.client_write_many(payloads);
     let mut results = match context.clock.timeout(SUBMIT_TIMEOUT, written).await {
         Ok(Ok(results)) => results,
@@ -176,23 +182,39 @@ async fn submit(context: &Arc<Context>, batch: Vec<Proposal>, permit: OwnedSemap
     };
     context.raft_tasks.spawn("proposal batch", async move {
         let mut answers = answers.into_iter();
-        while let Some(result) = results.next().await {
-            let Some(answer) = answers.next() else {
-                break;
-            };
-            let result = match result {
-                Ok(Ok(written)) => {
-                    Ok(Applied { index: written.log_id.index, answer: written.response.0 })
-                }
-                Ok(Err(refused)) => Err(refusal(&refused)),
-                Err(fatal) => Err(unknown(fatal.to_string())),
-            };
-            // A caller that has gone away needs no answer.
-            let _ = answer.send(result);
-        }
-        answer_all(answers, &unknown("Raft stopped"));
+        let answering = async {
+            while let Some(result) = results.next().await {
+                let Some(answer) = answers.next() else {
+                    break;
+                };
+                let result = match result {
+                    Ok(Ok(written)) => {
+                        Ok(Applied { index: written.log_id.index, answer: written.response.0 })
+                    }
+                    Ok(Err(refused)) => Err(refusal(&refused)),
+                    Err(fatal) => Err(unknown(fatal.to_string())),
+                };
+                // A caller that has gone away needs no answer.
+                let _ = answer.send(result);
+            }
+        };
+        // Raft would not answer before it hears from a quorum again, which may take for ever.
+        let why = tokio::select! {
+            biased;
+            () = answering => "Raft stopped",
+            () = cut_off(&mut leadership) => "no quorum has answered this leader for longer than its lease",
+        };
+        answer_all(answers, &unknown(why));
         drop(permit);
     });
+}
+
+/// Waits until this replica is cut off.
+async fn cut_off(leadership: &mut watch::Receiver<Leadership>) {
+    if leadership.wait_for(|seen| seen.cut_off).await.is_err() {
+        // The replica ends, which Raft tells.
+        std::future::pending::<()>().await;
+    }
 }
 
 fn answer_all(answers: impl IntoIterator<Item = oneshot::Sender<Answer>>, error: &ProposeError) {

@@ -12,6 +12,9 @@ use crate::{context::Context, replica_error::ReadError, transport::Lane, types::
 const ROUNDS: usize = 4;
 /// Reads that share one round.
 const READS_PER_ROUND: usize = 4_096;
+/// While no leader confirms, the caller is told after this many leases, several elections: it may reach more than this
+/// replica does.
+const PATIENCE_LEASES: u32 = 3;
 /// Between two tries while no leader confirms.
 const RETRY: Duration = Duration::from_millis(25);
 
@@ -34,15 +37,19 @@ impl ReadIndexer {
         Self { context, queue }
     }
 
-    /// Returns once this replica has applied all that was agreed on when the call came: the index.
+    /// Returns once this replica has applied all that was agreed on when the call came: the index. Where no leader confirms
+    /// it, it does not wait as long as the caller would, and not at all where this replica led and is cut off.
     pub(crate) async fn read(&self, deadline: Moment) -> Result<u64, ReadError> {
+        let Context { clock, .. } = &*self.context;
+        let limit = deadline.min(clock.now() + self.context.lease() * PATIENCE_LEASES);
         loop {
-            let reason = match self.confirm(deadline).await? {
+            let reason = match self.confirm(limit).await? {
                 Ok(index) => return self.wait_applied(index, deadline).await,
                 Err(reason) => reason,
             };
+            let cut_off = self.context.leadership.borrow().cut_off;
             let wait = self.wait_for_change();
-            if self.context.clock.timeout_at(deadline, wait).await.is_err() {
+            if cut_off || clock.timeout_at(limit, wait).await.is_err() {
                 return Err(ReadError::NoLeader { reason });
             }
         }

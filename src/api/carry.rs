@@ -26,7 +26,10 @@ const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(800);
-/// With no leader in sight the caller is told this long before it stops waiting, or a tenth of its time.
+/// With no leader in sight the caller is told after this many leases, several elections: it may reach more than this
+/// replica does, which may be cut off.
+const PATIENCE_LEASES: u32 = 3;
+/// With no leader in sight the caller is told this long before it stops waiting at the latest, or a tenth of its time.
 const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// What came of one attempt.
@@ -82,7 +85,8 @@ pub(super) async fn carry(way: &Inner, mut call: Framed) -> Result<Handled, Stat
     Err(give_up(way, &call.context, may_have_taken_effect, &last))
 }
 
-/// Waits for a leader as long as the caller does.
+/// Waits for a leader, not longer than the caller does; not at all where this replica led and no quorum hears it any more:
+/// another one knows sooner.
 async fn find_leader(api: &Api, deadline: Moment) -> Option<Leader> {
     let ledger = &api.ledger;
     // Nearly always so, and then there is nothing to wait for.
@@ -94,11 +98,14 @@ async fn find_leader(api: &Api, deadline: Moment) -> Option<Leader> {
     let found = async {
         loop {
             match *standings.borrow_and_update() {
-                Standing::Leading { .. } => return Leader::Here,
+                Standing::Leading { .. } => return Some(Leader::Here),
                 Standing::Following => {
                     let leadership = leadership.borrow_and_update();
+                    if leadership.cut_off {
+                        return None;
+                    }
                     if leadership.leader.is_some() && !leadership.local {
-                        return Leader::Elsewhere;
+                        return Some(Leader::Elsewhere);
                     }
                 }
                 Standing::Opening => {}
@@ -113,8 +120,10 @@ async fn find_leader(api: &Api, deadline: Moment) -> Option<Leader> {
             }
         }
     };
-    let margin = (deadline.since(ledger.clock().now()) / 10).min(LAST_WORD);
-    ledger.clock().timeout_at(deadline - margin, found).await.ok()
+    let now = ledger.clock().now();
+    let margin = (deadline.since(now) / 10).min(LAST_WORD);
+    let limit = (deadline - margin).min(now + api.replica().lease() * PATIENCE_LEASES);
+    ledger.clock().timeout_at(limit, found).await.ok().flatten()
 }
 
 async fn call_here(way: &Inner, call: Framed) -> Attempt {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use navarch_fleet::{BackoffKey, FleetState, LogTime, ProviderName};
 use navarch_proto::fleet::{PoolProvider, PoolSpec, ProviderSpec, RequestInstance};
 
+use navarch_host::planted::{self, Bug};
+
 use super::{Providers, offers::Offer};
 use crate::provider::{
     OrderSpec,
@@ -100,6 +102,7 @@ impl Market<'_> {
             instance_type: place.instance_type,
             request_body: spec.request_body(),
             reason: format!("pool {} is below its target", pool.name),
+            within_target: !planted::is(Bug::CountOnlyRegistered),
             ..RequestInstance::default()
         })
     }

@@ -6,7 +6,7 @@ use navarch_proto::fleet::{
     DrainNode, RefuseDrain, TerminateInstance, UncordonNode, proposal::Kind,
 };
 
-use super::{DRAIN_DEADLINE_MS, refusals::Refusals};
+use super::{DRAIN_DEADLINE_MS, refusals::Refusals, replacer::case};
 use crate::{
     leader::{Controller, Report, Tenure},
     liveness::Liveness,
@@ -41,7 +41,7 @@ impl ScaleDown {
                 steps.extend(chosen.filter_map(|instance| step(fleet, instance, now_ms)));
             }
         }
-        steps.extend(wanted_again(fleet));
+        steps.extend(wanted_again(fleet, now_ms));
         steps
     }
 
@@ -141,8 +141,8 @@ fn step(fleet: &FleetState, instance: &Instance, now_ms: u64) -> Option<Kind> {
 }
 
 /// Ends drains that this controller began, where the pool wants the machine after all: its target has been
-/// raised again, or another machine has gone meanwhile.
-fn wanted_again(fleet: &FleetState) -> Vec<Kind> {
+/// raised again, or another machine has gone meanwhile. One that is to be replaced goes on.
+fn wanted_again(fleet: &FleetState, now_ms: u64) -> Vec<Kind> {
     let spared = |node: &Arc<Node>| {
         let Administrative::Draining(drain) = node.administrative else { return None };
         let instance = fleet.instance(node.instance_id.as_ref()?.as_str())?;
@@ -151,14 +151,15 @@ fn wanted_again(fleet: &FleetState) -> Vec<Kind> {
         let ours = [reason, removal]
             .iter()
             .any(|words| node.administrative_reason.starts_with(&words(instance.pool.as_str())));
-        let at_work = instance.state == InstanceState::Running && !node.health.latched;
+        let stays = instance.state == InstanceState::Running && case(fleet, node, now_ms).is_none();
         let surplus = fleet.pool_counts(instance.pool.as_str()).size() > pool.target;
-        if ours && at_work && !surplus { spare(node, drain) } else { None }
+        if ours && stays && !surplus { spare(node, drain) } else { None }
     };
     fleet.nodes_wanting_attention().filter_map(spared).collect()
 }
 
-/// Whoever was cordoned before is cordoned again; there a drain that has ended stays as it is.
+/// Whoever was cordoned before is cordoned again; there a drain that has ended stays as it is. An unhealthy verdict stays: to
+/// clear one is an operator's.
 fn spare(node: &Node, drain: Drain) -> Option<Kind> {
     let reason = "the pool is at its target again".to_owned();
     let node_id = node.id.as_str().to_owned();
@@ -168,7 +169,10 @@ fn spare(node: &Node, drain: Drain) -> Option<Kind> {
             Some(Kind::RefuseDrain(RefuseDrain { node_id, reason, node_revision }))
         }
         Drain { cordoned_before: false, .. } => {
-            Some(Kind::UncordonNode(UncordonNode { node_id, reason, ..UncordonNode::default() }))
+            let keep_verdict = true;
+            let uncordon =
+                UncordonNode { node_id, reason, keep_verdict, ..UncordonNode::default() };
+            Some(Kind::UncordonNode(uncordon))
         }
         Drain { .. } => None,
     }

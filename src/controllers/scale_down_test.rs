@@ -131,3 +131,30 @@ async fn a_drain_of_ours_ends_when_the_machine_is_wanted_again() {
     world.accept(Kind::DrainNode(DrainNode { node_id, ..DrainNode::default() }));
     assert_eq!(planned(&world), ["uncordon m-i1"]);
 }
+
+/// Without it such a machine would stay drained, paid for and of no use; or nobody would have to look at what it reported.
+#[tokio::test(flavor = "current_thread")]
+async fn one_with_a_verdict_is_taken_back_with_it() {
+    let world = running(3);
+    for checks in [HealthStatus::Unhealthy, HealthStatus::Healthy] {
+        world.report("m-i2", checks, HealthStatus::Unknown);
+    }
+    scale(&world, 2);
+    pass(&world);
+    world.reconcile(&mut world.drainer());
+    assert_eq!(world.node("m-i2").administrative.to_string(), "drained");
+    scale(&world, 3);
+    assert_eq!(planned(&world), ["uncordon m-i2"]);
+    pass(&world);
+    let node = world.node("m-i2");
+    assert_eq!((node.administrative, node.health.latched), (Administrative::Active, true));
+    // One that is to be replaced goes on.
+    for _ in 0..2 {
+        world.report("m-i2", HealthStatus::Unhealthy, HealthStatus::Unknown);
+    }
+    scale(&world, 2);
+    pass(&world);
+    world.reconcile(&mut world.drainer());
+    scale(&world, 3);
+    assert_eq!(planned(&world), [""; 0]);
+}

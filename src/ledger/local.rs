@@ -130,7 +130,8 @@ impl Core {
     fn tell(&self) {
         for (id, member) in (1..).map(ReplicaId).zip(&self.members) {
             let local = self.leader == Some(id);
-            let now = Leadership { term: self.term, leader: self.leader, local };
+            let (term, leader, cut_off) = (self.term, self.leader, false);
+            let now = Leadership { term, leader, local, cut_off };
             if !member.cut_off {
                 member.leadership.send_if_modified(|seen| std::mem::replace(seen, now) != now);
             }

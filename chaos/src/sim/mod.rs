@@ -4,13 +4,14 @@
 //! | file | for |
 //! |---|---|
 //! | `seed_run` | [`run_seed`]: one seed, from its group's start to the verdict |
-//! | `plan`, `fault` | which faults strike when, drawn from the seed |
+//! | `plan`, `fault`, `kept` | which faults strike when, drawn from the seed |
 //! | `stage` | the hosts, and what faults do to them |
 //! | `replica` | one replica: what it stands on, and how it is started again |
 //! | `network`, `tasks` | turmoil's network and a host's only thread, as a replica wants them |
 //! | `cloud` | a cloud with faults and a ledger |
 //! | `unrest` | what gives controllers something to do |
-//! | `judge` | load and checks |
+//! | `operator` | what an operator has to do: take nodes back that are well, close breakers |
+//! | `judge`, `peace` | load and checks; the wait until all is as it should be |
 //! | `regressions` | [`REGRESSIONS`]: seeds that found something once |
 //! | `trace` | the hash by which two runs of a seed are compared |
 //! | `entropy` | chance and the time of day for a whole process, so that a run repeats itself |
@@ -27,6 +28,7 @@ mod cloud;
 mod entropy;
 mod fault;
 mod judge;
+mod kept;
 mod network;
 mod operator;
 mod peace;
@@ -41,6 +43,7 @@ mod unrest;
 
 pub use entropy::Entropy;
 pub use fault::{Fault, FaultKind};
+pub use kept::Kept;
 pub use plan::Plan;
 pub use regressions::REGRESSIONS;
 pub use seed_run::{SeedOptions, SeedOutcome, run_seed};

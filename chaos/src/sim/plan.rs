@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use navarch_host::Chance;
 
-use super::fault::{Fault, FaultKind};
+use super::{
+    fault::{Fault, FaultKind},
+    kept::Kept,
+};
 
 /// Before that the group forms and buys its first machines.
 const FIRST: Duration = Duration::from_secs(8);
@@ -46,11 +49,11 @@ impl Plan {
         Self { faults, heals: length }
     }
 
-    /// The same with only the faults whose numbers, from 0, are in `kept`.
+    /// The same with only the faults that are kept.
     #[must_use]
-    pub fn only(&self, kept: &[usize]) -> Self {
+    pub fn only(&self, kept: &Kept) -> Self {
         let numbered = self.faults.iter().enumerate();
-        let faults = numbered.filter(|(number, _)| kept.contains(number)).map(|(_, fault)| *fault);
+        let faults = numbered.filter(|(number, _)| kept.has(*number)).map(|(_, fault)| *fault);
         Self { faults: faults.collect(), heals: self.heals }
     }
 }
@@ -94,7 +97,7 @@ mod tests {
     #[test]
     fn a_plan_can_keep_some_of_its_faults() {
         let plan = Plan::draw(3, Duration::from_secs(60));
-        let two = plan.only(&[0, 2]);
+        let two = plan.only(&Kept::first(3).without(1));
         assert_eq!(two.faults, [plan.faults[0], plan.faults[2]]);
         assert_eq!(two.heals, plan.heals);
     }

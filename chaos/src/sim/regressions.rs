@@ -1,2 +1,7 @@
 /// Seeds whose run found a bug once, each with what it was. They are run before any others.
-pub const REGRESSIONS: [(u64, &str); 0] = [];
+pub const REGRESSIONS: [(u64, &str); 4] = [
+    (182, "a machine that was drained for a verdict stayed after a good report"),
+    (277, "a replacement was bought for a machine that had just failed"),
+    (1178, "a machine with a verdict stayed drained when its pool wanted it again"),
+    (1381, "an order beyond the target, planned before a replaced machine was kept after all"),
+];

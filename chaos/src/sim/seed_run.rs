@@ -14,6 +14,7 @@ use turmoil::Builder;
 use super::{
     cloud::Market,
     judge::{Judge, Judgement, address},
+    kept::Kept,
     network::{SimulatedNetwork, replica_host},
     plan::Plan,
     replica::Replica,
@@ -45,8 +46,8 @@ const TEND_EVERY: Duration = Duration::from_millis(100);
 pub struct SeedOptions {
     /// It decides everything.
     pub seed: u64,
-    /// Numbers of the faults of its plan that strike; `None`: all.
-    pub only: Option<Vec<usize>>,
+    /// The faults of its plan that strike; `None`: all.
+    pub only: Option<Kept>,
     /// Tell on standard error what happens.
     pub tells: bool,
     /// Where everything that happens is written, a line each.

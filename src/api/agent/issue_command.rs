@@ -55,9 +55,13 @@ fn proposal(request: IssueCommandRequest, command_id: String, now_ms: u64) -> Re
         NodeCommandType::Cordon => {
             Kind::CordonNode(CordonNode { node_id, reason, command_id, parameters })
         }
-        NodeCommandType::Uncordon => {
-            Kind::UncordonNode(UncordonNode { node_id, reason, command_id, parameters })
-        }
+        NodeCommandType::Uncordon => Kind::UncordonNode(UncordonNode {
+            node_id,
+            reason,
+            command_id,
+            parameters,
+            keep_verdict: false,
+        }),
         NodeCommandType::Drain => {
             let deadline_ms = deadline_ms(&parameters, now_ms)?
                 .unwrap_or_else(|| now_ms.saturating_add(DRAIN_DEADLINE_MS));

@@ -4,7 +4,7 @@ use navarch_proto::{
     api::RegisterNodeRequest,
     fleet::{
         FailureKind, ForgiveGpu, KeepInstance, RecordOrphan, RejectionCode, RequestInstance,
-        proposal::Kind,
+        ScalePool, proposal::Kind,
     },
 };
 
@@ -68,9 +68,28 @@ fn only_a_machine_that_runs_is_replaced() {
     let mut fleet = Fleet::configured();
     running(&mut fleet, "i1", "g1");
     fleet.accept(fail("i1", FailureKind::Vanished));
-    assert_eq!(fleet.reject(replacement("i2", "i1")), RejectionCode::Precondition);
+    assert_eq!(fleet.reject(replacement("i2", "i1")), RejectionCode::Stale);
     fleet.accept(order("i3", "a"));
-    assert_eq!(fleet.reject(replacement("i4", "i3")), RejectionCode::Precondition, "boots");
+    assert_eq!(fleet.reject(replacement("i4", "i3")), RejectionCode::Stale, "boots");
+}
+
+/// Without it a machine too many would be bought whenever another one is counted again between look and order.
+#[test]
+fn an_order_within_the_target_is_refused_once_the_pool_has_it() {
+    let within = |id: &str, replaces: &str| {
+        let Kind::RequestInstance(order) = replacement(id, replaces) else { unreachable!() };
+        Kind::RequestInstance(RequestInstance { within_target: true, ..order })
+    };
+    let scale =
+        |target| Kind::ScalePool(ScalePool { pool: "a".to_owned(), target, hold_until_ms: 0 });
+    let mut fleet = Fleet::configured();
+    fleet.accept(scale(1));
+    running(&mut fleet, "i1", "g1");
+    assert_eq!(fleet.reject(within("more", "")), RejectionCode::Stale);
+    fleet.accept(within("other", "i1"));
+    assert_eq!(fleet.reject(within("more", "")), RejectionCode::Stale, "the pair counts one");
+    fleet.accept(scale(2));
+    fleet.accept(within("more", ""));
 }
 
 /// Without it a machine whose replacement came to nothing would count no more, and another would be bought.

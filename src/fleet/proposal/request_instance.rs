@@ -35,6 +35,9 @@ pub(super) fn apply(
         breaker_changes::check_instance(state, replaced, context.now)?;
     }
     check_room(state, &pool.name)?;
+    if proposal.within_target && replaces.is_none() {
+        check_wanted(state, &pool)?;
+    }
     if let Some(replaced) = &replaces {
         mark_replaced(state, replaced, &id);
     }
@@ -130,7 +133,7 @@ fn replaced(
     }
     // The pool counts it no longer and makes up for it: this order would be one too many.
     if replaced.state != InstanceState::Running {
-        return Err(Refusal::precondition(format!(
+        return Err(Refusal::stale(format!(
             "instance {} is {}; only a machine that runs is replaced",
             replaced.id, replaced.state
         )));
@@ -141,6 +144,18 @@ fn replaced(
 /// A machine and its replacement count one from now on.
 fn mark_replaced(state: &mut FleetState, replaced: &InstanceId, by: &InstanceId) {
     state.instances.update(replaced.as_str(), |record| record.replaced_by = Some(by.clone()));
+}
+
+/// Whoever decides on orders looked a moment ago: what a pool lacked then it may have by now.
+fn check_wanted(state: &FleetState, pool: &Pool) -> Result<(), Refusal> {
+    let size = state.instances.counts(pool.name.as_str()).size();
+    if size < pool.target {
+        return Ok(());
+    }
+    Err(Refusal::stale(format!(
+        "pool {} has {size} machines, and its target is {}",
+        pool.name, pool.target
+    )))
 }
 
 /// No purchase takes the occupancy above the maximum.

@@ -13,23 +13,23 @@ use crate::{
     text::stored,
 };
 
-/// Has a node take work again: lifts a cordon, cancels a drain, and clears a latched unhealthy verdict.
+/// Has a node take work again: lifts a cordon, cancels a drain, and clears a latched unhealthy verdict unless that is to
+/// stay.
 pub(super) fn apply(
     proposal: UncordonNode,
     state: &mut FleetState,
     context: &mut Context<'_>,
 ) -> Result<Accepted, Refusal> {
     let node = shared::node(state, &proposal.node_id)?;
+    let clears = node.health.latched && !proposal.keep_verdict;
     let next = match shared::next_administrative(&node, AdministrativeStep::Uncordon) {
         Ok(next) => next,
-        Err(_) if node.health.latched && node.administrative == Administrative::Active => {
-            Administrative::Active
-        }
+        Err(_) if clears && node.administrative == Administrative::Active => Administrative::Active,
         Err(refusal) => return Err(refusal),
     };
     let issued = (proposal.command_id.as_str(), NodeCommandType::Uncordon, proposal.parameters);
     let command = shared::completed_command(state, context, &node, issued)?;
-    uncordon(state, context, &node, (next, &proposal.reason));
+    uncordon(state, context, &node, (next, &proposal.reason, clears));
     let accepted = shared::accepted_node(state, node.id.as_str());
     Ok(shared::record_completed(state, command, accepted))
 }
@@ -38,20 +38,19 @@ fn uncordon(
     state: &mut FleetState,
     context: &mut Context<'_>,
     node: &Node,
-    next: (Administrative, &str),
+    (administrative, reason, clears): (Administrative, &str, bool),
 ) {
-    let (administrative, reason) = next;
     state.nodes.update(node.id.as_str(), |record| {
         record.administrative = administrative;
         record.administrative_reason = stored(reason, MAX_REASON_BYTES);
-        if record.health.latched {
+        if clears {
             record.health = Health::cleared();
         }
     });
     let mut event = Event::new(EventKind::NodeUncordoned, Subject::Node(node.id.as_str()))
         .reason(reason)
         .change("administrative", node.administrative, administrative);
-    if node.health.latched {
+    if clears {
         event = event
             .change("health", verdict_word(node.health.verdict), "unknown")
             .change("latched", node.health.latched, false)

@@ -94,8 +94,7 @@ async fn explain(
             && failed.len() < SHRUNK_AT_MOST
         {
             let kept = shrink(host, entropy, outcome).await?;
-            let kept: Vec<_> = kept.iter().map(ToString::to_string).collect();
-            replay = format!("{replay} --only {}", kept.join(","));
+            replay = format!("{replay} --only {kept}");
         }
         failed.push(FailedSeed { seed, why: why.to_vec(), replay });
     }

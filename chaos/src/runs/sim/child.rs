@@ -55,8 +55,7 @@ pub(super) async fn play(
     entropy.seed(&mut command, options.seed);
     command.args(["sim", "--output", "json", "--seed", &options.seed.to_string()]);
     if let Some(only) = &options.only {
-        let only: Vec<_> = only.iter().map(ToString::to_string).collect();
-        command.args(["--only", &only.join(",")]);
+        command.args(["--only", &only.to_string()]);
     }
     if let Some(trace) = &options.trace {
         command.arg("--trace").arg(trace);

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::sim::Kept;
+
 /// `navarch-chaos sim`
 #[derive(Clone, Debug, clap::Args)]
 pub struct SimOptions {
@@ -12,9 +14,9 @@ pub struct SimOptions {
     /// Run this seed alone, and tell what happens
     #[arg(long, conflicts_with_all = ["seeds", "first"])]
     pub seed: Option<u64>,
-    /// With --seed: only these faults of its plan, by number from 0
-    #[arg(long, value_delimiter = ',', requires = "seed")]
-    pub only: Option<Vec<usize>>,
+    /// With --seed: only these faults of its plan, by number from 0, as `0,2`; or `none`
+    #[arg(long, value_name = "NUMBERS", requires = "seed")]
+    pub only: Option<Kept>,
     /// With --seed: write everything that happens, a line each
     #[arg(long, value_name = "FILE", requires = "seed")]
     pub trace: Option<PathBuf>,

@@ -2,10 +2,10 @@ use super::child::play;
 use crate::{
     error::ChaosError,
     host::Host,
-    sim::{Entropy, SeedOptions, SeedOutcome},
+    sim::{Entropy, Kept, SeedOptions, SeedOutcome},
 };
 
-/// Leaves out one fault after the other for as long as the run still fails: the numbers of those that are left.
+/// Leaves out one fault after the other for as long as the run still fails.
 ///
 /// # Errors
 ///
@@ -14,10 +14,10 @@ pub(super) async fn shrink(
     host: &Host,
     entropy: &Entropy,
     failed: &SeedOutcome,
-) -> Result<Vec<usize>, ChaosError> {
-    let mut kept: Vec<usize> = (0..failed.faults.len()).collect();
+) -> Result<Kept, ChaosError> {
+    let mut kept = Kept::first(failed.faults.len());
     for number in (0..failed.faults.len()).rev() {
-        let fewer: Vec<usize> = kept.iter().copied().filter(|kept| *kept != number).collect();
+        let fewer = kept.without(number);
         let options =
             SeedOptions { seed: failed.seed, only: Some(fewer.clone()), ..SeedOptions::default() };
         if fails(play(host, entropy, &options).await) {
