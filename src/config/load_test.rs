@@ -129,7 +129,7 @@ fn the_replica_example() {
     let third =
         InitialReplica { name: "r3".to_owned(), address: "r3.navarch.example:50052".to_owned() };
     assert_eq!(replica.initial_replicas[2], third);
-    assert_eq!(replica.timings.election_max, Duration::from_millis(600));
+    assert_eq!(replica.timings.election_max, Duration::from_millis(400));
     let tls = TlsFiles {
         ca: folder.join("tls/ca.pem"),
         cert: folder.join("tls/r1.navarch.example.pem"),

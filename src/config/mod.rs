@@ -25,7 +25,7 @@
 //! | `cluster.advertise_peer_address` | where the others reach it; default: its entry in `initial_replicas`, else `peer_address` |
 //! | `cluster.advertise_address` | where clients reach it; default: `server.external_address` |
 //! | `cluster.initial_replicas[]` | `name` and peer `address` of each replica of a new group, the same on all of them |
-//! | `cluster.timings.{heartbeat,election_min,election_max}` | `100ms`, `300ms`, `600ms` |
+//! | `cluster.timings.{heartbeat,election_min,election_max}` | `80ms`, `200ms`, `400ms`: a killed leader is replaced after `election_max`, its lease, and a random part of the two |
 //! | `cluster.tls.{ca,cert,key}` | PEM files for the peer port; needed unless all of it is on loopback |
 //!
 //! Local as well: `server.tls.{cert,key}`, PEM files of the certificate that the public port shows; with
