@@ -268,7 +268,8 @@ async fn simulate(
     let Some(seed) = options.seed else {
         return tell(&runs::sim(host, options).await?, format);
     };
-    let one = SeedOptions { seed, only: options.only, tells: true, trace: options.trace };
+    let runs::SimOptions { only, trace, .. } = options;
+    let one = SeedOptions { seed, only, trace, tells: true, ..SeedOptions::default() };
     let outcome = match runs::play_here(&one)? {
         Some(outcome) => outcome,
         None => runs::replay(host, &one).await?,

@@ -5,6 +5,9 @@
 /// The environment variable that names the one bug which a process with planted bugs has.
 pub const VARIABLE: &str = "NAVARCH_PLANTED_BUG";
 
+/// Whether a process of this build can have one.
+pub const POSSIBLE: bool = cfg!(feature = "planted-bugs");
+
 /// A bug that can be planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {

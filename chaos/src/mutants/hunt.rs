@@ -13,7 +13,14 @@ pub struct Hunt {
     pub found_by: &'static [&'static str],
     /// How long it may take.
     pub limit: Duration,
+    /// Why it is not found, where that is known; it is hunted all the same.
+    pub gap: Option<&'static str>,
 }
+
+/// A fence is needed where a proposal of an older session reaches the log after a newer one has opened. Raft itself lets no
+/// deposed leader write, so only a replica that leads again at once could do it.
+const DROP_FENCE_GAP: &str = "400 simulated seeds and the steps of all controllers hold no proposal back until its own replica leads \
+                              in another session; that the fence works is shown by tests of the fleet alone";
 
 /// A run that bugs are looked for in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +29,10 @@ pub enum Ground {
     KillsOfLeaders,
     /// All replicas are killed at once.
     KillsOfAll,
-    /// Leaders die at every step of their controllers, and are frozen.
-    Steps,
     /// Nodes beat whose clocks are wrong.
     Clocks,
+    /// Simulated runs, so many at most.
+    Simulation(u64),
 }
 
 /// All bugs that can be planted.
@@ -35,36 +42,42 @@ pub const HUNTS: [Hunt; 6] = [
         ground: Ground::KillsOfAll,
         found_by: &["acknowledged-kept", "registers-linearizable"],
         limit: Duration::from_secs(4 * 60),
+        gap: None,
     },
     Hunt {
         bug: Bug::DropFence,
-        ground: Ground::Steps,
+        ground: Ground::Simulation(60),
         found_by: &["one-session-acts"],
-        limit: Duration::from_secs(12 * 60),
+        limit: Duration::from_secs(5 * 60),
+        gap: Some(DROP_FENCE_GAP),
     },
     Hunt {
         bug: Bug::CountOnlyRegistered,
-        ground: Ground::Steps,
+        ground: Ground::Simulation(50),
         found_by: &["ordered-within-target"],
-        limit: Duration::from_secs(12 * 60),
+        limit: Duration::from_secs(4 * 60),
+        gap: None,
     },
     Hunt {
         bug: Bug::ForgetRequestTable,
         ground: Ground::KillsOfLeaders,
         found_by: &["applied-once"],
         limit: Duration::from_secs(3 * 60),
+        gap: None,
     },
     Hunt {
         bug: Bug::BuyBeforeIntent,
-        ground: Ground::Steps,
+        ground: Ground::Simulation(50),
         found_by: &["intent-first"],
-        limit: Duration::from_secs(12 * 60),
+        limit: Duration::from_secs(4 * 60),
+        gap: None,
     },
     Hunt {
         bug: Bug::NodeClockExpiry,
         ground: Ground::Clocks,
         found_by: &["healthy-kept"],
         limit: Duration::from_secs(2 * 60),
+        gap: None,
     },
 ];
 

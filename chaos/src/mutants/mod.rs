@@ -3,20 +3,17 @@
 //!
 //! A `navarch` that was built with `--features planted-bugs` has the one bug that the environment variable
 //! [`VARIABLE`](navarch_host::planted::VARIABLE) names; `navarch-chaos mutants --navarch FILE` runs it with each in
-//! turn. A bug that is not found is a gap in the suite.
+//! turn. Where bugs are hunted in simulation, `navarch-chaos` itself has to be built with that feature. A bug that is not
+//! found is a gap in the suite; one that is known says why.
 //!
 //! | bug | what it does | run | found by |
 //! |---|---|---|---|
 //! | `skip-sync` | the log acknowledges entries that it only syncs with the next ones | `kills` of all replicas at once | `acknowledged-kept`, `registers-linearizable` |
-//! | `drop-fence` | a controller of an older session still acts | `steps`, with frozen leaders | `one-session-acts` |
-//! | `count-only-registered` | machines that are ordered or boot are not counted | `steps` | `ordered-within-target` |
+//! | `drop-fence` | a controller of an older session still acts | `sim`, 60 seeds | `one-session-acts`: not found, a known gap |
+//! | `count-only-registered` | machines that are ordered or boot are not counted | `sim`, 50 seeds at most | `ordered-within-target` |
 //! | `forget-request-table` | a call that is sent again takes effect again | `kills` | `applied-once` |
-//! | `buy-before-intent` | a machine is bought before that is decided on | `steps` | `intent-first` |
+//! | `buy-before-intent` | a machine is bought before that is decided on | `sim`, 50 seeds at most | `intent-first` |
 //! | `node-clock-expiry` | silence is judged by the node's own clock | `clocks` | `healthy-kept` |
-//!
-//! A gap that is known: `steps` did not find `drop-fence` in the one run that it was given. Why is not
-//! proven; it is likely that a frozen leader's controllers learn of its end before they propose anything. To find it,
-//! something has to hold a controller between its plan and its proposal while another session opens.
 //!
 //! | file | for |
 //! |---|---|

@@ -4,7 +4,7 @@ use clap::Args;
 use navarch_host::planted::VARIABLE;
 use serde::Serialize;
 
-use super::{ClocksOptions, KillsOptions, StepsOptions, Victims, clocks, kills, progress, steps};
+use super::{ClocksOptions, KillsOptions, Victims, clocks, kills, progress, sim::hunt};
 use crate::{
     error::ChaosError,
     host::Host,
@@ -16,8 +16,6 @@ use crate::{
 
 /// Leaders, or whole groups, that are killed for one bug.
 const KILLS: usize = 5;
-/// How long leaders die at the steps of their controllers, and are killed and frozen at random afterwards.
-const STEPS: Duration = Duration::from_secs(60);
 
 /// `navarch-chaos mutants`
 #[derive(Args, Clone, Debug)]
@@ -47,6 +45,8 @@ pub struct Hunted {
     pub broken: Vec<String>,
     /// What the first of the expected ones told.
     pub told: String,
+    /// Why it is known not to be found; empty: it must be.
+    pub gap: String,
     /// Why the run came to no end; empty if it did.
     pub problem: String,
     /// How long it took, seconds.
@@ -100,7 +100,7 @@ async fn hunted(host: &Host, group: GroupOptions, hunt: &Hunt) -> Hunted {
     let environment = group.environment.iter().cloned().chain([planted]).collect();
     let group = GroupOptions { environment, ..group };
     let began = host.clock.now();
-    let told = host.clock.timeout(hunt.limit, judged(host, group, hunt.ground)).await;
+    let told = host.clock.timeout(hunt.limit, judged(host, group, hunt)).await;
     let took_s = host.clock.now().since(began).as_secs_f64();
     let (records, problem) = match told {
         Ok(Ok(records)) => (records, String::new()),
@@ -115,6 +115,7 @@ async fn hunted(host: &Host, group: GroupOptions, hunt: &Hunt) -> Hunted {
         found_by: hunt.found_by.iter().map(|&name| name.to_owned()).collect(),
         told: broken.iter().find(expected).map(|one| one.evidence.clone()).unwrap_or_default(),
         broken: broken.iter().map(|record| record.invariant.clone()).collect(),
+        gap: hunt.gap.unwrap_or_default().to_owned(),
         problem,
         took_s,
     }
@@ -124,7 +125,7 @@ async fn hunted(host: &Host, group: GroupOptions, hunt: &Hunt) -> Hunted {
 async fn judged(
     host: &Host,
     group: GroupOptions,
-    ground: Ground,
+    looked_for: &Hunt,
 ) -> Result<Vec<InvariantRecord>, ChaosError> {
     let of = |victims| KillsOptions {
         count: KILLS,
@@ -134,25 +135,25 @@ async fn judged(
         registers: 2,
         history: None,
     };
-    Ok(match ground {
+    Ok(match looked_for.ground {
         Ground::KillsOfLeaders => kills(host, group, of(Victims::Leader)).await?.checked.invariants,
         Ground::KillsOfAll => kills(host, group, of(Victims::All)).await?.checked.invariants,
-        Ground::Steps => {
-            let options = StepsOptions { points: None, limit: STEPS, random: STEPS };
-            steps(host, group, options).await?.invariants
-        }
         Ground::Clocks => {
             let options = ClocksOptions { nodes: 30, duration: Duration::from_secs(10) };
             clocks(host, group, options).await?.invariants
         }
+        Ground::Simulation(seeds) => hunt(host, looked_for.bug, looked_for.found_by, seeds).await?,
     })
 }
 
 impl Hunted {
-    /// The gap in the suite, if there is one.
+    /// A gap in the suite that was not known, or one that is none any more.
     fn complaint(&self) -> Option<String> {
         let Self { bug, found_by, broken, problem, .. } = self;
         let is_found = broken.iter().any(|name| found_by.contains(name));
+        if !self.gap.is_empty() {
+            return is_found.then(|| format!("{bug} was found: it is no known gap any more"));
+        }
         let why = if problem.is_empty() { format!("broken: {broken:?}") } else { problem.clone() };
         (!is_found).then(|| format!("{bug} was not found by {found_by:?}; {why}"))
     }
@@ -164,7 +165,11 @@ impl Report for MutantsReport {
         let row = |hunted: &Hunted| {
             let found = hunted.broken.iter().filter(|name| hunted.found_by.contains(name));
             let found: Vec<_> = found.map(String::as_str).collect();
-            let told = hunted.told.chars().take(160).collect();
+            let told = if found.is_empty() && !hunted.gap.is_empty() {
+                format!("known gap: {}", hunted.gap)
+            } else {
+                hunted.told.chars().take(160).collect()
+            };
             let took = format!("{:.0} s", hunted.took_s);
             vec![hunted.bug.clone(), found.join(", "), took, told]
         };
@@ -188,11 +193,15 @@ mod tests {
             found_by: vec!["acknowledged-kept".to_owned()],
             broken: broken.iter().map(|&name| name.to_owned()).collect(),
             told: String::new(),
+            gap: String::new(),
             problem: String::new(),
             took_s: 1.0,
         };
         assert_eq!(hunted(&["no-phantom", "acknowledged-kept"]).complaint(), None);
         assert!(hunted(&["no-phantom"]).complaint().is_some());
         assert!(hunted(&[]).complaint().is_some());
+        let gap = |broken| Hunted { gap: "nobody looks there".to_owned(), ..hunted(broken) };
+        assert_eq!(gap(&[]).complaint(), None);
+        assert!(gap(&["acknowledged-kept"]).complaint().is_some(), "it is a gap no more");
     }
 }

@@ -5,7 +5,7 @@ use std::{
 };
 
 use navarch::fake_cloud::agents::{AgentOptions, SimulatedAgents};
-use navarch_host::{Chance, Clock};
+use navarch_host::{Chance, Clock, planted::Bug};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,8 @@ pub struct SeedOptions {
     pub seed: u64,
     /// The faults of its plan that strike; `None`: all.
     pub only: Option<Kept>,
+    /// A bug that the replicas have, in a build that can have bugs.
+    pub bug: Option<Bug>,
     /// Tell on standard error what happens.
     pub tells: bool,
     /// Where everything that happens is written, a line each.

@@ -1,6 +1,6 @@
 use std::{env, process::Stdio, time::Duration};
 
-use navarch_host::with_deep_stack;
+use navarch_host::{planted::VARIABLE, with_deep_stack};
 use tokio::process::Command;
 
 use crate::{
@@ -59,6 +59,9 @@ pub(super) async fn play(
     }
     if let Some(trace) = &options.trace {
         command.arg("--trace").arg(trace);
+    }
+    if let Some(bug) = options.bug {
+        command.env(VARIABLE, bug.name());
     }
     // Tokens of the caller's would close the group to its clients.
     command.env_remove("NAVARCH_AUTH_TOKEN").env_remove("NAVARCH_AGENT_TOKEN");
