@@ -7,7 +7,7 @@ use navarch::fake_cloud::{
 };
 
 use super::{Begun, Fault, Seen, Stage};
-use crate::{error::ChaosError, proc::http};
+use crate::{error::ChaosError, proc::http, report::millis_of};
 
 /// Limit of one call.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -63,7 +63,7 @@ impl Fault for BadCloud {
             return Ok(Begun::Skipped("there is no cloud in this scenario".to_owned()));
         }
         self.since = Some(ledger(stage).await?.last().map_or(0, |entry| entry.seq));
-        let delay_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX);
+        let delay_ms = millis_of(self.delay);
         let fault = CloudFault { kind: self.kind, rate: 1.0, delay_ms };
         self.set(stage, vec![fault]).await?;
         Ok(Begun::Struck(vec!["cloud".to_owned()]))

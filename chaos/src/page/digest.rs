@@ -6,7 +6,7 @@ use super::{
     simulated::Simulated,
     words::{count, number},
 };
-use crate::record::{AvailabilityRecord, RunRecord, Verdict};
+use crate::record::{AvailabilityRecord, BugRecord, RunRecord, Verdict};
 
 /// Kinds of runs that a full report has, and what is missing without them.
 const KINDS: [(&str, &str); 6] = [
@@ -159,6 +159,13 @@ impl Digest {
     pub(super) fn availability(&self) -> impl Iterator<Item = (&RunRecord, &AvailabilityRecord)> {
         availability(&self.runs)
     }
+
+    /// Bugs that were planted, each as the newest run that hunted it tells, in the order of their names.
+    pub(super) fn bugs(&self) -> impl Iterator<Item = &BugRecord> {
+        let newest: BTreeMap<&str, &BugRecord> =
+            self.runs.iter().flat_map(|run| &run.bugs).map(|bug| (&*bug.bug, bug)).collect();
+        newest.into_values()
+    }
 }
 
 fn availability(runs: &[RunRecord]) -> impl Iterator<Item = (&RunRecord, &AvailabilityRecord)> {
@@ -184,6 +191,7 @@ fn missing(runs: &[RunRecord], coverage: &BTreeMap<String, Coverage>) -> Vec<Str
 
 /// A record may say no more than that its run was skipped.
 fn took_place(run: &RunRecord) -> bool {
-    let RunRecord { invariants, availability, rejoin, seeds, .. } = run;
-    seeds.is_some() || !(invariants.is_empty() && availability.is_empty() && rejoin.is_empty())
+    let RunRecord { invariants, availability, rejoin, bugs, seeds, .. } = run;
+    let measured = !(availability.is_empty() && rejoin.is_empty());
+    seeds.is_some() || measured || !(invariants.is_empty() && bugs.is_empty())
 }

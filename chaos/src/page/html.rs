@@ -3,6 +3,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html as template};
 use super::{
     Digest, Outcome,
     measured::{availability, rejoin},
+    planted::planted,
     sections::{coverage, invariants, runs, seeds},
     words::moment,
 };
@@ -34,6 +35,7 @@ pub fn html(digest: &Digest) -> String {
                     (invariants(digest))
                     (availability(digest))
                     (rejoin(digest))
+                    (planted(digest))
                     (coverage(digest))
                     (seeds(digest))
                     (runs(digest))

@@ -37,6 +37,7 @@ pub fn markdown(digest: &Digest) -> String {
     parts.extend(invariants(digest));
     parts.extend(availability(digest));
     parts.extend(rejoin(digest));
+    parts.extend(bugs(digest));
     parts.extend(coverage(digest));
     parts.extend(seeds(digest));
     parts.extend(runs(digest));
@@ -116,6 +117,18 @@ fn rejoin(digest: &Digest) -> Vec<String> {
     });
     let table = table(&["nodes", "snapshot", "times", "p50", "longest"], rows.collect());
     table.map_or_else(Vec::new, |table| vec!["## Replicas that lost their disk".to_owned(), table])
+}
+
+fn bugs(digest: &Digest) -> Vec<String> {
+    let rows = digest.bugs().map(|bug| {
+        let found_by = if bug.found_by.is_empty() { dash() } else { bug.found_by.join(", ") };
+        let took = duration(bug.took_ms);
+        vec![cell(&bug.bug), cell(&found_by), took, cell(&bug.outcome())]
+    });
+    let table = table(&["bug", "found by", "after", "what it told"], rows.collect());
+    table.map_or_else(Vec::new, |table| {
+        vec!["## Bugs that were planted, to be found".to_owned(), table]
+    })
 }
 
 fn coverage(digest: &Digest) -> [String; 2] {

@@ -6,7 +6,7 @@
 //! | `findings` | invariants over all runs, the broken ones first |
 //! | `coverage` | how often each fault was injected, skipped, or nobody knows |
 //! | `simulated` | seeds of all runs, each counted once |
-//! | `html`, `sections`, `measured` | the page: its frame, its tables, and what was measured |
+//! | `html`, `sections`, `measured`, `planted` | the page: its frame, its tables, what was measured, and planted bugs |
 //! | `axis`, `timeline`, `around`, `strips` | drawings: scales, a run over time, a fault close up, waits side by side |
 //! | `markdown` | the short form |
 //! | `words` | numbers, times and durations for people |
@@ -22,6 +22,7 @@ mod findings;
 mod html;
 mod markdown;
 mod measured;
+mod planted;
 mod sections;
 mod simulated;
 mod strips;

@@ -1,8 +1,8 @@
 use super::{Digest, Outcome, html, markdown};
 use crate::{
     record::{
-        AvailabilityRecord, FailedSeed, FaultRecord, Injection, InvariantRecord, LoadPoint,
-        RunRecord, SeedsRecord, Verdict,
+        AvailabilityRecord, BugRecord, FailedSeed, FaultRecord, Injection, InvariantRecord,
+        LoadPoint, RunRecord, SeedsRecord, Verdict,
     },
     report::Spread,
 };
@@ -143,5 +143,27 @@ fn an_outcome_needs_something_that_was_checked() {
     assert_eq!(Digest::of(vec![record.clone()]).outcome(), Outcome::Violated);
     for text in both(vec![record]) {
         assert!(text.contains("sim --seed 7"), "{text}");
+    }
+}
+
+/// Without it a bug that the checks miss would not be told, or one that an older build missed for ever.
+#[test]
+fn planted_bugs_are_told_by_their_newest_hunt() {
+    let hunt = |found_by: &[&str], gap: &str| {
+        let bug = BugRecord {
+            bug: "drop-fence".to_owned(),
+            found_by: found_by.iter().map(|&name| name.to_owned()).collect(),
+            told: "session 2 acted".to_owned(),
+            gap: gap.to_owned(),
+            took_ms: 3_000,
+        };
+        RunRecord { bugs: vec![bug], ..run("mutants", Vec::new()) }
+    };
+    let missed = hunt(&[], "nobody looks there");
+    for text in both(vec![missed.clone()]) {
+        assert!(text.contains("drop-fence") && text.contains("a known gap: nobody looks there"));
+    }
+    for text in both(vec![missed, hunt(&["one-session-acts"], "")]) {
+        assert!(text.contains("session 2 acted") && !text.contains("a known gap"), "{text}");
     }
 }

@@ -8,11 +8,13 @@
 //! | `load_point` | [`LoadPoint`]: clients' throughput and latency over time |
 //! | `availability_record` | [`AvailabilityRecord`]: how long writes waited after a fault |
 //! | `availability_target` | [`AvailabilityTarget`]: what is claimed of that |
+//! | `bug_record` | [`BugRecord`]: whether a planted bug was found |
 //! | `rejoin_record` | [`RejoinRecord`]: how long a replica without a disk takes to come back |
 //! | `seeds_record` | [`SeedsRecord`]: simulated runs |
 
 mod availability_record;
 mod availability_target;
+mod bug_record;
 mod fault_record;
 mod invariant_record;
 mod load_point;
@@ -22,6 +24,7 @@ mod seeds_record;
 
 pub use availability_record::AvailabilityRecord;
 pub use availability_target::AvailabilityTarget;
+pub use bug_record::BugRecord;
 pub use fault_record::{FaultRecord, Injection};
 pub use invariant_record::{InvariantRecord, Verdict};
 pub use load_point::LoadPoint;

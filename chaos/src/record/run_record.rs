@@ -6,7 +6,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AvailabilityRecord, FaultRecord, InvariantRecord, LoadPoint, RejoinRecord, SeedsRecord,
+    AvailabilityRecord, BugRecord, FaultRecord, InvariantRecord, LoadPoint, RejoinRecord,
+    SeedsRecord,
 };
 use crate::error::ChaosError;
 
@@ -36,6 +37,9 @@ pub struct RunRecord {
     /// How long wiped replicas took to rejoin; empty if that was not measured.
     #[serde(default)]
     pub rejoin: Vec<RejoinRecord>,
+    /// Bugs that were planted; empty if none was.
+    #[serde(default)]
+    pub bugs: Vec<BugRecord>,
     /// Simulated runs; `None` for processes.
     pub seeds: Option<SeedsRecord>,
 }

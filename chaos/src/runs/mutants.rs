@@ -1,4 +1,8 @@
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use navarch_host::planted::VARIABLE;
@@ -10,8 +14,8 @@ use crate::{
     host::Host,
     mutants::{Ground, HUNTS, Hunt},
     proc::GroupOptions,
-    record::{InvariantRecord, Verdict},
-    report::Report,
+    record::{BugRecord, InvariantRecord, RunRecord, Verdict},
+    report::{Report, millis_of},
 };
 
 /// Leaders, or whole groups, that are killed for one bug.
@@ -23,6 +27,9 @@ pub struct MutantsOptions {
     /// Only these bugs
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
+    /// Leave a record for the report in this folder
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
 }
 
 /// What came of it.
@@ -74,12 +81,26 @@ pub async fn mutants(
         options.only.is_empty() || options.only.iter().any(|name| name == hunt.bug.name())
     };
     let hunts: Vec<_> = HUNTS.iter().filter(wanted).collect();
+    let (begun, started_unix_ms) = (host.clock.now(), host.clock.wall_ms());
     let mut report = MutantsReport { bugs: Vec::new(), violations: Vec::new() };
     for (place, hunt) in hunts.iter().enumerate() {
         let hunted = hunted(host, group.clone(), hunt).await;
         report.violations.extend(hunted.complaint());
         progress::say(place + 1, hunts.len(), &format!("{}: {:?}", hunted.bug, hunted.broken));
         report.bugs.push(hunted);
+    }
+    if let Some(directory) = &options.record {
+        let record = RunRecord {
+            run: "mutants".to_owned(),
+            name: "planted bugs".to_owned(),
+            command: "navarch-chaos mutants".to_owned(),
+            started_unix_ms,
+            took_ms: millis_of(host.clock.now().since(begun)),
+            build: format!("navarch {}", env!("CARGO_PKG_VERSION")),
+            bugs: report.bugs.iter().map(Hunted::record).collect(),
+            ..RunRecord::default()
+        };
+        record.save(directory)?;
     }
     Ok(report)
 }
@@ -147,10 +168,26 @@ async fn judged(
 }
 
 impl Hunted {
+    /// As it is left for the report.
+    fn record(&self) -> BugRecord {
+        BugRecord {
+            bug: self.bug.clone(),
+            found_by: self.found().map(str::to_owned).collect(),
+            told: self.told.clone(),
+            gap: self.gap.clone(),
+            took_ms: millis_of(Duration::from_secs_f64(self.took_s)),
+        }
+    }
+
+    /// Those that should find it and did.
+    fn found(&self) -> impl Iterator<Item = &str> {
+        self.broken.iter().filter(|name| self.found_by.contains(name)).map(String::as_str)
+    }
+
     /// A gap in the suite that was not known, or one that is none any more.
     fn complaint(&self) -> Option<String> {
         let Self { bug, found_by, broken, problem, .. } = self;
-        let is_found = broken.iter().any(|name| found_by.contains(name));
+        let is_found = self.found().next().is_some();
         if !self.gap.is_empty() {
             return is_found.then(|| format!("{bug} was found: it is no known gap any more"));
         }
@@ -163,8 +200,7 @@ impl Report for MutantsReport {
     fn rows(&self) -> Vec<Vec<String>> {
         let head = ["bug", "found by", "took", "told"].map(str::to_owned).to_vec();
         let row = |hunted: &Hunted| {
-            let found = hunted.broken.iter().filter(|name| hunted.found_by.contains(name));
-            let found: Vec<_> = found.map(String::as_str).collect();
+            let found: Vec<_> = hunted.found().collect();
             let told = if found.is_empty() && !hunted.gap.is_empty() {
                 format!("known gap: {}", hunted.gap)
             } else {

@@ -13,7 +13,7 @@ use crate::{
     load::{Checked, Counts, Follower, History, Workload, WorkloadOptions, conclude},
     proc::{Group, GroupOptions},
     record::{FaultRecord, Injection, InvariantRecord, RunRecord, Verdict},
-    report::Report,
+    report::{Report, millis_of},
     shim::{Damage, Lever, Shim, Survivors},
     wait::until,
 };
@@ -151,9 +151,7 @@ impl Run<'_> {
             }
             let victims = cut.victims().to_vec();
             cut.heal(&mut self.stage).await?;
-            let ms = |moment: navarch_host::Moment| {
-                u64::try_from(moment.since(start).as_millis()).unwrap_or(u64::MAX)
-            };
+            let ms = |moment: navarch_host::Moment| millis_of(moment.since(start));
             self.note(&cut, (ms(since), ms(self.host.clock.now())));
             for victim in victims {
                 if let Err(error) = self.stage.group.wait_ready(victim, LIMIT).await {

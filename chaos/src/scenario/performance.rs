@@ -16,6 +16,7 @@ use crate::{
     invariants,
     load::Counts,
     record::{FaultRecord, Injection, InvariantRecord, LoadPoint, RunRecord, Verdict},
+    report::millis_of,
 };
 
 /// How long all replicas may take to serve once all is healed.
@@ -91,7 +92,7 @@ pub async fn perform(
     performance.judge(&mut run, back, asked, scenario).await?;
     performance.faults = run.records;
     performance.complain_of_faults();
-    performance.took_ms = millis(host.clock.now().since(started));
+    performance.took_ms = millis_of(host.clock.now().since(started));
     if !performance.violations.is_empty() {
         let kept = run.stage.group.keep_files();
         eprintln!("{}: the group's files are kept in {}", scenario.name, kept.display());
@@ -133,7 +134,7 @@ impl Run {
     }
 
     fn now_ms(&self) -> u64 {
-        millis(self.host.clock.now().since(self.start))
+        millis_of(self.host.clock.now().since(self.start))
     }
 
     async fn begin(&mut self, act: &Act) {
@@ -264,8 +265,4 @@ impl Performance {
             ..RunRecord::default()
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

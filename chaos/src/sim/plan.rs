@@ -6,6 +6,7 @@ use super::{
     fault::{Fault, FaultKind},
     kept::Kept,
 };
+use crate::report::millis_of;
 
 /// Before that the group forms and buys its first machines.
 const FIRST: Duration = Duration::from_secs(8);
@@ -65,7 +66,7 @@ fn stand_apart(one: &Fault, other: &Fault) -> bool {
 }
 
 fn whole_ms(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    Duration::from_millis(millis_of(duration))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::{
     host::Host,
     invariants,
     record::{FaultRecord, InvariantRecord},
-    report::Report,
+    report::{Report, millis_of},
 };
 
 /// Replicas of a simulated group.
@@ -176,7 +176,7 @@ fn outcome(
     SeedOutcome {
         seed,
         trace: trace.hash(),
-        simulated_ms: u64::try_from(simulated.as_millis()).unwrap_or(u64::MAX),
+        simulated_ms: millis_of(simulated),
         calls: (judgement.writes, judgement.reads),
         machines: judgement.machines,
         faults,

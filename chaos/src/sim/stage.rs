@@ -8,7 +8,10 @@ use super::{
     replica::{Replica, SYNC_TIME},
     trace::Trace,
 };
-use crate::record::{FaultRecord, Injection};
+use crate::{
+    record::{FaultRecord, Injection},
+    report::millis_of,
+};
 
 /// The hosts of nodes and of clients.
 pub(super) const NODES: &str = "nodes";
@@ -106,8 +109,8 @@ impl<'a> Stage<'a> {
         let record = |targets: Vec<String>, injection, why: &str| FaultRecord {
             fault: fault.kind.name(),
             targets,
-            from_ms: millis(now),
-            until_ms: Some(millis(fault.until)),
+            from_ms: millis_of(now),
+            until_ms: Some(millis_of(fault.until)),
             injection,
             why: why.to_owned(),
         };
@@ -332,8 +335,4 @@ impl<'a> Stage<'a> {
     pub(super) fn into_findings(self) -> (Vec<FaultRecord>, Vec<String>) {
         (self.records, self.violations)
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -20,7 +20,7 @@ use navarch::{
 use navarch_host::{Moment, TaskHandle};
 use navarch_proto::api;
 
-use crate::{error::ChaosError, host::Host};
+use crate::{error::ChaosError, host::Host, report::millis_of};
 
 /// GPUs of a node.
 const GPUS: i32 = 8;
@@ -167,7 +167,7 @@ impl Shared {
     }
 
     fn ms(&self, at: Moment) -> u64 {
-        u64::try_from(at.since(self.origin).as_millis()).unwrap_or(u64::MAX)
+        millis_of(at.since(self.origin))
     }
 
     fn tick(&self, at: Moment) -> usize {

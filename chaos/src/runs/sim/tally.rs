@@ -8,7 +8,7 @@ use crate::{
     record::{
         FailedSeed, FaultRecord, Injection, InvariantRecord, RunRecord, SeedsRecord, Verdict,
     },
-    report::Report,
+    report::{Report, millis_of},
     sim::{FaultKind, SeedOutcome},
 };
 
@@ -167,7 +167,7 @@ impl SimReport {
                 options.first, options.seeds
             ),
             started_unix_ms,
-            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            took_ms: millis_of(took),
             build: format!("navarch {}", env!("CARGO_PKG_VERSION")),
             faults: Vec::new(),
             invariants: tally.invariants(),

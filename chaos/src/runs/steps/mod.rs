@@ -28,7 +28,7 @@ use crate::{
     invariants,
     proc::{FleetFile, Group, GroupOptions, http},
     record::InvariantRecord,
-    report::Report,
+    report::{Report, millis_of},
     wait::until,
 };
 
@@ -236,7 +236,7 @@ impl Run<'_> {
         let now = self.host.clock.now();
         let struck = |point: &String, _: &mut Moment| !self.points.is_armed(point);
         for (point, armed_at) in self.armed.extract_if(.., struck) {
-            let after_ms = u64::try_from(now.since(armed_at).as_millis()).unwrap_or(u64::MAX);
+            let after_ms = millis_of(now.since(armed_at));
             progress::say(self.struck.len() + 1, 0, &format!("{point} after {after_ms} ms"));
             self.struck.push(Struck { point, after_ms: Some(after_ms) });
         }

@@ -14,6 +14,7 @@ use crate::{
     invariants::{self, Invariant},
     proc::Group,
     record::{InvariantRecord, Verdict},
+    report::millis_of,
     wait::until,
 };
 
@@ -98,7 +99,7 @@ pub(super) async fn settle(
     Ok(Settled {
         bought,
         ended,
-        settled_ms: u64::try_from(settled.as_millis()).unwrap_or(u64::MAX),
+        settled_ms: millis_of(settled),
         invariants: invariants::judge(&INVARIANTS, &evidence),
     })
 }

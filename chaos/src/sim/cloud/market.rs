@@ -20,6 +20,7 @@ use navarch::{
 use navarch_host::Chance;
 
 use super::super::trace::{Trace, now};
+use crate::report::millis_of;
 
 /// Simulated time begins here: 2026-01-01, milliseconds since the Unix epoch.
 pub(in crate::sim) const EPOCH_MS: u64 = 1_767_225_600_000;
@@ -58,7 +59,7 @@ pub(in crate::sim) struct Asker<'a> {
 
 /// Wall-clock time as it really is, milliseconds since the Unix epoch.
 pub(in crate::sim) fn now_ms() -> u64 {
-    EPOCH_MS + u64::try_from(now().as_millis()).unwrap_or(u64::MAX)
+    EPOCH_MS + millis_of(now())
 }
 
 impl Market {
