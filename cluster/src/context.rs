@@ -21,6 +21,9 @@ use crate::{
     types::{ReplicaInfo, StoredMembership},
 };
 
+/// See [`Context::patience`].
+const PATIENCE_LEASES: u32 = 3;
+
 /// The group that this replica belongs to, and as which of its replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GroupIdentity {
@@ -146,6 +149,12 @@ impl Context {
     /// How long after its last quorum no other replica can lead.
     pub(crate) fn lease(&self) -> Duration {
         self.config.timings.election_max
+    }
+
+    /// For how long callers are held while nobody leads: several elections. Then they are told, for they may reach more than
+    /// this replica does.
+    pub(crate) fn patience(&self) -> Duration {
+        self.lease() * PATIENCE_LEASES
     }
 
     pub(crate) fn running(&self) -> Option<&Running> {

@@ -12,9 +12,6 @@ use crate::{context::Context, replica_error::ReadError, transport::Lane, types::
 const ROUNDS: usize = 4;
 /// Reads that share one round.
 const READS_PER_ROUND: usize = 4_096;
-/// While no leader confirms, the caller is told after this many leases, several elections: it may reach more than this
-/// replica does.
-const PATIENCE_LEASES: u32 = 3;
 /// Between two tries while no leader confirms.
 const RETRY: Duration = Duration::from_millis(25);
 
@@ -41,7 +38,7 @@ impl ReadIndexer {
     /// it, it does not wait as long as the caller would, and not at all where this replica led and is cut off.
     pub(crate) async fn read(&self, deadline: Moment) -> Result<u64, ReadError> {
         let Context { clock, .. } = &*self.context;
-        let limit = deadline.min(clock.now() + self.context.lease() * PATIENCE_LEASES);
+        let limit = deadline.min(clock.now() + self.context.patience());
         loop {
             let reason = match self.confirm(limit).await? {
                 Ok(index) => return self.wait_applied(index, deadline).await,

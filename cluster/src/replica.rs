@@ -124,6 +124,11 @@ impl Replica {
         self.inner.context.lease()
     }
 
+    /// For how long callers are held while nobody leads.
+    pub fn patience(&self) -> Duration {
+        self.inner.context.patience()
+    }
+
     /// The group as this replica sees it.
     pub fn status(&self) -> GroupStatus {
         status(&self.inner.context)

@@ -26,9 +26,6 @@ const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(800);
-/// With no leader in sight the caller is told after this many leases, several elections: it may reach more than this
-/// replica does, which may be cut off.
-const PATIENCE_LEASES: u32 = 3;
 /// With no leader in sight the caller is told this long before it stops waiting at the latest, or a tenth of its time.
 const LAST_WORD: Duration = Duration::from_millis(100);
 
@@ -122,7 +119,7 @@ async fn find_leader(api: &Api, deadline: Moment) -> Option<Leader> {
     };
     let now = ledger.clock().now();
     let margin = (deadline.since(now) / 10).min(LAST_WORD);
-    let limit = (deadline - margin).min(now + api.replica().lease() * PATIENCE_LEASES);
+    let limit = (deadline - margin).min(now + api.replica().patience());
     ledger.clock().timeout_at(limit, found).await.ok().flatten()
 }
 

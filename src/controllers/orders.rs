@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use navarch_fleet::{BackoffKey, FleetState, LogTime, ProviderName};
-use navarch_proto::fleet::{PoolProvider, PoolSpec, ProviderSpec, RequestInstance};
-
 use navarch_host::planted::{self, Bug};
+use navarch_proto::fleet::{PoolProvider, PoolSpec, ProviderSpec, RequestInstance};
 
 use super::{Providers, offers::Offer};
 use crate::provider::{

@@ -19,7 +19,7 @@ pub struct Hunt {
 
 /// A fence is needed where a proposal of an older session reaches the log after a newer one has opened. Raft itself lets no
 /// deposed leader write, so only a replica that leads again at once could do it.
-const DROP_FENCE_GAP: &str = "400 simulated seeds and the steps of all controllers hold no proposal back until its own replica leads \
+const DROP_FENCE_GAP: &str = "60 simulated seeds and the steps of all controllers hold no proposal back until its own replica leads \
                               in another session; that the fence works is shown by tests of the fleet alone";
 
 /// A run that bugs are looked for in.
