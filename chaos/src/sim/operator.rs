@@ -12,7 +12,6 @@ const LIMIT: Duration = Duration::from_secs(5);
 const FORCED_MS: u64 = 3_600_000;
 
 /// Whoever looks after the fleet, and does what no controller may. What fails is not tried again: a look comes soon.
-#[derive(Clone)]
 pub(super) struct Operator {
     client: Client,
 }

@@ -1,8 +1,13 @@
-use std::{collections::BTreeSet, num::NonZero, thread, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt as _, stream};
 
-use super::{SimOptions, SimReport, child::play, shrink::shrink, tally::Tally};
+use super::{
+    SimOptions, SimReport,
+    child::{play, processors},
+    shrink::shrink,
+    tally::Tally,
+};
 use crate::{
     error::ChaosError,
     host::Host,
@@ -25,8 +30,7 @@ pub async fn sim(host: &Host, options: SimOptions) -> Result<SimReport, ChaosErr
     let entropy = Entropy::compile().await?;
     let (begun, started_unix_ms) = (host.clock.now(), host.clock.wall_ms());
     let seeds = seeds(&options);
-    let jobs =
-        options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get));
+    let jobs = options.jobs.unwrap_or_else(processors);
     let mut tally = Tally::default();
     let runs = seeds.iter().map(|&seed| {
         let entropy = &entropy;

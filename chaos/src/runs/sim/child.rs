@@ -1,4 +1,4 @@
-use std::{env, process::Stdio, time::Duration};
+use std::{env, num::NonZero, process::Stdio, thread, time::Duration};
 
 use navarch_host::{planted::VARIABLE, with_deep_stack};
 use tokio::process::Command;
@@ -82,6 +82,11 @@ pub(super) async fn play(
         let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
         tool(format!("no outcome ({error}; {}):\n{last}", output.status))
     })
+}
+
+/// How many runs at once keep the machine busy.
+pub(super) fn processors() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Whether a child is to tell what happens.

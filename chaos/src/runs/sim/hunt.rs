@@ -1,9 +1,7 @@
-use std::{num::NonZero, thread};
-
 use futures::{StreamExt as _, stream};
 use navarch_host::planted::{Bug, POSSIBLE};
 
-use super::child::play;
+use super::child::{play, processors};
 use crate::{
     error::ChaosError,
     host::Host,
@@ -31,13 +29,12 @@ pub(in crate::runs) async fn hunt(
         });
     }
     let entropy = Entropy::compile().await?;
-    let jobs = thread::available_parallelism().map_or(1, NonZero::get);
     let runs = (0..most).map(|seed| {
         let options = SeedOptions { seed, bug: Some(bug), ..SeedOptions::default() };
         let entropy = &entropy;
         async move { (seed, play(host, entropy, &options).await) }
     });
-    let mut runs = stream::iter(runs).buffered(jobs);
+    let mut runs = stream::iter(runs).buffered(processors());
     while let Some((seed, outcome)) = runs.next().await {
         let mut broken = outcome?.invariants;
         broken.retain(|record| record.verdict == Verdict::Violated);
