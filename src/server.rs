@@ -138,6 +138,8 @@ impl Server {
         let mut config = cluster_config(&options);
         config.storage = host.storage.clone();
         config.limits = host.limits.clone();
+        let every = options.config.replica.snapshot_every;
+        config.limits.snapshot_every = every.unwrap_or(config.limits.snapshot_every);
         let replica = Replica::start(config, parts).await?;
         let ledger = Ledger::new(Arc::new(replica.clone()), views, host.clock.clone());
         let around = Around { relayed: &relayed, connections: listener.counts(), autoscalers };

@@ -82,7 +82,7 @@ impl AgentConfig {
 pub fn client_options(clock: Clock, spawner: Arc<dyn Spawner>) -> ClientOptions {
     ClientOptions {
         balance: Balance::Sticky,
-        keepalive: Duration::from_secs(10),
+        keepalive: Duration::from_secs(7),
         unreachable_after: None,
         ..ClientOptions::new(clock, spawner)
     }

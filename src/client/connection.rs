@@ -31,8 +31,8 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct State {
     closed: AtomicBool,
-    /// Closed because a ping went unanswered.
-    unanswered: AtomicBool,
+    /// Closed because a ping went unanswered, so soon that too little patience may be to blame.
+    hasty: AtomicBool,
     in_flight: AtomicUsize,
     /// Counts signs of life.
     heard: AtomicU64,
@@ -45,6 +45,14 @@ pub(super) struct Keepalive {
     pub(super) period: Duration,
     /// How long its answer may take.
     pub(super) patience: Duration,
+}
+
+impl Keepalive {
+    /// The age from which on a connection that is given up is no sign of too little patience: the other side
+    /// was quick enough until then.
+    fn proven(self) -> Duration {
+        self.patience * 4
+    }
 }
 
 /// A call in flight on a connection, for the keepalive.
@@ -124,9 +132,9 @@ impl Connection {
         self.state.closed.load(Ordering::Acquire)
     }
 
-    /// Whether it was closed because a ping went unanswered.
-    pub(super) fn is_unanswered(&self) -> bool {
-        self.state.unanswered.load(Ordering::Acquire)
+    /// Whether it was closed because a ping went unanswered, so soon that too little patience may be to blame.
+    pub(super) fn was_hasty(&self) -> bool {
+        self.state.hasty.load(Ordering::Acquire)
     }
 
     /// A witness from now on.
@@ -166,6 +174,7 @@ async fn keep_alive(
     let Some(mut ping_pong) = ping_pong else {
         return std::future::pending().await;
     };
+    let opened = clock.now();
     let mut heard = 0;
     loop {
         clock.sleep(keepalive.period).await;
@@ -180,8 +189,61 @@ async fn keep_alive(
             // The driver reports what broke.
             Ok(Err(_)) => return std::future::pending().await,
             Err(_) => {
-                state.unanswered.store(true, Ordering::Release);
+                let age = clock.now().since(opened);
+                state.hasty.store(age < keepalive.proven(), Ordering::Release);
                 return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use navarch_host::{FakeClock, SystemSpawner};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    const KEEPALIVE: Keepalive =
+        Keepalive { period: Duration::from_millis(250), patience: Duration::from_millis(500) };
+
+    /// Without it a client would wait longer for each replica that freezes, or never long enough for a busy one.
+    #[tokio::test]
+    async fn only_a_connection_that_is_given_up_young_was_given_up_in_haste() {
+        for (answered, hasty) in [(Duration::ZERO, true), (KEEPALIVE.proven(), false)] {
+            let fake = FakeClock::new(0);
+            let (near, far) = tokio::io::duplex(1 << 16);
+            let (freeze, frozen) = oneshot::channel::<()>();
+            tokio::spawn(async move {
+                let mut replica = h2::server::handshake(far).await.unwrap();
+                tokio::select! {
+                    _ = replica.accept() => {}
+                    _ = frozen => {}
+                }
+                pending::<()>().await;
+            });
+            let clock = Clock::fake(Arc::clone(&fake));
+            let spawner = SystemSpawner::current();
+            let connection = Connection::open(near, KEEPALIVE, clock, &*spawner).await.unwrap();
+            let (_requests, _in_flight) = connection.clone().begin();
+            pass(&fake, answered).await;
+            assert!(!connection.is_closed(), "it answers pings");
+            freeze.send(()).unwrap();
+            pass(&fake, 2 * KEEPALIVE.period + KEEPALIVE.patience).await;
+            assert!(connection.is_closed());
+            assert_eq!(connection.was_hasty(), hasty, "given up after {answered:?} and a ping");
+        }
+    }
+
+    /// Lets time pass, and what it wakes run.
+    async fn pass(fake: &FakeClock, time: Duration) {
+        let step = Duration::from_millis(50);
+        for _ in 0..time.as_millis() / step.as_millis() {
+            fake.advance(step).await;
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
             }
         }
     }

@@ -128,9 +128,9 @@ struct Slot {
     connecting: tokio::sync::Mutex<()>,
     failures: AtomicU64,
     last_failure: Mutex<Option<TryError>>,
-    /// How often in a row a connection was closed for an unanswered ping. A replica that is busy rather than
-    /// dead would otherwise have its answers thrown away again and again.
-    unanswered: AtomicU32,
+    /// How often in a row a connection was closed in haste. A replica that is busy rather than dead would
+    /// otherwise have its answers thrown away again and again.
+    hasty: AtomicU32,
 }
 
 impl Slot {
@@ -142,21 +142,20 @@ impl Slot {
     /// What the connection to be opened gets, by what became of the one before.
     fn keepalive(&self, period: Duration) -> Keepalive {
         let before = self.live.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let unanswered = match before {
-            Some(before) if before.is_unanswered() => {
-                self.unanswered.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+        let hasty = match before {
+            Some(before) if before.was_hasty() => {
+                self.hasty.fetch_add(1, Ordering::Relaxed).saturating_add(1)
             }
             Some(_) => {
-                self.unanswered.store(0, Ordering::Relaxed);
+                self.hasty.store(0, Ordering::Relaxed);
                 0
             }
             // The try before this one did not connect.
-            None => self.unanswered.load(Ordering::Relaxed),
+            None => self.hasty.load(Ordering::Relaxed),
         };
-        Keepalive {
-            period,
-            patience: period.saturating_mul(1 << unanswered.min(8)).min(MAX_PATIENCE.max(period)),
-        }
+        let least = period * 2;
+        let patience = least.saturating_mul(1 << hasty.min(8)).min(MAX_PATIENCE.max(least));
+        Keepalive { period, patience }
     }
 
     async fn connect(&self, address: &Address, dialler: &Dialler) -> Result<Connection, TryError> {

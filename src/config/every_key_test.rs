@@ -34,6 +34,7 @@ server:
       health_url: http://slurm.example/health
       timeout: 5s
       headers: {Authorization: "Bearer ${SLURM_TOKEN}", X-Team: 7}
+cluster: {snapshot_every: 500}
 instance_manager: {registration_timeout: 20m, stale_check_interval: 30s, retain_terminated: 48h, launch_timeout: 2m, orphan_sweep_interval: 3m, orphan_min_age: 6m, orphans: report}
 providers:
   zeta: {type: lambda, api_key_env: LAMBDA_API_KEY}
@@ -125,6 +126,7 @@ fn every_key_arrives() {
     assert_eq!(notifier.headers["X-Team"], "7");
     assert_eq!(notifier.health_url, "http://slurm.example/health");
     assert_eq!(config.health_policy.as_deref(), Some(Path::new("policies/ours.yaml")));
+    assert_eq!(config.replica.snapshot_every, Some(500));
     let files = config.replica.public_tls.expect("a certificate");
     assert_eq!(
         (files.cert.as_path(), files.key.as_path()),

@@ -1,4 +1,5 @@
 use std::{
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use super::{
     values::Zero,
 };
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "replica",
     "data_dir",
     "peer_address",
@@ -17,11 +18,16 @@ const KEYS: [&str; 8] = [
     "advertise_address",
     "initial_replicas",
     "timings",
+    "snapshot_every",
     "tls",
 ];
 
 /// Replicas of a new group; more voters only make writes slower.
 const MAX_INITIAL: usize = 9;
+
+/// Entries between two snapshots, at least and at most: below it a replica would do little else, above it a
+/// restart would apply entries for longer than most wait for it.
+const SNAPSHOT_EVERY: RangeInclusive<i64> = 20..=10_000_000;
 
 /// What a configuration file says about the replica that reads it: `cluster.*`, `server.address`,
 /// `server.external_address` and `server.tls`. None of it enters the log.
@@ -45,6 +51,8 @@ pub struct ReplicaConfig {
     pub initial_replicas: Vec<InitialReplica>,
     /// How fast it notices that the leader is gone.
     pub timings: Timings,
+    /// Entries between two snapshots, if the file says so.
+    pub snapshot_every: Option<u64>,
     /// Certificates for the peer port; without them it speaks plaintext, on loopback only.
     pub tls: Option<TlsFiles>,
     /// The certificate that clients are shown; without one the public port speaks plaintext.
@@ -141,6 +149,9 @@ pub(crate) fn read(
             None => PathBuf::from("navarch-data"),
         },
         timings: cluster.map(read_timings).unwrap_or_default(),
+        snapshot_every: cluster
+            .and_then(|cluster| cluster.integer("snapshot_every", SNAPSHOT_EVERY))
+            .and_then(|entries| u64::try_from(entries).ok()),
         tls: cluster.and_then(|cluster| read_tls(cluster, folder)),
         name,
         address,

@@ -58,7 +58,7 @@ fn processes() -> Vec<Box<dyn Fault>> {
         Box::new(WipedReplica::default()),
         Box::new(MembershipChange::default()),
         Box::new(CrashPoint::default()),
-        Box::new(FrequentSnapshots),
+        Box::new(FrequentSnapshots::default()),
     ]
 }
 

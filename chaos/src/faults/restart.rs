@@ -20,8 +20,7 @@ impl Fault for RollingRestart {
     async fn inject(&mut self, stage: &mut Stage) -> Result<Begun, ChaosError> {
         let all: Vec<_> = stage.indices().collect();
         for &index in &all {
-            stage.group.terminate(index).await?;
-            stage.group.bring_back(index, LIMIT).await?;
+            restart(stage, index).await?;
         }
         Ok(Begun::Struck(stage.names(&all)))
     }
@@ -69,7 +68,13 @@ impl Fault for TwoVersions {
 }
 
 async fn change(stage: &mut Stage, index: usize, program: &Path) -> Result<(), ChaosError> {
-    stage.group.terminate(index).await?;
+    // What runs goes on with the program that it began with; the next start is another's.
     stage.group.run_from(index, program);
+    restart(stage, index).await
+}
+
+/// Stops replica `index` with SIGTERM, starts it, and waits until it serves again.
+pub(super) async fn restart(stage: &mut Stage, index: usize) -> Result<(), ChaosError> {
+    stage.group.terminate(index).await?;
     stage.group.bring_back(index, LIMIT).await
 }

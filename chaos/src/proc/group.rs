@@ -208,6 +208,17 @@ impl Group {
         self.members[index].process.run_from(program);
     }
 
+    /// Has replica `index` write a snapshot every so many entries from its next start on, or as often as usual.
+    ///
+    /// # Errors
+    ///
+    /// If its configuration cannot be written.
+    pub fn set_snapshot_every(&self, index: usize, entries: Option<u64>) -> Result<(), ChaosError> {
+        let place = &self.members[index].place;
+        let what = format!("change the configuration of {}", place.name);
+        place.set_snapshot_every(entries).map_err(ChaosError::system(what))
+    }
+
     /// Ends replica `index` with SIGKILL.
     ///
     /// # Errors

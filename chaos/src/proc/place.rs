@@ -60,6 +60,11 @@ impl Place {
         fs::write(&self.config, self.config_text(initial, fleet, cloud))
     }
 
+    /// Has the configuration say how many entries lie between two snapshots, or nothing of it.
+    pub(super) fn set_snapshot_every(&self, entries: Option<u64>) -> io::Result<()> {
+        fs::write(&self.config, with_snapshots(&fs::read_to_string(&self.config)?, entries))
+    }
+
     fn config_text(&self, initial: &[Place], fleet: &FleetFile, cloud: &str) -> String {
         let Self { name, address, peer_address, reach, peer_reach, data_dir, .. } = self;
         let data_dir = quoted(&data_dir.to_string_lossy());
@@ -84,6 +89,20 @@ impl Place {
         text.push_str(&fleet.sections.replace("{cloud}", cloud));
         text
     }
+}
+
+/// A configuration with `entries` between two snapshots in the place of what it said before.
+fn with_snapshots(text: &str, entries: Option<u64>) -> String {
+    const KEY: &str = "  snapshot_every:";
+    let mut changed = String::new();
+    for line in text.lines().filter(|line| !line.starts_with(KEY)) {
+        changed.push_str(line);
+        changed.push('\n');
+        if let Some(entries) = entries.filter(|_| line == "cluster:") {
+            let _ = writeln!(changed, "{KEY} {entries}");
+        }
+    }
+    changed
 }
 
 fn local(port: u16) -> String {
@@ -113,6 +132,10 @@ mod tests {
         assert_eq!(config.replica.data_dir, directory.join("r2"));
         assert_eq!(config.replica.initial_replicas.len(), 3);
         assert!(text.contains("http://127.0.0.1:7"), "{text}");
+        let often = with_snapshots(&with_snapshots(&text, Some(50)), Some(60));
+        let replica = navarch::config::parse(&often, "test.yaml").expect("loads").replica;
+        assert_eq!(replica.snapshot_every, Some(60));
+        assert_eq!(with_snapshots(&often, None), text);
         let behind = places[2].clone().behind((13, 113));
         let waits = behind.config_text(&[], &FleetFile::quiet(), "");
         let waits = navarch::config::parse(&waits, "test.yaml").expect("loads").replica;

@@ -162,10 +162,13 @@ impl Plan {
         // Certificates, like addresses, belong to the machine that the file was written for.
         server.remove("tls");
         anchor(server, "health_policy", folder);
-        let timings = yaml.get("cluster").and_then(|cluster| cluster.get("timings")).cloned();
+        let before = yaml.get("cluster").cloned();
         yaml.set("cluster", self.cluster(replica));
-        if let Some(timings) = timings {
-            yaml.map_mut("cluster").set("timings", timings);
+        // What is of no machine in particular stays.
+        for key in ["timings", "snapshot_every"] {
+            if let Some(value) = before.as_ref().and_then(|cluster| cluster.get(key)) {
+                yaml.map_mut("cluster").set(key, value.clone());
+            }
         }
         let url = format!("http://{}", self.cloud_address());
         yaml.serve_fake_providers(|_| Some(url.clone()));
