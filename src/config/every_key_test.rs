@@ -34,7 +34,7 @@ server:
       health_url: http://slurm.example/health
       timeout: 5s
       headers: {Authorization: "Bearer ${SLURM_TOKEN}", X-Team: 7}
-cluster: {snapshot_every: 500}
+cluster: {replica: r1, snapshot_every: 500}
 instance_manager: {registration_timeout: 20m, stale_check_interval: 30s, retain_terminated: 48h, launch_timeout: 2m, orphan_sweep_interval: 3m, orphan_min_age: 6m, orphans: report}
 providers:
   zeta: {type: lambda, api_key_env: LAMBDA_API_KEY}

@@ -162,7 +162,10 @@ fn the_file(#[case] text: &str, #[case] expected: &str) {
     "timings: {election_min: 700ms}",
     "cluster.timings.election_max: must be longer than `election_min`"
 )]
-#[case::snapshots("snapshot_every: 0", "cluster.snapshot_every: 0 is out of range: 20 to 10000000")]
+#[case::snapshots(
+    "snapshot_every: 0",
+    "cluster.snapshot_every: `0` is out of range: 20 to 10000000"
+)]
 #[case::tls("tls: {ca: a, cert: b}", "cluster.tls.key: missing")]
 fn cluster(#[case] keys: &str, #[case] expected: &str) {
     let refused = refusal(&format!("cluster:\n  {keys}\n"));

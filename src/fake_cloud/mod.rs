@@ -22,6 +22,7 @@
 //! | `POST /v1/admin/instances/{id}/kill` | pulls the plug of a machine's agent. Body, optional: `{"machine": M}`, M one of `stays` (the default: rented, silent), `terminates` (the cloud takes it back, as with a spot machine), `vanishes` (no longer listed, 404 by id). 200 with the machine, or 404 |
 //! | `POST /v1/admin/instances/{id}/revive` | boots an agent again. 200 with the machine, 404, or 409 if it is not live |
 //! | `GET /v1/admin/receipts` | JSON lines, one a node command that a simulated agent got: see [`agents::Receipt`] |
+//! | `GET /v1/admin/beats` | JSON lines, one a node of a simulated agent: `node_id`, and `stretches`, each an [`agents::Stretch`] |
 //!
 //! Faults, ledger and admin requests are not subject to faults; only kills enter the ledger. With a token set,
 //! every request needs it.

@@ -54,6 +54,7 @@ impl FakeCloud {
         let listener = Listener::bind(&options.listen).await?;
         let stop = CancellationToken::new();
         let receipts = Arc::new(Receipts::default());
+        let beats = options.agents.as_ref().map(|agents| Arc::clone(&agents.beats));
         let booter: Arc<dyn AgentBooter> = match &options.agents {
             Some(agents) => Arc::new(SimulatedAgents::start(
                 agents.clone(),
@@ -66,7 +67,8 @@ impl FakeCloud {
         };
         let estate =
             Estate::open(&options, clock.clone(), Arc::clone(&spawner), booter, stop.clone())?;
-        let service = Service { estate, receipts, token: options.token };
+        let service =
+            Service { estate, receipts, beats: beats.unwrap_or_default(), token: options.token };
         Ok(Self { listener, service, clock, spawner, stop })
     }
 

@@ -182,6 +182,9 @@ async fn agents_register_beat_and_report() {
         heard.beats.len() >= 6 && heard.reports.contains(&id)
     })
     .await;
+    let beats = lines(&cloud.get("/v1/admin/beats").await.text);
+    let [one] = &beats[..] else { panic!("{beats:?}") };
+    assert_eq!((&one["node_id"], one["stretches"].as_array().unwrap().len()), (&json!(id), 1));
     let heard = heard.lock().unwrap();
     let node = &heard.registered[&id];
     let labels = &node.metadata.as_ref().unwrap().labels;

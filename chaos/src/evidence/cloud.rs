@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use navarch::fake_cloud::ledger::LedgerEntry;
-use serde::de::DeserializeOwned;
+use navarch::fake_cloud::{agents::Stretch, ledger::LedgerEntry};
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::Receipt;
+use super::{Beating, Receipt, Window};
 use crate::{host::Host, proc::http};
 
 /// Limit of one call: a long run's ledger is large.
@@ -27,6 +27,33 @@ pub async fn ledger(host: &Host, cloud: &str) -> Result<Vec<LedgerEntry>, String
 /// If that cannot be read, in words.
 pub async fn receipts(host: &Host, cloud: &str) -> Result<Vec<Receipt>, String> {
     lines(&http::get(host, cloud, "/v1/admin/receipts", LIMIT).await?.body)
+}
+
+/// When its agents beat. A node bears its machine's id.
+///
+/// # Errors
+///
+/// If that cannot be read, in words.
+pub async fn beating(host: &Host, cloud: &str) -> Result<Vec<Beating>, String> {
+    beats(&http::get(host, cloud, "/v1/admin/beats", LIMIT).await?.body)
+}
+
+#[derive(Deserialize)]
+struct Beats {
+    node_id: String,
+    stretches: Vec<Stretch>,
+}
+
+fn beats(text: &str) -> Result<Vec<Beating>, String> {
+    let nodes = lines::<Beats>(text)?.into_iter();
+    let beating = nodes.flat_map(|Beats { node_id, stretches }| {
+        stretches.into_iter().map(move |Stretch { from_ms, until_ms, .. }| Beating {
+            node_id: node_id.clone(),
+            machine: node_id.clone(),
+            window: Window { from_ms, until_ms },
+        })
+    });
+    Ok(beating.collect())
 }
 
 /// The ids of the machines that it has. Its faults must be over: one of them is a list that is out of date.
@@ -68,5 +95,10 @@ mod tests {
                        \"executions\":1,\"acknowledgements\":1,\"first_at\":\"2026-01-02T03:04:05Z\"}";
         let receipts: Vec<Receipt> = lines(receipt).unwrap();
         assert_eq!((receipts[0].deliveries, receipts[0].executions), (2, 1));
+        let beating = "{\"node_id\":\"n\",\"stretches\":[{\"from\":\"1970-01-01T00:00:01Z\",\
+                       \"until\":\"1970-01-01T00:00:02.5Z\"}]}";
+        let window = Window { from_ms: 1_000, until_ms: 2_500 };
+        let (node_id, machine) = ("n".to_owned(), "n".to_owned());
+        assert_eq!(beats(beating).unwrap(), [Beating { node_id, machine, window }]);
     }
 }

@@ -56,5 +56,8 @@ async fn last_in_snapshot(stage: &Stage, index: usize) -> Result<u64, ChaosError
         let value = value.and_then(|value| value.trim().parse().ok());
         value.ok_or_else(|| format!("no `{METRIC}` in {} {}", answer.status, answer.body))
     });
-    told.map_err(|problem| ChaosError::Tool { program: stage.group.name(index).to_owned(), problem })
+    told.map_err(|problem| ChaosError::Tool {
+        program: stage.group.name(index).to_owned(),
+        problem,
+    })
 }

@@ -55,6 +55,18 @@ pub struct Checked {
     pub invariants: Vec<InvariantRecord>,
 }
 
+impl Checked {
+    /// What `history` tells of violations beside those that the invariants tell by themselves.
+    pub fn beside(&self, history: &History) -> Vec<String> {
+        let mut violations = history.violations();
+        let told = |violation: &String| {
+            self.invariants.iter().any(|record| violation.starts_with(&record.invariant))
+        };
+        violations.retain(|violation| !told(violation));
+        violations
+    }
+}
+
 /// Checks every replica against `history`, and what `watches` were told: nothing acknowledged is missing, nothing
 /// was applied twice, nothing is there that nobody sent, all reads fit, and all replicas tell the same. What is
 /// wrong is noted in `history`. All replicas must serve, and all clients have stopped.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{Checked, Follower, History, check};
-use crate::{error::ChaosError, evidence, host::Host, proc::Group, wait::until};
+use crate::{error::ChaosError, evidence, host::Host, members::Members, wait::until};
 
 /// How long the follower may take to be told all of the journal.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// If the check cannot be carried out.
 pub async fn conclude(
     host: &Host,
-    group: &Group,
+    group: &impl Members,
     history: &History,
     follower: Follower,
 ) -> Result<Checked, ChaosError> {

@@ -137,11 +137,7 @@ impl Asked {
         match self {
             Self::Clients { history, follower } => {
                 let checked = conclude(host, group, &history, follower).await?;
-                let mut violations = history.violations();
-                // The history has what the invariants say as well; they are told by themselves.
-                violations.retain(|told| {
-                    !checked.invariants.iter().any(|record| told.starts_with(&record.invariant))
-                });
+                let violations = checked.beside(&history);
                 Ok(Judgement { invariants: checked.invariants, violations })
             }
             Self::Demand { recorder, issued, machines } => {

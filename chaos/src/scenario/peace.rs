@@ -6,7 +6,7 @@ use navarch_proto::api;
 use super::{Machines, stage_set::POOL};
 use crate::{
     error::ChaosError,
-    evidence::{Evidence, cloud, group},
+    evidence::{Evidence, Window, cloud, group},
     history::Event,
     host::Host,
     invariants::{self, Invariant},
@@ -22,7 +22,7 @@ const PEACE_LIMIT: Duration = Duration::from_secs(300);
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// What must hold of a group with machines, whatever befell it.
-pub(super) const INVARIANTS: [&dyn Invariant; 11] = [
+pub(super) const INVARIANTS: [&dyn Invariant; 12] = [
     &invariants::BoughtOnce,
     &invariants::IntentFirst,
     &invariants::NothingLeaks,
@@ -34,7 +34,11 @@ pub(super) const INVARIANTS: [&dyn Invariant; 11] = [
     &invariants::StatesEqual,
     &invariants::TimeForward,
     &invariants::CommandsOnce,
+    &invariants::HealthyKept,
 ];
+
+/// Who gives machines back that a pool has beyond its target, be they ever so healthy.
+const SCALES_DOWN: &str = "controller:scale-down";
 
 /// Waits until machines, records and targets agree, and gathers what the run is judged by.
 pub(super) async fn peace(
@@ -59,15 +63,26 @@ pub(super) async fn peace(
     };
     let ledger = cloud::ledger(host, &cloud).await.map_err(trouble)?;
     let receipts = cloud::receipts(host, &cloud).await.map_err(trouble)?;
+    let journals = group::journals(replicas).await?;
     Ok(Evidence {
         history,
-        journals: group::journals(replicas).await?,
+        beating: cloud::beating(host, &cloud).await.map_err(trouble)?,
+        // Whether a leader has just died or not: no node that beats may be ended but for its pool's size.
+        failovers: vec![Window { from_ms: 0, until_ms: u64::MAX }],
+        given_back: journals.values().flatten().filter_map(scaled_down).collect(),
+        journals,
         states: group::passing_states(host, replicas).await,
         ledger: Some(ledger),
         commands: ended(host, &client, &issued).await,
         receipts: Some(receipts),
         ..quiet
     })
+}
+
+/// The instance that an event gives back because its pool is to be smaller.
+fn scaled_down(event: &api::FleetEvent) -> Option<String> {
+    let given = event.kind == "instance-terminating" && event.actor == SCALES_DOWN;
+    event.subject.strip_prefix("instance/").filter(|_| given).map(str::to_owned)
 }
 
 /// Commands that were issued, of nodes that are still there, once they have ended or their time has passed.

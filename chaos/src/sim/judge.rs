@@ -17,10 +17,9 @@ use super::{
 use crate::{
     error::ChaosError,
     evidence::{Evidence, group},
-    history::Event,
     host::Host,
-    invariants,
-    load::{Workload, WorkloadOptions, check},
+    invariants::{self, Invariant},
+    load::{Follower, Workload, WorkloadOptions, conclude},
     members::Members,
     record::InvariantRecord,
     wait::until,
@@ -32,6 +31,18 @@ const FORM_LIMIT: Duration = Duration::from_secs(30);
 const AFTERMATH: Duration = Duration::from_secs(3);
 /// Limit of one call.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// What must hold of the fleet, beside what must hold of what clients write.
+const OF_THE_FLEET: [&dyn Invariant; 8] = [
+    &invariants::BoughtOnce,
+    &invariants::IntentFirst,
+    &invariants::NoMassReplacement,
+    &invariants::NothingLeaks,
+    &invariants::OneSessionActs,
+    &invariants::OrderedWithinTarget,
+    &invariants::TerminateReason,
+    &invariants::WithinMaximum,
+];
 
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +84,7 @@ impl Judge {
             new_nodes: 0,
             read_pause: Duration::from_millis(150),
         };
+        let follower = Follower::start(&self.host, client.clone(), 0);
         let workload = Workload::start(&self.host, &self, load)?;
         let unrest = Unrest {
             operator: Operator::new(client.clone()),
@@ -92,29 +104,27 @@ impl Judge {
         let (host, market, trace) = (&self.host, &self.market, &self.trace);
         let operator = Operator::new(client.clone());
         let settled = Peace { host, operator, market, trace }.settle().await;
-        let checked = check(&self.host, &self, &history, Vec::new()).await?;
+        let checked = conclude(&self.host, &self, &history, follower).await?;
         self.trace.tell(format_args!("state {} at {}", checked.state_hash, checked.applied_index));
-        let evidence = self.evidence(&client, history.recorder().events()).await?;
+        let evidence = self.evidence(&client).await?;
         for event in evidence.journal() {
             self.trace.note(format_args!("{event:?}"));
         }
         let counts = history.counts();
-        let mut violations = history.violations();
+        let mut violations = checked.beside(&history);
         violations.extend(settled.err().map(|error| error.to_string()));
         Ok(Judgement {
             writes: counts.writes,
             reads: counts.reads,
             machines: evidence.ledger.as_ref().map_or(0, Vec::len),
-            invariants: invariants::judge(&invariants::all(), &evidence),
+            invariants: [checked.invariants, invariants::judge(&OF_THE_FLEET, &evidence)].concat(),
             violations,
         })
     }
 
-    async fn evidence(&self, client: &Client, history: Vec<Event>) -> Result<Evidence, ChaosError> {
+    async fn evidence(&self, client: &Client) -> Result<Evidence, ChaosError> {
         Ok(Evidence {
-            history,
             journals: group::journals(self).await?,
-            states: group::passing_states(&self.host, self).await,
             ledger: Some(self.market.ledger()),
             machines: Some(self.market.live().into_keys().collect()),
             instances: Some(group::instances(client).await?),

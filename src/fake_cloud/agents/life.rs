@@ -77,10 +77,13 @@ async fn register(shared: &Shared, machine: &Machine) -> api::NodeConfig {
 async fn beat(shared: &Shared, machine: &Machine, mut interval: Duration) -> Forgotten {
     let pool = machine.labels.get(labels::POOL).map_or("", String::as_str);
     for number in 0_u64.. {
-        let busy = shared.options.loads.of(pool, shared.clock.wall_ms());
+        let sent_ms = shared.clock.wall_ms();
+        let busy = shared.options.loads.of(pool, sent_ms);
         let request = readings::heartbeat(machine, number, busy);
         match call::<rpc::Heartbeat>(shared, request).await {
             Ok(answer) => {
+                let times = (sent_ms, shared.clock.wall_ms());
+                shared.options.beats.note(&machine.id, interval, times);
                 let told = answer.message.next_interval_ms;
                 if told > 0 {
                     interval = Duration::from_millis(u64::from(told));

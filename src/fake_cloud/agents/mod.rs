@@ -10,9 +10,11 @@
 //! | `life.rs` | one agent: register, beat, report health, obey; register again when it is not known |
 //! | `obedience.rs` | executing each command once, whatever is delivered again |
 //! | [`Receipts`], [`Receipt`] (`receipts.rs`) | what commands were got, for a checker |
+//! | [`Beats`], [`Stretch`] (`beats.rs`) | when nodes beat without a gap, for a checker |
 //! | `readings.rs` | what a simulated node says of itself |
 
 mod ailments;
+mod beats;
 mod fleet;
 mod life;
 mod loads;
@@ -22,6 +24,7 @@ mod readings;
 mod receipts;
 
 pub use ailments::{Ailment, Ailments};
+pub use beats::{Beats, Stretch};
 pub use fleet::SimulatedAgents;
 pub use loads::Loads;
 pub use options::AgentOptions;

@@ -3,7 +3,7 @@ use std::{path::PathBuf, sync::Arc};
 use navarch_host::{Network, SystemNetwork};
 use secrecy::SecretString;
 
-use super::{Ailments, Loads};
+use super::{Ailments, Beats, Loads};
 
 /// Whom simulated agents call, and what they say of their nodes.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct AgentOptions {
     pub loads: Arc<Loads>,
     /// What they say is wrong with their nodes.
     pub ailments: Arc<Ailments>,
+    /// Where it is noted when they beat.
+    pub beats: Arc<Beats>,
 }
 
 impl AgentOptions {
@@ -38,6 +40,7 @@ impl AgentOptions {
             provider: "fake".to_owned(),
             loads: Arc::default(),
             ailments: Arc::default(),
+            beats: Arc::default(),
         }
     }
 }

@@ -5,7 +5,8 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::json;
 
 use super::{reply, router::Service};
 use crate::fake_cloud::{estate::Kill, faults::FaultPlan, inner::Asked};
@@ -78,9 +79,20 @@ pub(super) async fn revive(
 
 /// `GET /v1/admin/receipts`.
 pub(super) async fn receipts(State(service): State<Service>) -> Response {
+    lines(service.receipts.all())
+}
+
+/// `GET /v1/admin/beats`.
+pub(super) async fn beats(State(service): State<Service>) -> Response {
+    let line = |(node_id, stretches)| json!({"node_id": node_id, "stretches": stretches});
+    lines(service.beats.all().into_iter().map(line))
+}
+
+/// One JSON object a line.
+fn lines(objects: impl IntoIterator<Item = impl Serialize>) -> Response {
     let mut lines = Vec::new();
-    for receipt in service.receipts.all() {
-        if serde_json::to_writer(&mut lines, &receipt).is_ok() {
+    for object in objects {
+        if serde_json::to_writer(&mut lines, &object).is_ok() {
             lines.push(b'\n');
         }
     }

@@ -12,7 +12,10 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::{control, instances, ledger_stream, reply};
-use crate::fake_cloud::{agents::Receipts, estate::Estate};
+use crate::fake_cloud::{
+    agents::{Beats, Receipts},
+    estate::Estate,
+};
 
 /// Longest request body, in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -22,6 +25,7 @@ const BODY_LIMIT: usize = 256 * 1024;
 pub(in crate::fake_cloud) struct Service {
     pub(in crate::fake_cloud) estate: Arc<Estate>,
     pub(in crate::fake_cloud) receipts: Arc<Receipts>,
+    pub(in crate::fake_cloud) beats: Arc<Beats>,
     pub(in crate::fake_cloud) token: Option<SecretString>,
 }
 
@@ -36,6 +40,7 @@ pub(in crate::fake_cloud) fn router(service: Service) -> Router {
         .route("/v1/admin/instances/{id}/kill", post(control::kill))
         .route("/v1/admin/instances/{id}/revive", post(control::revive))
         .route("/v1/admin/receipts", get(control::receipts))
+        .route("/v1/admin/beats", get(control::beats))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(service.clone(), authorise))

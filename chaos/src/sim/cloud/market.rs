@@ -25,6 +25,9 @@ use crate::report::millis_of;
 /// Simulated time begins here: 2026-01-01, milliseconds since the Unix epoch.
 pub(in crate::sim) const EPOCH_MS: u64 = 1_767_225_600_000;
 
+/// The share of machines taken away that nothing is shown of afterwards.
+const VANISHING: f64 = 0.25;
+
 /// What requests meet: kind, share of requests, milliseconds.
 pub(in crate::sim) type Weather = Vec<(FaultKind, f64, u64)>;
 
@@ -184,10 +187,15 @@ impl Market {
         self.lock().cloud.types()
     }
 
-    /// Takes a machine away, as a provider does: nobody asked for it.
+    /// Takes a machine away, as a provider does: nobody asked for it. Some show it as terminated for a while; of others
+    /// it vanishes, which is believed only after a minute.
     pub(in crate::sim) fn take_away(&self, id: &str) {
         let mut inner = self.lock();
-        if let Terminated::Now(machine) = inner.cloud.vanish(id, now_ms()) {
+        let ended = match inner.chance.share() < VANISHING {
+            true => inner.cloud.vanish(id, now_ms()),
+            false => inner.cloud.terminate(id, now_ms()),
+        };
+        if let Terminated::Now(machine) = ended {
             inner.ended(&machine, "POST", Asker { replica: "", session: 0 });
             self.trace.tell(format_args!("the cloud takes {id} away"));
         }
