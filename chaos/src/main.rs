@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use navarch_chaos::{
     ChaosError, Host,
-    etcd::find_etcd,
+    etcd::{etcd_program, find_etcd},
     page,
     proc::{GroupOptions, navarch_program},
     report::{self, Format, Report},
@@ -90,7 +90,7 @@ enum Strike {
     /// Compare durable writes with three replicas of etcd 3.5 in the same run
     Etcd {
         /// The etcd program [default: on the path, or in target/peers]
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_parser = etcd_program)]
         etcd: Option<PathBuf>,
         /// Clients of each round
         #[arg(long, default_value = "1,64,256", value_delimiter = ',')]

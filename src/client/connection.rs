@@ -31,7 +31,7 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct State {
     closed: AtomicBool,
-    /// Closed because a ping went unanswered, so soon that too little patience may be to blame.
+    /// Closed because not even the first ping was answered: too little patience may be to blame.
     hasty: AtomicBool,
     in_flight: AtomicUsize,
     /// Counts signs of life.
@@ -43,15 +43,20 @@ struct State {
 pub(super) struct Keepalive {
     /// Silence, with calls in flight, after which a ping is sent.
     pub(super) period: Duration,
-    /// How long its answer may take.
-    pub(super) patience: Duration,
+    /// How long the answer to the first one may take; it is sent at once.
+    pub(super) first: Duration,
 }
 
 impl Keepalive {
-    /// The age from which on a connection that is given up is no sign of too little patience: the other side
-    /// was quick enough until then.
-    fn proven(self) -> Duration {
-        self.patience * 4
+    /// How long the answer to any other may take at least.
+    pub(super) fn least(period: Duration) -> Duration {
+        period * 2
+    }
+
+    /// How long the next answer may take after the slowest one took so long. What a replica was like on an earlier
+    /// connection counts for the first one alone: it may have been frozen then, and be quick now.
+    fn patience(self, slowest: Option<Duration>) -> Duration {
+        slowest.map_or(self.first, |slowest| Self::least(self.period).max(slowest * 4))
     }
 }
 
@@ -132,7 +137,7 @@ impl Connection {
         self.state.closed.load(Ordering::Acquire)
     }
 
-    /// Whether it was closed because a ping went unanswered, so soon that too little patience may be to blame.
+    /// Whether it was closed because not even the first ping was answered: too little patience may be to blame.
     pub(super) fn was_hasty(&self) -> bool {
         self.state.hasty.load(Ordering::Acquire)
     }
@@ -164,7 +169,7 @@ where
     }
 }
 
-/// Ends when the other side, silent with calls in flight, does not answer a ping.
+/// Ends when the other side does not answer the first ping, or, silent with calls in flight, a later one.
 async fn keep_alive(
     ping_pong: Option<PingPong>,
     keepalive: Keepalive,
@@ -174,24 +179,26 @@ async fn keep_alive(
     let Some(mut ping_pong) = ping_pong else {
         return std::future::pending().await;
     };
-    let opened = clock.now();
-    let mut heard = 0;
+    let (mut heard, mut slowest) = (0, None);
     loop {
-        clock.sleep(keepalive.period).await;
-        let now_heard = state.heard.load(Ordering::Relaxed);
-        let silent = now_heard == heard;
-        heard = now_heard;
-        if !silent || state.in_flight.load(Ordering::Relaxed) == 0 {
-            continue;
-        }
-        match clock.timeout(keepalive.patience, ping_pong.ping(Ping::opaque())).await {
-            Ok(Ok(_)) => {}
+        let asked = clock.now();
+        let patience = keepalive.patience(slowest);
+        match clock.timeout(patience, ping_pong.ping(Ping::opaque())).await {
+            Ok(Ok(_)) => slowest = slowest.max(Some(clock.now().since(asked))),
             // The driver reports what broke.
             Ok(Err(_)) => return std::future::pending().await,
             Err(_) => {
-                let age = clock.now().since(opened);
-                state.hasty.store(age < keepalive.proven(), Ordering::Release);
+                state.hasty.store(slowest.is_none(), Ordering::Release);
                 return;
+            }
+        }
+        loop {
+            clock.sleep(keepalive.period).await;
+            let now_heard = state.heard.load(Ordering::Relaxed);
+            let silent = now_heard == heard;
+            heard = now_heard;
+            if silent && state.in_flight.load(Ordering::Relaxed) > 0 {
+                break;
             }
         }
     }
@@ -206,17 +213,20 @@ mod tests {
 
     use super::*;
 
-    const KEEPALIVE: Keepalive =
-        Keepalive { period: Duration::from_millis(250), patience: Duration::from_millis(500) };
+    const PERIOD: Duration = Duration::from_millis(250);
+    const FIRST: Duration = Duration::from_secs(1);
 
     /// Without it a client would wait longer for each replica that freezes, or never long enough for a busy one.
     #[tokio::test]
-    async fn only_a_connection_that_is_given_up_young_was_given_up_in_haste() {
-        for (answered, hasty) in [(Duration::ZERO, true), (KEEPALIVE.proven(), false)] {
+    async fn patience_of_before_counts_for_the_first_ping_alone() {
+        for answers in [false, true] {
             let fake = FakeClock::new(0);
             let (near, far) = tokio::io::duplex(1 << 16);
             let (freeze, frozen) = oneshot::channel::<()>();
             tokio::spawn(async move {
+                if !answers {
+                    pending::<()>().await;
+                }
                 let mut replica = h2::server::handshake(far).await.unwrap();
                 tokio::select! {
                     _ = replica.accept() => {}
@@ -226,14 +236,20 @@ mod tests {
             });
             let clock = Clock::fake(Arc::clone(&fake));
             let spawner = SystemSpawner::current();
-            let connection = Connection::open(near, KEEPALIVE, clock, &*spawner).await.unwrap();
+            let keepalive = Keepalive { period: PERIOD, first: FIRST };
+            let connection = Connection::open(near, keepalive, clock, &*spawner).await.unwrap();
             let (_requests, _in_flight) = connection.clone().begin();
-            pass(&fake, answered).await;
-            assert!(!connection.is_closed(), "it answers pings");
-            freeze.send(()).unwrap();
-            pass(&fake, 2 * KEEPALIVE.period + KEEPALIVE.patience).await;
-            assert!(connection.is_closed());
-            assert_eq!(connection.was_hasty(), hasty, "given up after {answered:?} and a ping");
+            if answers {
+                pass(&fake, FIRST * 4).await;
+                assert!(!connection.is_closed(), "it answers pings");
+                freeze.send(()).unwrap();
+            }
+            let patience = if answers { Keepalive::least(PERIOD) } else { FIRST - PERIOD };
+            pass(&fake, patience).await;
+            assert!(!connection.is_closed(), "an answer may take so long");
+            pass(&fake, 2 * PERIOD).await;
+            assert!(connection.is_closed(), "no answer");
+            assert_eq!(connection.was_hasty(), !answers);
         }
     }
 

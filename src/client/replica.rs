@@ -19,7 +19,7 @@ use super::{
 const SUSPICION: Duration = Duration::from_secs(1);
 /// It doubles with each failure in a row, this many times: 8 s at most.
 const MAX_DOUBLINGS: u32 = 3;
-/// The patience with pings doubles likewise, up to this.
+/// The patience with the first ping of a connection doubles likewise, up to this.
 const MAX_PATIENCE: Duration = Duration::from_secs(8);
 
 /// What is needed to connect to any replica.
@@ -153,9 +153,9 @@ impl Slot {
             // The try before this one did not connect.
             None => self.hasty.load(Ordering::Relaxed),
         };
-        let least = period * 2;
-        let patience = least.saturating_mul(1 << hasty.min(8)).min(MAX_PATIENCE.max(least));
-        Keepalive { period, patience }
+        let least = Keepalive::least(period);
+        let first = least.saturating_mul(1 << hasty.min(8)).min(MAX_PATIENCE.max(least));
+        Keepalive { period, first }
     }
 
     async fn connect(&self, address: &Address, dialler: &Dialler) -> Result<Connection, TryError> {

@@ -4,6 +4,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::proc::named_program;
+
 /// Where `tests/peers/install.sh` puts Python packages, among them one that carries etcd.
 const PEERS: &str = "target/peers/lib";
 
@@ -14,6 +16,21 @@ pub fn find_etcd(given: Option<PathBuf>) -> Option<PathBuf> {
         None => on_the_path().into_iter().chain(installed(Path::new(PEERS))).collect(),
     };
     candidates.into_iter().find(|path| path.is_file() && !is_script(path))
+}
+
+/// An etcd program that is named on the command line.
+///
+/// # Errors
+///
+/// If there is none, or a script in its place.
+pub fn etcd_program(text: &str) -> Result<PathBuf, String> {
+    let path = named_program(text)?;
+    if is_script(&path) {
+        let why =
+            "it is a script, which would take etcd's signals: name the program that it starts";
+        return Err(why.to_owned());
+    }
+    Ok(path)
 }
 
 /// A script that starts the program would take our signals in its place.

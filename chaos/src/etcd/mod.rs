@@ -2,7 +2,7 @@
 //!
 //! | here | what |
 //! |---|---|
-//! | [`find_etcd`] (`find`) | where the program is |
+//! | [`find_etcd`], [`etcd_program`] (`find`) | where the program is |
 //! | [`EtcdGroup`] (`group`, `strikes`) | its replicas, each a process: killed, paused, stopped, started again |
 //! | `anywhere` | a client of all replicas, which takes the first answer |
 //! | [`Puts`] (`puts`) | as many clients as asked, each of which puts again once it is answered |
@@ -15,6 +15,6 @@ mod messages;
 mod puts;
 mod strikes;
 
-pub use find::find_etcd;
+pub use find::{etcd_program, find_etcd};
 pub use group::EtcdGroup;
 pub use puts::{Puts, PutsFound};

@@ -11,7 +11,7 @@
 //! | `network`, `membership` | a group's part in that; replicas that join and leave |
 //! | `place` | ports, files and configuration of a replica |
 //! | [`http`] | a plain HTTP/1.1 call, for probes |
-//! | [`free_ports`], [`navarch_program`] | where to listen; what to run |
+//! | [`free_ports`], [`navarch_program`], [`named_program`] | where to listen; what to run |
 
 mod agents;
 mod group;
@@ -33,6 +33,6 @@ pub use options::{FleetFile, GroupOptions};
 pub use place::Place;
 pub use ports::free_ports;
 pub use process::{Process, log_tail};
-pub use program::navarch_program;
+pub use program::{named_program, navarch_program};
 pub use proxy::{Exchange, Proxy, Witness};
 pub use watch::Standing;

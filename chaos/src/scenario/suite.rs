@@ -5,8 +5,14 @@ use serde::Serialize;
 
 use super::{Means, Performance, Scenario, perform};
 use crate::{
-    error::ChaosError, faults::catalogue::LEADER_IN_MINORITY, host::Host, proc::GroupOptions,
-    record::Injection, report::Report, runs::build_of, shim::Shim,
+    error::ChaosError,
+    faults::catalogue::LEADER_IN_MINORITY,
+    host::Host,
+    proc::{GroupOptions, named_program},
+    record::Injection,
+    report::Report,
+    runs::build_of,
+    shim::Shim,
 };
 
 /// What a scenario takes beside its length: starting, settling, judging. For choosing what fits into a time.
@@ -28,7 +34,7 @@ pub struct ScenarioOptions {
     #[arg(long, value_name = "DIR")]
     pub record: Option<PathBuf>,
     /// Another build of the program, for groups of two versions
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = named_program)]
     pub other_navarch: Option<PathBuf>,
 }
 

@@ -1,8 +1,10 @@
-/* Makes a process repeat itself: what it takes for chance comes from a seed, and the time of day stands still.
+/* Makes a process repeat itself: what it takes for chance comes from a seed, the time of day stands still, and other time
+ * passes by being asked for.
  *
- * Loaded with LD_PRELOAD into a simulated run, whose wall clocks come from the simulation. Everything else in the process that
- * asks for chance (hash maps, identifiers, pauses) or for the time of day (HTTP's date header) then gets the same each time.
- * Nothing here is for secrets. */
+ * Loaded with LD_PRELOAD into a simulated run, whose clocks come from the simulation. Everything else in the process that asks
+ * for chance (hash maps, identifiers, pauses), for the time of day (HTTP's date header) or for time that has passed (how long
+ * HTTP/2 remembers a stream that was reset) then gets the same each time, however busy the machine is. Nothing here is for
+ * secrets. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
@@ -15,6 +17,8 @@
 
 /* 2026-01-01T00:00:00Z */
 #define TIME_OF_DAY 1767225600
+/* So much later is each reading of a clock that counts time, nanoseconds: as long as simulated work really takes, about. */
+#define READING 1000
 
 static uint64_t state;
 static int seeded;
@@ -55,6 +59,20 @@ int getentropy(void *buffer, size_t length) {
 
 typedef int clock_reader(clockid_t, struct timespec *);
 
+/* Begins where the system's clock is, as the system goes by that one when it ends a wait. */
+static void count_time(clock_reader *real, struct timespec *time) {
+    static uint64_t counted;
+    uint64_t unset = 0;
+    if (!__atomic_load_n(&counted, __ATOMIC_RELAXED)) {
+        real(CLOCK_MONOTONIC, time);
+        uint64_t begin = (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+        __atomic_compare_exchange_n(&counted, &unset, begin, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
+    uint64_t now = __atomic_add_fetch(&counted, READING, __ATOMIC_RELAXED);
+    time->tv_sec = (time_t)(now / 1000000000u);
+    time->tv_nsec = (long)(now % 1000000000u);
+}
+
 int clock_gettime(clockid_t clock, struct timespec *time) {
     static clock_reader *real;
     if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) {
@@ -64,6 +82,10 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
     }
     if (!real) {
         real = (clock_reader *)dlsym(RTLD_NEXT, "clock_gettime");
+    }
+    if (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_BOOTTIME) {
+        count_time(real, time);
+        return 0;
     }
     return real(clock, time);
 }

@@ -7,7 +7,8 @@ const SOURCE: &str = include_str!("entropy.c");
 /// Tells it the seed.
 const VARIABLE: &str = "NAVARCH_SIM_ENTROPY";
 
-/// Makes processes repeat themselves: their chance comes from a seed, and their time of day stands still.
+/// Makes processes repeat themselves: their chance comes from a seed, their time of day stands still, and any other time passes
+/// by being asked for.
 ///
 /// A simulated group has its own clocks, but hash maps, identifiers and pauses are drawn all over a program, most of
 /// it not ours. The system's sources of chance are therefore replaced for the whole process by a small library,

@@ -102,9 +102,13 @@ async fn carry(context: Arc<Context>, mut calls: mpsc::Receiver<Call>) {
                 return;
             }
         }
+        let mut leadership = context.leadership.subscribe();
+        let leader = leadership.borrow_and_update().leader;
         let opened = tokio::select! {
             () = context.stop.cancelled() => return,
             opened = open(&context) => opened,
+            // One that is gone lets a stream wait for ever; nothing was sent, so whoever leads now will do.
+            _ = leadership.wait_for(|now| now.leader != leader) => continue,
         };
         match opened {
             Ok(stream) => stream.run(&context, &mut calls, &mut waiting).await,
@@ -203,8 +207,17 @@ impl LeaderStream {
         answer_all(pending.into_answers(), &unknown(reason));
     }
 
-    /// A leader that has handed over still answers what it was sent before; new calls need not wait for that.
+    /// A leader that has handed over still answers what it was sent before; new calls need not wait for that. One that
+    /// is not heard any more answers nothing.
     fn finish_elsewhere(self, context: &Arc<Context>, mut pending: Pending) {
+        const ELSEWHERE: &str = "another replica leads now";
+        let contact = context.leader_contact();
+        if contact.is_none_or(|contact| contact > context.lease()) {
+            return answer_all(
+                pending.into_answers(),
+                &unknown("the leader is not heard any more"),
+            );
+        }
         let Self { outbound, mut replies, .. } = self;
         drop(outbound);
         let task_context = Arc::clone(context);
@@ -221,7 +234,7 @@ impl LeaderStream {
                 () = task_context.stop.cancelled() => {}
                 _ = task_context.clock.timeout(limit, drained) => {}
             }
-            answer_all(pending.into_answers(), &unknown("another replica leads now"));
+            answer_all(pending.into_answers(), &unknown(ELSEWHERE));
         });
     }
 }

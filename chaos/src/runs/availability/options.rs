@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::blow::{Blow, Loads};
+use crate::{etcd::etcd_program, proc::named_program};
 
 /// `navarch-chaos availability`
 #[derive(Args, Clone, Debug)]
@@ -23,10 +24,10 @@ pub struct AvailabilityOptions {
     #[arg(long)]
     pub etcd: bool,
     /// The etcd program [default: on the path, or in target/peers]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = etcd_program)]
     pub etcd_program: Option<PathBuf>,
     /// The build that a rolling upgrade leads to
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = named_program)]
     pub second_navarch: Option<PathBuf>,
     /// Wipe a replica of groups with so many nodes each, and measure how long it takes to rejoin
     #[arg(long, value_name = "NODES", value_delimiter = ',')]
