@@ -17,6 +17,8 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 /// Headers of an answer, bytes: metadata and an error text.
 const MAX_HEADERS: u32 = 64 << 10;
+/// How long the answer to a ping may take at most, however slow those before it were; but see [`Keepalive::least`].
+const MAX_PATIENCE: Duration = Duration::from_secs(8);
 /// Streams that may be open before the replica has said how many it takes.
 const FIRST_STREAMS: usize = 256;
 
@@ -31,8 +33,10 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct State {
     closed: AtomicBool,
-    /// Closed because not even the first ping was answered: too little patience may be to blame.
-    hasty: AtomicBool,
+    /// Closed because nothing came, not because it broke.
+    given_up: AtomicBool,
+    /// The first ping was answered.
+    answered: AtomicBool,
     in_flight: AtomicUsize,
     /// Counts signs of life.
     heard: AtomicU64,
@@ -48,15 +52,26 @@ pub(super) struct Keepalive {
 }
 
 impl Keepalive {
-    /// How long the answer to any other may take at least.
-    pub(super) fn least(period: Duration) -> Duration {
-        period * 2
+    /// The keepalive of a connection after so many in a row that were given up before their first answer. A replica
+    /// that is busy rather than dead would otherwise have its answers thrown away again and again.
+    pub(super) fn after(period: Duration, hasty: u32) -> Self {
+        let doubled = Self::least(period).saturating_mul(1 << hasty.min(8));
+        Self { period, first: doubled.min(Self::most(period)) }
     }
 
-    /// How long the next answer may take after the slowest one took so long. What a replica was like on an earlier
+    fn least(period: Duration) -> Duration {
+        period.saturating_mul(2)
+    }
+
+    fn most(period: Duration) -> Duration {
+        MAX_PATIENCE.max(Self::least(period))
+    }
+
+    /// How long the next answer may take after one that was as slow as that. What a replica was like on an earlier
     /// connection counts for the first one alone: it may have been frozen then, and be quick now.
-    fn patience(self, slowest: Option<Duration>) -> Duration {
-        slowest.map_or(self.first, |slowest| Self::least(self.period).max(slowest * 4))
+    fn patience(self, slow: Option<Duration>) -> Duration {
+        let Some(slow) = slow else { return self.first };
+        slow.saturating_mul(4).clamp(Self::least(self.period), Self::most(self.period))
     }
 }
 
@@ -80,6 +95,13 @@ impl InFlight {
     }
 }
 
+impl State {
+    fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+        self.closed.store(true, Ordering::Release);
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
@@ -96,7 +118,7 @@ impl Witness {
     /// Says that no further call should be made on the connection if nothing was heard on it since.
     pub(super) fn close_if_silent(&self) {
         if self.state.heard.load(Ordering::Relaxed) == self.heard {
-            self.state.closed.store(true, Ordering::Release);
+            self.state.give_up();
         }
     }
 }
@@ -137,9 +159,10 @@ impl Connection {
         self.state.closed.load(Ordering::Acquire)
     }
 
-    /// Whether it was closed because not even the first ping was answered: too little patience may be to blame.
+    /// Whether it was given up before its first ping was answered: too little patience may be to blame.
     pub(super) fn was_hasty(&self) -> bool {
-        self.state.hasty.load(Ordering::Acquire)
+        let given_up = self.state.given_up.load(Ordering::Acquire);
+        given_up && !self.state.answered.load(Ordering::Acquire)
     }
 
     /// A witness from now on.
@@ -179,18 +202,20 @@ async fn keep_alive(
     let Some(mut ping_pong) = ping_pong else {
         return std::future::pending().await;
     };
-    let (mut heard, mut slowest) = (0, None);
+    let (mut heard, mut slow) = (0, None::<Duration>);
     loop {
         let asked = clock.now();
-        let patience = keepalive.patience(slowest);
+        let patience = keepalive.patience(slow);
         match clock.timeout(patience, ping_pong.ping(Ping::opaque())).await {
-            Ok(Ok(_)) => slowest = slowest.max(Some(clock.now().since(asked))),
+            Ok(Ok(_)) => {
+                state.answered.store(true, Ordering::Release);
+                let took = clock.now().since(asked);
+                // A slow one is forgotten bit by bit.
+                slow = Some(slow.map_or(took, |before| took.max(before / 2)));
+            }
             // The driver reports what broke.
             Ok(Err(_)) => return std::future::pending().await,
-            Err(_) => {
-                state.hasty.store(slowest.is_none(), Ordering::Release);
-                return;
-            }
+            Err(_) => return state.give_up(),
         }
         loop {
             clock.sleep(keepalive.period).await;
@@ -244,13 +269,30 @@ mod tests {
                 assert!(!connection.is_closed(), "it answers pings");
                 freeze.send(()).unwrap();
             }
-            let patience = if answers { Keepalive::least(PERIOD) } else { FIRST - PERIOD };
+            let patience = if answers { 2 * PERIOD } else { FIRST - PERIOD };
             pass(&fake, patience).await;
             assert!(!connection.is_closed(), "an answer may take so long");
             pass(&fake, 2 * PERIOD).await;
             assert!(connection.is_closed(), "no answer");
             assert_eq!(connection.was_hasty(), !answers);
         }
+    }
+
+    /// Without it a client that was itself stopped for an hour would never notice a dead replica again, or a long period
+    /// overflow.
+    #[test]
+    fn patience_follows_what_answers_take_within_bounds() {
+        let of = |period, slow_ms| {
+            Keepalive::after(period, 0).patience(Some(Duration::from_millis(slow_ms))).as_millis()
+        };
+        let table = [(1, 500), (200, 800), (3_000, 8_000), (3_600_000, 8_000)];
+        for (slow_ms, expected_ms) in table {
+            assert_eq!(of(PERIOD, slow_ms), expected_ms, "after {slow_ms} ms");
+        }
+        let first = |hasty| Keepalive::after(PERIOD, hasty).patience(None).as_millis();
+        assert_eq!([0, 1, 2, 5, 99].map(first), [500, 1_000, 2_000, 8_000, 8_000]);
+        assert_eq!(of(Duration::from_secs(7), 1), 14_000, "agents are more patient");
+        assert_eq!(Keepalive::after(Duration::MAX, 3).patience(None), Duration::MAX);
     }
 
     /// Lets time pass, and what it wakes run.

@@ -38,8 +38,8 @@ pub struct ClientOptions {
     /// Limit of name lookup, TCP, TLS and HTTP/2 set-up together; 1 s by default.
     pub connect_timeout: Duration,
     /// A connection is pinged when it is new, and with calls in flight whenever it was silent for this long. It is
-    /// closed when the answer takes twice as long, and four times as long as the slowest so far; longer for the first
-    /// one if the connection before had none. 250 ms by default. Agents use seconds: they are many.
+    /// closed when the answer takes longer than twice that and than four times what a slow one took lately, at most 8 s;
+    /// the first one may take longer if the connection before had none. 250 ms by default. Agents use seconds: they are many.
     pub keepalive: Duration,
     /// A call gives up before its deadline once no replica at all could be connected to for this long; 3 s by
     /// default, `None`: the deadline alone counts.

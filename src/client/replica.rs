@@ -19,8 +19,6 @@ use super::{
 const SUSPICION: Duration = Duration::from_secs(1);
 /// It doubles with each failure in a row, this many times: 8 s at most.
 const MAX_DOUBLINGS: u32 = 3;
-/// The patience with the first ping of a connection doubles likewise, up to this.
-const MAX_PATIENCE: Duration = Duration::from_secs(8);
 
 /// What is needed to connect to any replica.
 pub(super) struct Dialler {
@@ -128,8 +126,7 @@ struct Slot {
     connecting: tokio::sync::Mutex<()>,
     failures: AtomicU64,
     last_failure: Mutex<Option<TryError>>,
-    /// How often in a row a connection was closed in haste. A replica that is busy rather than dead would
-    /// otherwise have its answers thrown away again and again.
+    /// How often in a row a connection was given up before its first answer.
     hasty: AtomicU32,
 }
 
@@ -153,9 +150,7 @@ impl Slot {
             // The try before this one did not connect.
             None => self.hasty.load(Ordering::Relaxed),
         };
-        let least = Keepalive::least(period);
-        let first = least.saturating_mul(1 << hasty.min(8)).min(MAX_PATIENCE.max(least));
-        Keepalive { period, first }
+        Keepalive::after(period, hasty)
     }
 
     async fn connect(&self, address: &Address, dialler: &Dialler) -> Result<Connection, TryError> {

@@ -26,7 +26,7 @@
 //! | `cluster.advertise_address` | where clients reach it; default: `server.external_address` |
 //! | `cluster.initial_replicas[]` | `name` and peer `address` of each replica of a new group, the same on all of them |
 //! | `cluster.timings.{heartbeat,election_min,election_max}` | `80ms`, `200ms`, `400ms`: a killed leader is replaced after `election_max`, its lease, and a random part of the two |
-//! | `cluster.snapshot_every` | entries of the log between two snapshots, `200000`: fewer make a restart quicker and cost more work |
+//! | `cluster.snapshot_every` | entries of the log between two snapshots, `200000`, and up to 1.8 times as many, so that replicas take turns: fewer make a restart quicker and cost more work |
 //! | `cluster.tls.{ca,cert,key}` | PEM files for the peer port; needed unless all of it is on loopback |
 //!
 //! Local as well: `server.tls.{cert,key}`, PEM files of the certificate that the public port shows; with

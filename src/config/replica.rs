@@ -51,7 +51,7 @@ pub struct ReplicaConfig {
     pub initial_replicas: Vec<InitialReplica>,
     /// How fast it notices that the leader is gone.
     pub timings: Timings,
-    /// Entries between two snapshots, if the file says so.
+    /// Entries between two snapshots at least, if the file says so.
     pub snapshot_every: Option<u64>,
     /// Certificates for the peer port; without them it speaks plaintext, on loopback only.
     pub tls: Option<TlsFiles>,

@@ -47,7 +47,7 @@ struct Beats {
 fn beats(text: &str) -> Result<Vec<Beating>, String> {
     let nodes = lines::<Beats>(text)?.into_iter();
     let beating = nodes.flat_map(|Beats { node_id, stretches }| {
-        stretches.into_iter().map(move |Stretch { from_ms, until_ms, .. }| Beating {
+        stretches.into_iter().map(move |Stretch { from_ms, until_ms }| Beating {
             node_id: node_id.clone(),
             machine: node_id.clone(),
             window: Window { from_ms, until_ms },

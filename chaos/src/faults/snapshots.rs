@@ -3,7 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Begun, Fault, Seen, Stage, restart::restart};
-use crate::{error::ChaosError, proc::http};
+use crate::{error::ChaosError, proc::http, wait::until};
 
 /// Entries between two snapshots while the fault is in force.
 const EVERY: u64 = 50;
@@ -31,22 +31,38 @@ impl Fault for FrequentSnapshots {
         let victims: Vec<_> = stage.indices().collect();
         for &index in &victims {
             stage.group.set_snapshot_every(index, Some(EVERY))?;
+            self.struck.push((index, u64::MAX));
+            let before = last_in_snapshot(stage, index).await?;
             restart(stage, index).await?;
-            self.struck.push((index, last_in_snapshot(stage, index).await?));
+            let first = first_after(stage, index, before).await;
+            self.struck.retain(|(struck, _)| *struck != index);
+            self.struck.push((index, first?));
         }
         Ok(Begun::Struck(stage.names(&victims)))
     }
 
     async fn heal(&mut self, stage: &mut Stage) -> Result<Seen, ChaosError> {
-        let mut written = true;
-        for (index, before) in std::mem::take(&mut self.struck) {
-            // More than one, so that it was not only the first that is due.
-            written &= last_in_snapshot(stage, index).await? > before + 2 * EVERY;
+        let (struck, mut written) = (std::mem::take(&mut self.struck), true);
+        // All of them first: whatever goes wrong then, none stays as it is now.
+        for &(index, first) in &struck {
+            let last = last_in_snapshot(stage, index).await;
+            written &= last.is_ok_and(|last| last > first.saturating_add(EVERY));
             stage.group.set_snapshot_every(index, None)?;
+        }
+        for (index, _) in struck {
             restart(stage, index).await?;
         }
         Ok(Seen::when(written, "several snapshots of each replica"))
     }
+}
+
+/// The last entry in the first snapshot after the one up to `before`. It is due at once, and says nothing of those that follow.
+async fn first_after(stage: &Stage, index: usize, before: u64) -> Result<u64, ChaosError> {
+    until(&stage.host, "a snapshot", LIMIT, || async {
+        let last = last_in_snapshot(stage, index).await.map_err(|error| error.to_string())?;
+        if last > before { Ok(last) } else { Err(format!("{last} is the last entry in one")) }
+    })
+    .await
 }
 
 async fn last_in_snapshot(stage: &Stage, index: usize) -> Result<u64, ChaosError> {

@@ -9,8 +9,8 @@ use crate::{
     evidence::{Beating, Evidence, Window},
 };
 
-/// A failover ends no machine whose node kept beating, and declares no such node lost. What the run itself had
-/// given back does not count.
+/// Nothing ends a machine whose node kept beating, or declares such a node lost, in a failover or whenever else a run looks.
+/// What the run itself had given back does not count.
 #[derive(Clone, Copy, Debug)]
 pub struct HealthyKept;
 

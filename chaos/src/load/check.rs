@@ -56,7 +56,7 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// What `history` tells of violations beside those that the invariants tell by themselves.
+    /// What `history` tells of violations beside what the invariants come to: whoever calls this tells that as well.
     pub fn beside(&self, history: &History) -> Vec<String> {
         let mut violations = history.violations();
         let told = |violation: &String| {

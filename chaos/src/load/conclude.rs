@@ -21,10 +21,12 @@ pub async fn conclude(
     let journal = evidence::group::journals(group).await?;
     let ends = journal.values().filter_map(|events| Some(events.last()?.index));
     let end = ends.max().unwrap_or(0);
-    until(host, "the follower's last event", LIMIT, || {
+    let told = until(host, "the follower's last event", LIMIT, || {
         let last = follower.last();
         std::future::ready(if last >= end { Ok(()) } else { Err(format!("{last} of {end}")) })
-    })
-    .await?;
+    });
+    if let Err(late) = told.await {
+        history.violated(late.to_string());
+    }
     check(host, group, history, vec![follower.stop().await]).await
 }

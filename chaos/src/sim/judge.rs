@@ -51,7 +51,7 @@ pub(super) struct Judgement {
     pub(super) reads: u64,
     pub(super) machines: usize,
     pub(super) invariants: Vec<InvariantRecord>,
-    /// What else must not be.
+    /// What must not be.
     pub(super) violations: Vec<String>,
 }
 
@@ -111,13 +111,17 @@ impl Judge {
             self.trace.note(format_args!("{event:?}"));
         }
         let counts = history.counts();
+        let of_the_fleet = invariants::judge(&OF_THE_FLEET, &evidence);
         let mut violations = checked.beside(&history);
+        // What clients saw is always there to be judged; of the fleet a run may have nothing to show.
+        violations.extend(invariants::unmet(&checked.invariants));
+        violations.extend(invariants::complaints(&of_the_fleet));
         violations.extend(settled.err().map(|error| error.to_string()));
         Ok(Judgement {
             writes: counts.writes,
             reads: counts.reads,
             machines: evidence.ledger.as_ref().map_or(0, Vec::len),
-            invariants: [checked.invariants, invariants::judge(&OF_THE_FLEET, &evidence)].concat(),
+            invariants: [checked.invariants, of_the_fleet].concat(),
             violations,
         })
     }

@@ -25,7 +25,6 @@ use super::{
 use crate::{
     error::ChaosError,
     host::Host,
-    invariants,
     record::{FaultRecord, InvariantRecord},
     report::{Report, millis_of},
 };
@@ -172,7 +171,6 @@ fn outcome(
     let (faults, stopped) = stage.into_findings();
     let mut violations = judgement.violations;
     violations.extend(stopped);
-    violations.extend(invariants::complaints(&judgement.invariants));
     SeedOutcome {
         seed,
         trace: trace.hash(),

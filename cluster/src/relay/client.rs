@@ -107,7 +107,7 @@ async fn carry(context: Arc<Context>, mut calls: mpsc::Receiver<Call>) {
         let opened = tokio::select! {
             () = context.stop.cancelled() => return,
             opened = open(&context) => opened,
-            // One that is gone lets a stream wait for ever; nothing was sent, so whoever leads now will do.
+            // One that is gone lets a stream wait; nothing was sent yet.
             _ = leadership.wait_for(|now| now.leader != leader) => continue,
         };
         match opened {
@@ -208,16 +208,11 @@ impl LeaderStream {
     }
 
     /// A leader that has handed over still answers what it was sent before; new calls need not wait for that. One that
-    /// is not heard any more answers nothing.
+    /// is not heard any more answers nothing, but for what is on its way if it was this replica that stood still.
     fn finish_elsewhere(self, context: &Arc<Context>, mut pending: Pending) {
-        const ELSEWHERE: &str = "another replica leads now";
-        let contact = context.leader_contact();
-        if contact.is_none_or(|contact| contact > context.lease()) {
-            return answer_all(
-                pending.into_answers(),
-                &unknown("the leader is not heard any more"),
-            );
-        }
+        let timings = &context.config.timings;
+        let heard = context.leader_contact().is_some_and(|contact| contact <= context.lease());
+        let limit = if heard { timings.hand_over } else { timings.heartbeat };
         let Self { outbound, mut replies, .. } = self;
         drop(outbound);
         let task_context = Arc::clone(context);
@@ -229,12 +224,11 @@ impl LeaderStream {
                     pending.answer(batch);
                 }
             };
-            let limit = task_context.config.timings.hand_over;
             tokio::select! {
                 () = task_context.stop.cancelled() => {}
                 _ = task_context.clock.timeout(limit, drained) => {}
             }
-            answer_all(pending.into_answers(), &unknown(ELSEWHERE));
+            answer_all(pending.into_answers(), &unknown("another replica leads now"));
         });
     }
 }

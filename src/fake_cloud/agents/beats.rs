@@ -6,7 +6,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::provider::timestamp;
+use crate::provider::timestamp::{self, millis};
 
 /// Nodes whose beats are kept; the oldest go first. More than the largest fleet that was tried.
 const NODE_LIMIT: usize = 200_000;
@@ -22,12 +22,9 @@ pub struct Stretch {
     /// When the first of its beats was sent.
     #[serde(rename = "from", with = "timestamp::required")]
     pub from_ms: u64,
-    /// When the last one was acknowledged.
+    /// When the next one would have to be acknowledged at the latest.
     #[serde(rename = "until", with = "timestamp::required")]
     pub until_ms: u64,
-    /// When the last one was sent: the control plane heard it then or later.
-    #[serde(skip)]
-    last_ms: u64,
 }
 
 /// When nodes beat.
@@ -65,17 +62,12 @@ impl Beats {
             }
         }
         let Some(stretches) = stretches.get_mut(node) else { return };
-        let longest_ms = (interval * LONGEST_GAP).as_millis();
+        // The control plane heard it when it was sent, or later.
+        let until_ms = sent_ms.saturating_add(millis(interval * LONGEST_GAP));
         match stretches.back_mut() {
-            Some(last) if u128::from(acked_ms.saturating_sub(last.last_ms)) <= longest_ms => {
-                (last.until_ms, last.last_ms) = (acked_ms, sent_ms);
-            }
+            Some(last) if acked_ms <= last.until_ms => last.until_ms = until_ms,
             Some(_) | None => {
-                stretches.push_back(Stretch {
-                    from_ms: sent_ms,
-                    until_ms: acked_ms,
-                    last_ms: sent_ms,
-                });
+                stretches.push_back(Stretch { from_ms: sent_ms, until_ms });
                 if stretches.len() > STRETCH_LIMIT {
                     stretches.pop_front();
                 }
@@ -105,8 +97,8 @@ mod tests {
             })
             .collect();
         let expected = [
-            ("a".to_owned(), vec![(0, 2_990), (3_000, 4_001)]),
-            ("b".to_owned(), vec![(500, 600)]),
+            ("a".to_owned(), vec![(0, 4_000), (3_000, 5_000)]),
+            ("b".to_owned(), vec![(500, 2_500)]),
         ];
         assert_eq!(stretches, expected);
     }
