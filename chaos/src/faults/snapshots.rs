@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 
@@ -17,8 +17,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Replicas write a snapshot every 50 to 100 entries; one after the other is restarted for it, and back.
 #[derive(Default)]
 pub(super) struct FrequentSnapshots {
-    /// Each replica that was struck, with the last entry in its snapshot then.
-    struck: Vec<(usize, u64)>,
+    /// Each replica that was struck, with the last entry in the first snapshot that it wrote then.
+    struck: BTreeMap<usize, u64>,
 }
 
 #[async_trait(?Send)]
@@ -31,12 +31,10 @@ impl Fault for FrequentSnapshots {
         let victims: Vec<_> = stage.indices().collect();
         for &index in &victims {
             stage.group.set_snapshot_every(index, Some(EVERY))?;
-            self.struck.push((index, u64::MAX));
+            self.struck.insert(index, u64::MAX);
             let before = last_in_snapshot(stage, index).await?;
             restart(stage, index).await?;
-            let first = first_after(stage, index, before).await;
-            self.struck.retain(|(struck, _)| *struck != index);
-            self.struck.push((index, first?));
+            self.struck.insert(index, first_after(stage, index, before).await?);
         }
         Ok(Begun::Struck(stage.names(&victims)))
     }
@@ -44,12 +42,12 @@ impl Fault for FrequentSnapshots {
     async fn heal(&mut self, stage: &mut Stage) -> Result<Seen, ChaosError> {
         let (struck, mut written) = (std::mem::take(&mut self.struck), true);
         // All of them first: whatever goes wrong then, none stays as it is now.
-        for &(index, first) in &struck {
+        for (&index, first) in &struck {
             let last = last_in_snapshot(stage, index).await;
             written &= last.is_ok_and(|last| last > first.saturating_add(EVERY));
             stage.group.set_snapshot_every(index, None)?;
         }
-        for (index, _) in struck {
+        for index in struck.into_keys() {
             restart(stage, index).await?;
         }
         Ok(Seen::when(written, "several snapshots of each replica"))
