@@ -6,7 +6,8 @@ use super::record::{RecordError, known, optional_id, text_of};
 use crate::{
     ids::{InstanceId, NodeId, NodeNumber, PoolName, Revision},
     model::{
-        Administrative, Drain, Health, HealthFinding, LastSeen, Liveness, Loss, Node, inventory,
+        Administrative, Drain, EarlierRequest, EarlierRequests, Health, HealthFinding, LastSeen,
+        Liveness, Loss, Node, inventory,
     },
     text::{SharedTexts, stored},
     time::{LogTime, ms_or_zero},
@@ -39,6 +40,7 @@ pub(super) fn to_record(node: &Node) -> NodeRecord {
         revision: node.revision.0,
         registered_ms: node.registered_at.as_ms(),
         last_request_id: node.last_request_id.to_string(),
+        earlier_requests: node.earlier_requests.iter().map(to_earlier).collect(),
         last_report_id: node.last_report_id.to_string(),
         instance_id: text_of(node.instance_id.as_ref()),
         administrative: administrative.into(),
@@ -85,6 +87,9 @@ pub(super) fn from_record(
         revision: Revision(record.revision),
         registered_at: LogTime::from_ms(record.registered_ms),
         last_request_id: stored(&record.last_request_id, ANY_LENGTH),
+        earlier_requests: EarlierRequests::restored(
+            record.earlier_requests.iter().map(from_earlier).collect(),
+        ),
         last_report_id: stored(&record.last_report_id, ANY_LENGTH),
         administrative: administrative(record)?,
         administrative_reason: stored(&record.administrative_reason, ANY_LENGTH),
@@ -101,6 +106,14 @@ pub(super) fn from_record(
         },
         liveness: liveness(record),
     })
+}
+
+fn to_earlier(earlier: &EarlierRequest) -> fleet::EarlierRequest {
+    fleet::EarlierRequest { hash: earlier.hash, at_ms: earlier.at.as_ms() }
+}
+
+fn from_earlier(record: &fleet::EarlierRequest) -> EarlierRequest {
+    EarlierRequest { hash: record.hash, at: LogTime::from_ms(record.at_ms) }
 }
 
 fn to_finding(finding: &HealthFinding) -> fleet::HealthFinding {

@@ -28,6 +28,23 @@ fn one_request_id_raises_the_incarnation_once() {
     assert_eq!(fleet.state.node("n").unwrap().incarnation, 4);
 }
 
+/// A try that was held up on its way, while another one of the same call was carried out, comes after later calls.
+#[test]
+fn a_late_try_does_not_undo_what_came_after_it() {
+    let mut fleet = Fleet::configured();
+    let of_version = |version: &str| node_request("n", &[("version", version)]);
+    for (version, request_id) in [("1", "id-1"), ("2", "id-2"), ("3", "id-3")] {
+        fleet.accept(register(of_version(version), request_id));
+    }
+    for (version, request_id) in [("1", "id-1"), ("2", "id-2"), ("3", "id-3")] {
+        let applied = fleet.apply(register(of_version(version), request_id));
+        assert!(applied.events.is_empty(), "{request_id} was carried out before");
+    }
+    let node = fleet.state.node("n").unwrap();
+    assert_eq!(node.incarnation, 3);
+    assert_eq!(node.inventory().metadata.unwrap().labels["version"], "3");
+}
+
 /// A registration without bounds fills every replica's memory.
 #[test]
 fn registrations_are_bounded() {

@@ -3,6 +3,7 @@
 //! | file | principal type |
 //! |---|---|
 //! | `node` | [`Node`]: a GPU machine as its agent registered it |
+//! | `earlier_requests` | [`EarlierRequests`]: under which requests a node registered lately |
 //! | `inventory` | a node's GPUs and metadata, packed |
 //! | `administrative` | [`Administrative`]: what people decided about a node, with its transition table |
 //! | `health` | [`Health`]: what reports say about a node, and the latch |
@@ -25,6 +26,7 @@ mod adoption;
 mod backoff;
 mod breaker;
 mod cooldown;
+mod earlier_requests;
 mod given_up_gpu;
 mod health;
 mod instance;
@@ -46,6 +48,7 @@ pub use breaker::{
     Breaker, BreakerCounts, BreakerKey, BreakerOverride, BreakerScope, Opening, Zone,
 };
 pub use cooldown::Cooldown;
+pub(crate) use earlier_requests::{EarlierRequest, EarlierRequests};
 pub use given_up_gpu::GivenUpGpu;
 pub(crate) use health::Report;
 pub(crate) use health::verdict_word;

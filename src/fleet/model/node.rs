@@ -5,7 +5,7 @@ use navarch_proto::{
     fleet::NodeInventory,
 };
 
-use super::{Administrative, Health, Liveness, Zone, inventory};
+use super::{Administrative, EarlierRequests, Health, Liveness, Zone, inventory};
 use crate::{
     ids::{InstanceId, NodeId, NodeNumber, PoolName, Revision},
     limits::MAX_REASON_BYTES,
@@ -51,6 +51,8 @@ pub struct Node {
     pub registered_at: LogTime,
     /// Under which request id it last registered; a retry under the same one changes nothing.
     pub last_request_id: Arc<str>,
+    /// Under which ones it registered before: their late tries change nothing either.
+    pub(crate) earlier_requests: EarlierRequests,
     /// The request of the last report that changed the health, so that a retry of it counts once.
     pub last_report_id: Arc<str>,
     /// What people decided.

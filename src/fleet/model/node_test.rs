@@ -18,6 +18,7 @@ fn node(administrative: Administrative, latched: bool, lost: bool) -> Node {
         revision: Revision(1),
         registered_at: LogTime::default(),
         last_request_id: Arc::default(),
+        earlier_requests: EarlierRequests::default(),
         last_report_id: Arc::default(),
         administrative,
         administrative_reason: Arc::from("decided"),

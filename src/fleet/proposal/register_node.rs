@@ -11,14 +11,15 @@ use crate::{
     ids::{NodeId, NodeNumber, PoolName, Revision, check_text},
     limits::{MAX_GPUS, MAX_ID_BYTES, MAX_LABEL_BYTES, MAX_LABELS},
     model::{
-        Administrative, Health, INSTANCE_LABEL, Instance, Liveness, Node, POOL_LABEL, inventory,
+        Administrative, EarlierRequests, Health, INSTANCE_LABEL, Instance, Liveness, Node,
+        POOL_LABEL, inventory,
     },
     outcome::Refusal,
     state::FleetState,
 };
 
 /// Creates or refreshes a node's record. It keeps all three facts; a retry under the same request id
-/// changes nothing.
+/// changes nothing, however late it comes.
 pub(super) fn apply(
     proposal: RegisterNode,
     state: &mut FleetState,
@@ -32,7 +33,8 @@ pub(super) fn apply(
     let known = state.nodes.get(id.as_str()).cloned();
     if let Some(node) = &known
         && !proposal.request_id.is_empty()
-        && *node.last_request_id == *proposal.request_id
+        && (*node.last_request_id == *proposal.request_id
+            || node.earlier_requests.has(&proposal.request_id, context.now))
     {
         return Ok(shared::accepted_node(state, id.as_str()));
     }
@@ -164,6 +166,7 @@ fn blank(id: NodeId, number: NodeNumber) -> Node {
         revision: Revision(1),
         registered_at: crate::time::LogTime::default(),
         last_request_id: Arc::default(),
+        earlier_requests: EarlierRequests::default(),
         last_report_id: Arc::default(),
         administrative: Administrative::Active,
         administrative_reason: Arc::default(),
@@ -190,6 +193,8 @@ fn fill(
     }
     node.pool.clone_from(&registration.pool);
     node.incarnation = node.incarnation.saturating_add(1);
+    let (last, at) = (&node.last_request_id, node.registered_at);
+    node.earlier_requests = node.earlier_requests.and(last, at, context.now);
     node.registered_at = context.now;
     node.last_request_id = Arc::from(registration.request_id.as_str());
 }
