@@ -14,6 +14,7 @@
 //! | [`sim`] | the real control plane in simulated time |
 //! | [`mutants`] | bugs that are planted on purpose, and which invariant must find each |
 //! | [`scenario`] | faults composed by files, performed and judged |
+//! | `operator` | what people do about a fleet at the end: take nodes back that are well, close breakers |
 //! | [`runs`] | the runs of the `navarch-chaos` binary, one file each |
 //! | [`etcd`] | three replicas of etcd and a load of puts, to compare with |
 //! | [`strace`] | what the kernel was asked to make durable, and when |
@@ -35,6 +36,7 @@ pub mod invariants;
 pub mod load;
 mod members;
 pub mod mutants;
+mod operator;
 pub mod page;
 mod preload;
 pub mod proc;

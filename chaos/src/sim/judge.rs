@@ -8,7 +8,6 @@ use tokio::sync::watch;
 use super::{
     cloud::Market,
     network::address_of,
-    operator::Operator,
     peace::Peace,
     replica::{MAXIMA, PORT},
     trace::Trace,
@@ -21,6 +20,7 @@ use crate::{
     invariants::{self, Invariant},
     load::{Follower, Workload, WorkloadOptions, conclude},
     members::Members,
+    operator::Operator,
     record::InvariantRecord,
     wait::until,
 };

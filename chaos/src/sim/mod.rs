@@ -10,7 +10,6 @@
 //! | `network`, `tasks` | turmoil's network and a host's only thread, as a replica wants them |
 //! | `cloud` | a cloud with faults and a ledger |
 //! | `unrest` | what gives controllers something to do |
-//! | `operator` | what an operator has to do: take nodes back that are well, close breakers |
 //! | `judge`, `peace` | load and checks; the wait until all is as it should be |
 //! | `regressions` | [`REGRESSIONS`]: seeds that found something once |
 //! | `trace` | the hash by which two runs of a seed are compared |
@@ -30,7 +29,6 @@ mod fault;
 mod judge;
 mod kept;
 mod network;
-mod operator;
 mod peace;
 mod plan;
 mod regressions;

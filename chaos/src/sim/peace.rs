@@ -3,8 +3,8 @@ use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 use navarch::client::rpc::ListPools;
 use navarch_proto::api::{ListPoolsRequest, PoolInfo};
 
-use super::{cloud::Market, operator::Operator, replica::MAXIMA, trace::Trace};
-use crate::{error::ChaosError, host::Host, wait::until};
+use super::{cloud::Market, replica::MAXIMA, trace::Trace};
+use crate::{error::ChaosError, host::Host, operator::Operator, wait::until};
 
 /// How long peace may take: pauses after capacity failures last minutes, and what a cloud does not show is not
 /// believed for more than one.

@@ -4,7 +4,8 @@ use navarch::client::rpc::{ReportHealth, ScalePool};
 use navarch_host::{Chance, Clock};
 use navarch_proto::api;
 
-use super::{cloud::Market, operator::Operator};
+use super::cloud::Market;
+use crate::operator::Operator;
 
 /// Longest pause between two deeds.
 const LONGEST_PAUSE: Duration = Duration::from_secs(6);

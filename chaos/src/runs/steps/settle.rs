@@ -12,6 +12,7 @@ use crate::{
     evidence::{Evidence, cloud, group},
     host::Host,
     invariants::{self, Invariant},
+    operator::Operator,
     proc::Group,
     record::{InvariantRecord, Verdict},
     report::millis_of,
@@ -68,8 +69,10 @@ pub(super) async fn settle(
 ) -> Result<Settled, ChaosError> {
     let cloud = group.cloud_address();
     let start = host.clock.now();
+    let operator = Operator::new(client.clone());
     let peaceful = until(host, "peace", PEACE_LIMIT, || async {
         host.clock.sleep(Duration::from_millis(500)).await;
+        operator.clear_the_well().await;
         let evidence = standing(host, client, &cloud, planted).await?;
         let leaks = invariants::NothingLeaks.check(&evidence);
         if leaks.verdict() == Verdict::Held { Ok(evidence) } else { Err(format!("{leaks:?}")) }

@@ -12,23 +12,23 @@ const LIMIT: Duration = Duration::from_secs(5);
 const FORCED_MS: u64 = 3_600_000;
 
 /// Whoever looks after the fleet, and does what no controller may. What fails is not tried again: a look comes soon.
-pub(super) struct Operator {
+pub(crate) struct Operator {
     client: Client,
 }
 
 impl Operator {
-    pub(super) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         Self { client }
     }
 
     /// Calls, and says nothing about what went wrong.
-    pub(super) async fn call<R: Rpc>(&self, request: R::Request) -> Option<R::Response> {
+    pub(crate) async fn call<R: Rpc>(&self, request: R::Request) -> Option<R::Response> {
         let answered = self.client.call::<R>(request, &CallOptions::within(LIMIT)).await;
         answered.ok().map(|answer| answer.message)
     }
 
     /// Takes a node back into service.
-    pub(super) async fn uncordon(&self, node_id: String) {
+    pub(crate) async fn uncordon(&self, node_id: String) {
         let request = api::IssueCommandRequest {
             node_id,
             command_type: api::NodeCommandType::Uncordon.into(),
@@ -38,7 +38,7 @@ impl Operator {
     }
 
     /// Takes nodes back that an unhealthy verdict has taken out and whose reports are good again: they are not replaced.
-    pub(super) async fn clear_the_well(&self) {
+    pub(crate) async fn clear_the_well(&self) {
         let listed = self.call::<ListNodes>(api::ListNodesRequest::default()).await;
         let well = listed.into_iter().flat_map(|listed| listed.nodes).filter(|node| {
             node.status() == api::NodeStatus::Unhealthy
@@ -51,7 +51,7 @@ impl Operator {
 
     /// Forces breakers closed that are still open, having seen that what is silent is dead: they close by themselves only once
     /// few are silent, and while they are open nobody dead is given up.
-    pub(super) async fn close_breakers(&self) {
+    pub(crate) async fn close_breakers(&self) {
         let listed = self.call::<ListBreakers>(api::ListBreakersRequest::default()).await;
         let open = listed.into_iter().flat_map(|listed| listed.breakers).filter(|one| one.open);
         for breaker in open {
