@@ -42,6 +42,7 @@ pub(super) fn to_record(node: &Node) -> NodeRecord {
         last_request_id: node.last_request_id.to_string(),
         earlier_requests: node.earlier_requests.iter().map(to_earlier).collect(),
         last_report_id: node.last_report_id.to_string(),
+        earlier_reports: node.earlier_reports.iter().map(to_earlier).collect(),
         instance_id: text_of(node.instance_id.as_ref()),
         administrative: administrative.into(),
         administrative_reason: node.administrative_reason.to_string(),
@@ -91,6 +92,9 @@ pub(super) fn from_record(
             record.earlier_requests.iter().map(from_earlier).collect(),
         ),
         last_report_id: stored(&record.last_report_id, ANY_LENGTH),
+        earlier_reports: EarlierRequests::restored(
+            record.earlier_reports.iter().map(from_earlier).collect(),
+        ),
         administrative: administrative(record)?,
         administrative_reason: stored(&record.administrative_reason, ANY_LENGTH),
         health: Health {

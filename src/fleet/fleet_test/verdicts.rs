@@ -1,10 +1,10 @@
 //! Verdicts with everything that they may carry: what a node's history keeps, and what is said of rules.
 
 use navarch_proto::{
-    api::{DecidingEvent, HealthEventType, HealthStatus},
+    api::{DecidingEvent, HealthEventType, HealthStatus, NodeStatus},
     fleet::{
         DropExpired, HealthFinding, RecordVerdict, RejectionCode, ReportedEvent, RuleRemark,
-        RuleRemarkKind, proposal::Kind,
+        RuleRemarkKind, UncordonNode, proposal::Kind,
     },
 };
 
@@ -109,6 +109,34 @@ fn a_history_grows_once_and_makes_older_verdicts_stale() {
     let none = ReportedEvent { kind: 0, ..xid(9) };
     let bad = reporting("n", vec![none]);
     assert_eq!(fleet.reject(Kind::RecordVerdict(bad)), RejectionCode::Invalid);
+}
+
+/// Without it a try that was held up on its way would take a machine out again that a person has just repaired.
+#[test]
+fn a_late_try_of_a_report_does_not_count_again() {
+    let mut fleet = two_nodes();
+    let report = |status, request_id: &str| {
+        let request_id = request_id.to_owned();
+        Kind::RecordVerdict(RecordVerdict {
+            request_id,
+            ..verdict("n", status, HealthStatus::Unknown)
+        })
+    };
+    let unhealthy = |request_id| report(HealthStatus::Unhealthy, request_id);
+    fleet.accept(unhealthy("one"));
+    fleet.accept(unhealthy("two"));
+    fleet.accept(unhealthy("one"));
+    assert_eq!(fleet.state.node("n").unwrap().health.unhealthy_reports, 2);
+    let node_id = "n".to_owned();
+    fleet.accept(Kind::UncordonNode(UncordonNode { node_id, ..UncordonNode::default() }));
+    fleet.accept(report(HealthStatus::Healthy, "three"));
+    for late in ["one", "two"] {
+        let applied = fleet.apply(unhealthy(late));
+        assert!(applied.events.is_empty(), "{late} has counted before");
+    }
+    assert_eq!(fleet.status("n"), NodeStatus::Active);
+    fleet.accept(unhealthy("four"));
+    assert_eq!(fleet.status("n"), NodeStatus::Unhealthy, "a new one counts");
 }
 
 /// Without it a storm of one kind could hide another, or fill every replica's memory.

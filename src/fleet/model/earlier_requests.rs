@@ -2,19 +2,20 @@ use std::sync::Arc;
 
 use crate::{limits::RETAIN_REQUESTS_MS, time::LogTime};
 
-/// Requests kept of one node; the oldest go first. An agent registers a few times a day.
+/// Requests of one kind kept of one node; the oldest go first. An agent registers a few times a day, and reports at most
+/// a few times a minute what changes its health.
 const LIMIT: usize = 256;
 
-/// A request under which a node registered before it did under its last one.
+/// A request that a node was heard under before its last one of that kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EarlierRequest {
     /// The first eight bytes of its id's BLAKE3.
     pub(crate) hash: u64,
-    /// When the node registered under it.
+    /// When the next one of that kind took effect.
     pub(crate) at: LogTime,
 }
 
-/// The requests under which a node registered lately, before its last one: a try of one of them that was held up on its way
+/// The requests of one kind that took effect lately, before the last one: a try of one of them that was held up on its way
 /// must not undo what came after it. Those of the last five minutes, as other calls are remembered; nearly always none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct EarlierRequests(Option<Arc<[EarlierRequest]>>);
@@ -30,7 +31,7 @@ impl EarlierRequests {
         self.0.iter().flat_map(|kept| kept.iter())
     }
 
-    /// Whether the node registered under that id.
+    /// Whether that id is one of them.
     pub(crate) fn has(&self, request_id: &str, now: LogTime) -> bool {
         let hash = hash(request_id);
         self.iter().any(|earlier| earlier.hash == hash && is_kept(earlier, now))
@@ -38,8 +39,8 @@ impl EarlierRequests {
 
     /// The same, and one more that is the last no longer.
     #[must_use]
-    pub(crate) fn and(&self, request_id: &str, at: LogTime, now: LogTime) -> Self {
-        let more = EarlierRequest { hash: hash(request_id), at };
+    pub(crate) fn and(&self, request_id: &str, now: LogTime) -> Self {
+        let more = EarlierRequest { hash: hash(request_id), at: now };
         let more = Some(more).filter(|_| !request_id.is_empty());
         let all = self.iter().copied().chain(more).filter(|earlier| is_kept(earlier, now));
         let mut all: Vec<_> = all.collect();
@@ -67,13 +68,12 @@ mod tests {
     #[test]
     fn the_last_ones_of_five_minutes_are_kept() {
         let at = LogTime::from_ms;
-        let one = EarlierRequests::default().and("a", at(1), at(10)).and("", at(2), at(10));
+        let one = EarlierRequests::default().and("a", at(1)).and("", at(2));
         assert_eq!(one.iter().count(), 1, "no id is nothing to remember");
         assert!(one.has("a", at(RETAIN_REQUESTS_MS)) && !one.has("b", at(10)));
         assert!(!one.has("a", at(1 + RETAIN_REQUESTS_MS)), "five minutes are over");
-        assert_eq!(one.and("b", at(9), at(1 + RETAIN_REQUESTS_MS)).iter().count(), 1);
-        let many = (0..LIMIT + 5)
-            .fold(one, |kept, number| kept.and(&format!("n{number}"), at(20), at(20)));
+        assert_eq!(one.and("b", at(1 + RETAIN_REQUESTS_MS)).iter().count(), 1);
+        let many = (0..LIMIT + 5).fold(one, |kept, number| kept.and(&format!("n{number}"), at(20)));
         assert_eq!(many.iter().count(), LIMIT);
         assert!(!many.has("n4", at(20)) && many.has("n5", at(20)));
         assert_eq!(EarlierRequests::restored(many.iter().copied().collect()), many);

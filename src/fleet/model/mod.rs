@@ -3,7 +3,7 @@
 //! | file | principal type |
 //! |---|---|
 //! | `node` | [`Node`]: a GPU machine as its agent registered it |
-//! | `earlier_requests` | [`EarlierRequests`]: under which requests a node registered lately |
+//! | `earlier_requests` | [`EarlierRequests`]: under which requests a node registered, or changed its health, lately |
 //! | `inventory` | a node's GPUs and metadata, packed |
 //! | `administrative` | [`Administrative`]: what people decided about a node, with its transition table |
 //! | `health` | [`Health`]: what reports say about a node, and the latch |

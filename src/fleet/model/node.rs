@@ -55,6 +55,8 @@ pub struct Node {
     pub(crate) earlier_requests: EarlierRequests,
     /// The request of the last report that changed the health, so that a retry of it counts once.
     pub last_report_id: Arc<str>,
+    /// The requests of those before it: their late tries must not count again either.
+    pub(crate) earlier_reports: EarlierRequests,
     /// What people decided.
     pub administrative: Administrative,
     /// Why they did.

@@ -20,6 +20,7 @@ fn node(administrative: Administrative, latched: bool, lost: bool) -> Node {
         last_request_id: Arc::default(),
         earlier_requests: EarlierRequests::default(),
         last_report_id: Arc::default(),
+        earlier_reports: EarlierRequests::default(),
         administrative,
         administrative_reason: Arc::from("decided"),
         health: Health { latched, reason: Arc::from("XID 79"), ..Health::default() },

@@ -17,14 +17,14 @@ use crate::{
 
 /// Records what a health report was judged to mean, and its events in the node's history. A verdict by another policy
 /// than the present one, on another incarnation of the node, or by rules that saw another history, is stale. A retry of
-/// the report that last changed the health changes nothing.
+/// a report that changed the health changes nothing, however late it comes.
 pub(super) fn apply(
     proposal: &RecordVerdict,
     state: &mut FleetState,
     context: &mut Context<'_>,
 ) -> Result<Accepted, Refusal> {
     let node = shared::node(state, &proposal.node_id)?;
-    if !proposal.request_id.is_empty() && *node.last_report_id == *proposal.request_id {
+    if has_counted(&node, &proposal.request_id, context.now) {
         return Ok(shared::accepted_node(state, node.id.as_str()));
     }
     crate::ids::check_text("request id", &proposal.request_id).map_err(Refusal::from)?;
@@ -52,9 +52,11 @@ pub(super) fn apply(
             .change("also", node.health.also_line(), health.also_line());
         let rule = (node.health.rule.clone(), health.rule.clone());
         let report_id = Arc::from(proposal.request_id.as_str());
+        let earlier = node.earlier_reports.and(&node.last_report_id, context.now);
         state.nodes.update(node.id.as_str(), |record| {
             record.health = health;
             record.last_report_id = report_id;
+            record.earlier_reports = earlier;
         });
         let event = shared::with_status_change(event, state, &node);
         // One more report of the same is no news.
@@ -64,6 +66,12 @@ pub(super) fn apply(
     }
     rule_remarks::make(state, context, &node, &proposal.remarks);
     Ok(shared::accepted_node(state, node.id.as_str()))
+}
+
+/// Whether the health was changed by a report of that request.
+fn has_counted(node: &Node, request_id: &str, now: LogTime) -> bool {
+    !request_id.is_empty()
+        && (*node.last_report_id == *request_id || node.earlier_reports.has(request_id, now))
 }
 
 /// Of what was found now, beside what a verdict stood by before, or else of what it stands by.

@@ -168,6 +168,7 @@ fn blank(id: NodeId, number: NodeNumber) -> Node {
         last_request_id: Arc::default(),
         earlier_requests: EarlierRequests::default(),
         last_report_id: Arc::default(),
+        earlier_reports: EarlierRequests::default(),
         administrative: Administrative::Active,
         administrative_reason: Arc::default(),
         health: Health::default(),
@@ -193,8 +194,7 @@ fn fill(
     }
     node.pool.clone_from(&registration.pool);
     node.incarnation = node.incarnation.saturating_add(1);
-    let (last, at) = (&node.last_request_id, node.registered_at);
-    node.earlier_requests = node.earlier_requests.and(last, at, context.now);
+    node.earlier_requests = node.earlier_requests.and(&node.last_request_id, context.now);
     node.registered_at = context.now;
     node.last_request_id = Arc::from(registration.request_id.as_str());
 }
