@@ -17,7 +17,7 @@ use crate::{
     leadership::Leadership,
     log_store::SyncMeter,
     replica_id::ReplicaId,
-    transport::Channels,
+    transport::{Channels, VotersLogs},
     types::{ReplicaInfo, StoredMembership},
 };
 
@@ -50,6 +50,8 @@ pub(crate) struct Context {
     /// Tasks that may be slow: relayed calls.
     pub(crate) outer_tasks: Arc<dyn Spawner>,
     pub(crate) channels: Channels,
+    /// Where the logs of those ended who voted for this replica.
+    pub(crate) voters_logs: VotersLogs,
     /// Counts syncs of this replica's log.
     pub(crate) syncs: Arc<SyncMeter>,
     pub(crate) leadership: watch::Sender<Leadership>,
@@ -109,6 +111,7 @@ impl Context {
             raft_tasks: parts.raft_tasks,
             outer_tasks: parts.outer_tasks,
             channels: parts.channels,
+            voters_logs: VotersLogs::default(),
             syncs: parts.syncs,
             leadership: watch::Sender::new(Leadership::default()),
             handing_over: watch::Sender::new(false),

@@ -22,8 +22,17 @@ pub struct Leadership {
     pub leader: Option<ReplicaId>,
     /// This replica leads, and a quorum has confirmed it within the lease.
     pub local: bool,
+    /// It was elected, and no quorum has answered it since: it may propose nothing yet.
+    pub just_elected: bool,
     /// It leads as far as it knows, but no quorum has confirmed it for longer than the lease: another may lead by now.
     pub cut_off: bool,
+}
+
+impl Leadership {
+    /// Whether this replica leads as far as it knows, and a quorum has confirmed that within the lease, or is just being asked.
+    pub fn leads(&self) -> bool {
+        self.local || self.just_elected
+    }
 }
 
 /// Keeps [`Context::leadership`] up to date until the replica stops, and notices a Raft that has died.
@@ -78,6 +87,7 @@ fn current(context: &Context, running: &Running) -> Leadership {
         && !*context.handing_over.borrow();
     let age = quorum_age(running).filter(|_| leads);
     let local = age.is_some_and(|age| age <= context.lease());
+    let just_elected = leads && age.is_none();
     let cut_off = age.is_some_and(|age| age > context.lease());
     // Raft keeps the name of a leader that died until another one stands for election.
     let heard = || {
@@ -89,7 +99,7 @@ fn current(context: &Context, running: &Running) -> Leadership {
         false => heard(),
     });
     let term = metrics.vote.leader_id.term;
-    Leadership { term, leader: leader.map(ReplicaId), local, cut_off }
+    Leadership { term, leader: leader.map(ReplicaId), local, just_elected, cut_off }
 }
 
 /// Whether this replica leads and a quorum answered a message that it sent within `age`.

@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use navarch_cluster::Leadership;
 use navarch_host::Spawner;
 use navarch_proto::fleet::{OpenSession, proposal::Kind};
 use tokio_util::sync::CancellationToken;
@@ -67,10 +68,11 @@ impl Leader {
         }
     }
 
-    /// Waits until this replica leads: in which term; none once the replica is gone.
+    /// Waits until this replica leads: in which term; none once the replica is gone. What a session needs to be opened is asked
+    /// for while a quorum confirms that it does.
     async fn gained(&self) -> Option<u64> {
         let mut leadership = self.parts.ledger.agreement().leadership();
-        let gained = leadership.wait_for(|leadership| leadership.local).await;
+        let gained = leadership.wait_for(Leadership::leads).await;
         gained.ok().map(|leadership| leadership.term)
     }
 
@@ -79,7 +81,7 @@ impl Leader {
     async fn lost(&self, term: u64) {
         let mut leadership = self.parts.ledger.agreement().leadership();
         // An error means that the replica is gone, and its leadership with it.
-        let _ = leadership.wait_for(|now| !now.local || now.term != term).await;
+        let _ = leadership.wait_for(|now| !now.leads() || now.term != term).await;
     }
 
     /// Waits until another session than `session` is open. One term can have two leaders, one after the
@@ -139,6 +141,14 @@ impl Leader {
         let wall_clock_ms = told.map_err(|error| ProposeError::NotProposed {
             reason: format!("a majority's clocks: {error}"),
         })?;
+        let mut leadership = ledger.agreement().leadership();
+        let confirmed = leadership.wait_for(|leadership| leadership.local);
+        let confirmed =
+            ledger.clock().timeout_at(deadline, confirmed).await.is_ok_and(|led| led.is_ok());
+        if !confirmed {
+            let reason = "no quorum has answered the new leader".to_owned();
+            return Err(ProposeError::NotProposed { reason });
+        }
         let open = OpenSession {
             replica: self.parts.name.clone(),
             boot_id: self.boot_id.clone(),

@@ -131,7 +131,7 @@ impl Core {
         for (id, member) in (1..).map(ReplicaId).zip(&self.members) {
             let local = self.leader == Some(id);
             let (term, leader, cut_off) = (self.term, self.leader, false);
-            let now = Leadership { term, leader, local, cut_off };
+            let now = Leadership { term, leader, local, just_elected: false, cut_off };
             if !member.cut_off {
                 member.leadership.send_if_modified(|seen| std::mem::replace(seen, now) != now);
             }

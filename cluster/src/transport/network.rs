@@ -1,6 +1,6 @@
 use std::{future::Future, sync::Arc};
 
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, future};
 use navarch_proto::peer::{self, peer_service_client::PeerServiceClient};
 use openraft::{
     OptionalSend, RaftNetworkFactory, RaftNetworkV2,
@@ -28,7 +28,7 @@ use crate::{
     context::Context,
     group::Snapshot,
     snapshot_store::SnapshotFile,
-    types::{ReplicaInfo, TypeConfig, Vote},
+    types::{LogId, ReplicaInfo, TypeConfig, Vote},
 };
 
 pub(crate) type RpcError = RPCError<TypeConfig>;
@@ -49,6 +49,7 @@ impl NetworkFactory {
             context: Arc::clone(&self.context),
             peer: Peer { id, info: info.clone() },
             lane,
+            answered: None,
         }
     }
 }
@@ -81,6 +82,8 @@ pub(crate) struct PeerNetwork {
     context: Arc<Context>,
     peer: Peer,
     lane: Lane,
+    /// The entry that the last append came after which was answered here.
+    answered: Option<LogId>,
 }
 
 impl PeerNetwork {
@@ -95,6 +98,16 @@ impl PeerNetwork {
 
     fn rpc_error(&self, status: &Status) -> RpcError {
         rpc_error(&self.peer, status)
+    }
+
+    /// The answer to an append by which openraft only looks for what the peer has, where that is known: it has the entry
+    /// before. Of the entries themselves nothing is said, so that this counts neither towards a quorum nor as a sign of life.
+    /// What is asked a second time has to be sent.
+    fn answer_here(&mut self, request: &AppendRequest) -> Option<LogId> {
+        let known = self.context.voters_logs.known(self.peer.id, request);
+        let news = known.filter(|known| self.answered != Some(*known));
+        self.answered = news.or(self.answered);
+        news
     }
 
     /// Runs a call for as long as openraft allows one to take.
@@ -145,6 +158,9 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
             let Some(first) = input.next().await else {
                 return Ok(futures::stream::empty().boxed());
             };
+            if let Some(known) = self.answer_here(&first) {
+                return Ok(futures::stream::once(future::ready(Ok(Ok(Some(known))))).boxed());
+            }
             let client = self.client(self.lane)?;
             let calls = (first, input);
             let opened = append_stream::open(client, self.envelope(), self.peer.clone(), calls);
@@ -166,7 +182,11 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
         let mut client = self.client(Lane::Urgent)?;
         let call = encode_vote_request(&request, self.envelope());
         let reply = self.call(&option, client.vote(call)).await?;
-        decode_vote_response(&reply).map_err(|error| codec_error(&error))
+        let response = decode_vote_response(&reply).map_err(|error| codec_error(&error))?;
+        if response.vote_granted {
+            self.context.voters_logs.granted(self.peer.id, &request, response.last_log_id);
+        }
+        Ok(response)
     }
 
     async fn pre_vote(
