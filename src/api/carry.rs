@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use navarch_cluster::RelayError;
+use navarch_cluster::{Leadership, RelayError};
 use navarch_host::Moment;
 use navarch_proto::peer::{Effect, RelayedAnswer, RelayedCall};
 use prost::Message as _;
 use rand::RngExt as _;
+use tokio::sync::watch;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -46,13 +47,39 @@ enum Leader {
     Elsewhere,
 }
 
+/// What tells of another leader. Whatever came since it was last looked at ends a wait, so that a leader who appears while an
+/// attempt with the one before fails is not waited for.
+struct Signs {
+    leadership: watch::Receiver<Leadership>,
+    standings: watch::Receiver<Standing>,
+}
+
+impl Signs {
+    fn of(api: &Api) -> Self {
+        Self { leadership: api.replica().leadership(), standings: api.ledger.standings() }
+    }
+
+    /// Waits for news; never ends once the replica is stopping.
+    async fn changed(&mut self) {
+        let changed = tokio::select! {
+            changed = self.standings.changed() => changed,
+            changed = self.leadership.changed() => changed,
+        };
+        if changed.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// Has the leader carry a call out, and brings its answer.
 pub(super) async fn carry(way: &Inner, mut call: Framed) -> Result<Handled, Status> {
     let mut may_have_taken_effect = false;
     let mut last = String::new();
     let (mut tries, mut pauses) = (0, 0);
+    let mut signs = Signs::of(&way.api);
     while tries < TRIES {
-        let Some(leader) = find_leader(&way.api, call.context.deadline).await else {
+        let found = find_leader(&way.api, &mut signs, call.context.deadline).await;
+        let Some(leader) = found else {
             last = "no leader is known".to_owned();
             break;
         };
@@ -75,7 +102,8 @@ pub(super) async fn carry(way: &Inner, mut call: Framed) -> Result<Handled, Stat
             }
         }
         pauses += 1;
-        if tries < TRIES && !pause(&way.api, pauses, call.context.deadline).await {
+        let deadline = call.context.deadline;
+        if tries < TRIES && !pause(&way.api, &mut signs, pauses, deadline).await {
             break;
         }
     }
@@ -84,20 +112,13 @@ pub(super) async fn carry(way: &Inner, mut call: Framed) -> Result<Handled, Stat
 
 /// Waits for a leader, not longer than the caller does; not at all where this replica led and no quorum hears it any more:
 /// another one knows sooner.
-async fn find_leader(api: &Api, deadline: Moment) -> Option<Leader> {
-    let ledger = &api.ledger;
-    // Nearly always so, and then there is nothing to wait for.
-    if ledger.standing().session().is_some() {
-        return Some(Leader::Here);
-    }
-    let mut leadership = api.replica().leadership();
-    let mut standings = ledger.standings();
+async fn find_leader(api: &Api, signs: &mut Signs, deadline: Moment) -> Option<Leader> {
     let found = async {
         loop {
-            match *standings.borrow_and_update() {
+            match *signs.standings.borrow_and_update() {
                 Standing::Leading { .. } => return Some(Leader::Here),
                 Standing::Following => {
-                    let leadership = leadership.borrow_and_update();
+                    let leadership = signs.leadership.borrow_and_update();
                     if leadership.cut_off {
                         return None;
                     }
@@ -107,20 +128,13 @@ async fn find_leader(api: &Api, deadline: Moment) -> Option<Leader> {
                 }
                 Standing::Opening => {}
             }
-            let changed = tokio::select! {
-                changed = standings.changed() => changed,
-                changed = leadership.changed() => changed,
-            };
-            if changed.is_err() {
-                // The replica is stopping: the deadline ends the wait.
-                std::future::pending::<()>().await;
-            }
+            signs.changed().await;
         }
     };
-    let now = ledger.clock().now();
+    let now = api.clock().now();
     let margin = (deadline.since(now) / 10).min(LAST_WORD);
     let limit = (deadline - margin).min(now + api.replica().patience());
-    ledger.clock().timeout_at(limit, found).await.ok().flatten()
+    api.clock().timeout_at(limit, found).await.ok().flatten()
 }
 
 async fn call_here(way: &Inner, call: Framed) -> Attempt {
@@ -184,24 +198,17 @@ fn failed(effect: Effect, message: String) -> Attempt {
     }
 }
 
-/// Waits before the next attempt, the `count`th time, not longer than until leadership changes; false when the
-/// caller's deadline comes first.
-async fn pause(api: &Api, count: u32, deadline: Moment) -> bool {
+/// Waits before the next attempt, the `count`th time, not longer than until leadership changes, or has changed since it was
+/// looked at; false when the caller's deadline comes first.
+async fn pause(api: &Api, signs: &mut Signs, count: u32, deadline: Moment) -> bool {
     let clock = api.clock();
     let longest = (FIRST_PAUSE * 2_u32.pow(count.clamp(1, 8) - 1)).min(LONGEST_PAUSE);
     let pause = longest.mul_f64(rand::rng().random_range(0.5..=1.0));
     if clock.now() + pause >= deadline {
         return false;
     }
-    let mut leadership = api.replica().leadership();
-    let mut standings = api.ledger.standings();
-    leadership.mark_unchanged();
-    standings.mark_unchanged();
-    tokio::select! {
-        () = clock.sleep(pause) => {}
-        Ok(()) = leadership.changed() => {}
-        Ok(()) = standings.changed() => {}
-    }
+    // Either way the next attempt begins.
+    let _ = clock.timeout(pause, signs.changed()).await;
     true
 }
 
