@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use mimalloc::MiMalloc;
 use navarch_chaos::{
     ChaosError, Host,
     etcd::{etcd_program, find_etcd},
@@ -19,6 +20,10 @@ use navarch_chaos::{
     strace::find_strace,
 };
 use tokio::runtime;
+
+/// Simulated replicas run in this program, on the allocator that the real ones have.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What a run that found a violation, or that failed, ends with.
 const BAD: u8 = 1;

@@ -1,5 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+/// Letters that are shown of what an invariant told; with hundreds of findings one alike the next, the first ones do.
+const MOST_TOLD: usize = 300;
+
 /// What came of a bug that was planted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BugRecord {
@@ -19,6 +22,9 @@ impl BugRecord {
     /// What it told, or why it was missed.
     pub fn outcome(&self) -> String {
         match (self.found_by.is_empty(), self.gap.is_empty()) {
+            (false, _) if self.told.chars().count() > MOST_TOLD => {
+                self.told.chars().take(MOST_TOLD).chain(['…']).collect()
+            }
             (false, _) => self.told.clone(),
             (true, false) => format!("missed, a known gap: {}", self.gap),
             (true, true) => "missed".to_owned(),

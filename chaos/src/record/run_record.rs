@@ -55,7 +55,7 @@ impl RunRecord {
         let path = directory.join(name);
         let failed =
             |source| ChaosError::System { what: format!("write {}", path.display()), source };
-        let text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
+        let text = serde_json::to_string(self).map_err(|error| failed(error.into()))?;
         fs::create_dir_all(directory).and_then(|()| fs::write(&path, text)).map_err(failed)?;
         Ok(path)
     }
