@@ -21,7 +21,7 @@ use navarch_cluster::{
     ApplyFault, FatalHook, Image, InitialReplica, InstallError, RelayHandler, Replica,
     ReplicaConfig, ReplicaId, ReplicaParts, StartError, StateMachine, StoreError,
 };
-use navarch_host::{Clock, Moment, Spawner, SystemNetwork, SystemSpawner, TaskHandle};
+use navarch_host::{Clock, Moment, Network, Spawner, SystemNetwork, SystemSpawner, TaskHandle};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -133,6 +133,7 @@ pub struct Home {
     pub name: String,
     pub address: String,
     pub dir: TempDir,
+    pub network: Arc<dyn Network>,
     pub initial_replicas: Vec<InitialReplica>,
 }
 
@@ -142,6 +143,7 @@ impl Home {
             name: name.to_owned(),
             address: fresh_address(),
             dir: TempDir::new().unwrap(),
+            network: SystemNetwork::shared(),
             initial_replicas: Vec::new(),
         }
     }
@@ -184,7 +186,7 @@ impl Home {
         let journal = Journal::default();
         let entries = Arc::clone(&journal.entries);
         let parts = ReplicaParts {
-            network: SystemNetwork::shared(),
+            network: Arc::clone(&self.network),
             state_machine: Box::new(journal),
             relay_handler: Arc::new(Echo),
             clock: clock.clone(),
