@@ -30,7 +30,7 @@ pub struct Leadership {
 
 impl Leadership {
     /// Whether this replica leads as far as it knows, and a quorum has confirmed that within the lease, or is just being asked.
-    pub fn leads(&self) -> bool {
+    pub fn is_elected(&self) -> bool {
         self.local || self.just_elected
     }
 }

@@ -59,6 +59,15 @@ impl Signs {
         Self { leadership: api.replica().leadership(), standings: api.ledger.standings() }
     }
 
+    /// Whether there is news; none comes once the replica is stopping.
+    fn take_news(&mut self) -> bool {
+        let news = self.standings.has_changed().unwrap_or(false)
+            || self.leadership.has_changed().unwrap_or(false);
+        self.standings.mark_unchanged();
+        self.leadership.mark_unchanged();
+        news
+    }
+
     /// Waits for news; never ends once the replica is stopping.
     async fn changed(&mut self) {
         let changed = tokio::select! {
@@ -199,13 +208,13 @@ fn failed(effect: Effect, message: String) -> Attempt {
 }
 
 /// Waits before the next attempt, the `count`th time, not longer than until leadership changes, or has changed since it was
-/// looked at; false when the caller's deadline comes first.
+/// looked at; false when the caller's deadline comes before all that.
 async fn pause(api: &Api, signs: &mut Signs, count: u32, deadline: Moment) -> bool {
     let clock = api.clock();
     let longest = (FIRST_PAUSE * 2_u32.pow(count.clamp(1, 8) - 1)).min(LONGEST_PAUSE);
     let pause = longest.mul_f64(rand::rng().random_range(0.5..=1.0));
     if clock.now() + pause >= deadline {
-        return false;
+        return signs.take_news();
     }
     // Either way the next attempt begins.
     let _ = clock.timeout(pause, signs.changed()).await;

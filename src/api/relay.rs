@@ -106,7 +106,7 @@ async fn leads(api: &Api, timeout: Duration) -> bool {
     let opening = |standing: &Standing| match standing {
         Standing::Leading { .. } => false,
         Standing::Opening => true,
-        Standing::Following => leadership.borrow().leads(),
+        Standing::Following => leadership.borrow().is_elected(),
     };
     let settled = standings.wait_for(|standing| !opening(standing));
     let settled = api.clock().timeout(timeout, settled).await;

@@ -15,6 +15,8 @@ use crate::{
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 /// After that many failed attempts the replica hands leadership to another.
 const OPEN_ATTEMPTS: u32 = 3;
+/// So old what clocks have told may be when a session opens at it.
+const FRESH: Duration = Duration::from_millis(100);
 /// Pause between attempts.
 const OPEN_PAUSE: Duration = Duration::from_millis(200);
 /// Between two looks for a session that takes this one's place. Its fence holds meanwhile.
@@ -58,7 +60,7 @@ impl Leader {
         while let Some(Some(term)) = stop.run_until_cancelled(self.gained()).await {
             let tenure = tokio::select! {
                 tenure = self.open() => tenure,
-                () = self.lost(term) => None,
+                () = self.ousted(term) => None,
                 () = stop.cancelled() => None,
             };
             match tenure {
@@ -72,8 +74,21 @@ impl Leader {
     /// for while a quorum confirms that it does.
     async fn gained(&self) -> Option<u64> {
         let mut leadership = self.parts.ledger.agreement().leadership();
-        let gained = leadership.wait_for(Leadership::leads).await;
+        let gained = leadership.wait_for(Leadership::is_elected).await;
         gained.ok().map(|leadership| leadership.term)
+    }
+
+    /// Waits until a quorum has answered this replica as the leader, for as long as it is believed to be one.
+    async fn confirmed(&self) {
+        let mut leadership = self.parts.ledger.agreement().leadership();
+        // An error means that the replica is gone: what is tried next says so.
+        let _ = leadership.wait_for(|leadership| leadership.local).await;
+    }
+
+    /// Waits until this replica is not even believed to lead in `term`, or is gone.
+    async fn ousted(&self, term: u64) {
+        let mut leadership = self.parts.ledger.agreement().leadership();
+        let _ = leadership.wait_for(|now| !now.is_elected() || now.term != term).await;
     }
 
     /// Waits until this replica no longer leads in `term`, or is gone. Somebody else's term may have come and
@@ -81,7 +96,7 @@ impl Leader {
     async fn lost(&self, term: u64) {
         let mut leadership = self.parts.ledger.agreement().leadership();
         // An error means that the replica is gone, and its leadership with it.
-        let _ = leadership.wait_for(|now| !now.leads() || now.term != term).await;
+        let _ = leadership.wait_for(|now| !now.local || now.term != term).await;
     }
 
     /// Waits until another session than `session` is open. One term can have two leaders, one after the
@@ -120,8 +135,9 @@ impl Leader {
     async fn open(&self) -> Option<Tenure> {
         let ledger = &self.parts.ledger;
         ledger.set_standing(Standing::Opening);
+        let mut told = self.asked_meanwhile().await;
         for attempt in 1..=OPEN_ATTEMPTS {
-            match self.try_open().await {
+            match self.try_open(told.take()).await {
                 Ok(tenure) => return Some(tenure),
                 Err(error) => tracing::warn!(attempt, %error, "no session could be opened"),
             }
@@ -134,21 +150,26 @@ impl Leader {
         None
     }
 
-    async fn try_open(&self) -> Result<Tenure, ProposeError> {
+    /// A majority's clocks, asked while a quorum confirms that this replica leads; none if that took so long that they would
+    /// have to be asked again.
+    async fn asked_meanwhile(&self) -> Option<u64> {
+        let clock = self.parts.ledger.clock();
+        let begun = clock.now();
+        let asked = self.parts.ledger.agreement().majority_wall_clock(begun + OPEN_TIMEOUT);
+        let (told, ()) = futures::join!(asked, self.confirmed());
+        told.ok().filter(|_| clock.now().since(begun) <= FRESH)
+    }
+
+    /// Opens a session at the time that a majority's clocks have `told`, or tell now.
+    async fn try_open(&self, told: Option<u64>) -> Result<Tenure, ProposeError> {
         let ledger = &self.parts.ledger;
         let deadline = ledger.clock().now() + OPEN_TIMEOUT;
-        let told = ledger.agreement().majority_wall_clock(deadline).await;
-        let wall_clock_ms = told.map_err(|error| ProposeError::NotProposed {
-            reason: format!("a majority's clocks: {error}"),
-        })?;
-        let mut leadership = ledger.agreement().leadership();
-        let confirmed = leadership.wait_for(|leadership| leadership.local);
-        let confirmed =
-            ledger.clock().timeout_at(deadline, confirmed).await.is_ok_and(|led| led.is_ok());
-        if !confirmed {
-            let reason = "no quorum has answered the new leader".to_owned();
-            return Err(ProposeError::NotProposed { reason });
-        }
+        let wall_clock_ms = match told {
+            Some(told) => told,
+            None => ledger.agreement().majority_wall_clock(deadline).await.map_err(|error| {
+                ProposeError::NotProposed { reason: format!("a majority's clocks: {error}") }
+            })?,
+        };
         let open = OpenSession {
             replica: self.parts.name.clone(),
             boot_id: self.boot_id.clone(),

@@ -117,6 +117,27 @@ async fn controllers_live_and_die_with_their_session() {
     assert_eq!(bench.take_passes(), []);
 }
 
+/// Without it a leader that no quorum has answered yet would act, give its leadership away for want of answers, or go on from
+/// a time that was told long ago.
+#[tokio::test(flavor = "current_thread")]
+async fn a_session_opens_once_a_quorum_has_answered() {
+    let bench = Bench::start();
+    bench.group.group.elect_unconfirmed(ReplicaId(1));
+    bench.group.advance(30).await;
+    assert_eq!((bench.standing(1), bench.take_passes()), (Standing::Opening, vec![]));
+    assert_eq!(bench.group.group.leader(), Some(ReplicaId(1)), "it has handed nothing over");
+    bench.group.group.confirm();
+    bench.group.advance(1).await;
+    assert_eq!(bench.standing(1), Standing::Leading { session: bench.session() });
+    assert_eq!(bench.replicas[0].liveness.session_opened_ms(), START_MS + 30_000);
+    bench.group.group.elect_unconfirmed(ReplicaId(2));
+    bench.group.advance(1).await;
+    assert_eq!((bench.standing(1), bench.standing(2)), (Standing::Following, Standing::Opening));
+    bench.group.group.elect(Some(ReplicaId(1)));
+    bench.group.advance(1).await;
+    assert_eq!(bench.standing(2), Standing::Following);
+}
+
 /// Without it a leader that lost and won an election between two looks would be fenced for ever: its
 /// controllers would propose under a session that is over, and nothing would notice.
 #[tokio::test(flavor = "current_thread")]

@@ -43,6 +43,8 @@ struct Core {
     last_index: u64,
     term: u64,
     leader: Option<ReplicaId>,
+    /// A quorum has answered the leader.
+    confirmed: bool,
     /// By replica id, from 1.
     members: Vec<Member>,
     /// What becomes of the next proposals.
@@ -66,6 +68,7 @@ impl LocalGroup {
             last_index: 0,
             term: 0,
             leader: None,
+            confirmed: true,
             members: (0..replicas).map(member).collect(),
             faults: VecDeque::new(),
             delayed: Vec::new(),
@@ -81,9 +84,26 @@ impl LocalGroup {
 
     /// Makes `leader` lead in a new term, or nobody. Replicas that are cut off do not hear of it.
     pub fn elect(&self, leader: Option<ReplicaId>) {
+        self.set_leader(leader, true);
+    }
+
+    /// The same, and no quorum answers the new leader until it is [confirmed](Self::confirm).
+    pub fn elect_unconfirmed(&self, leader: ReplicaId) {
+        self.set_leader(Some(leader), false);
+    }
+
+    /// Has a quorum answer the leader.
+    pub fn confirm(&self) {
+        let mut core = self.lock();
+        core.confirmed = true;
+        core.tell();
+    }
+
+    fn set_leader(&self, leader: Option<ReplicaId>, confirmed: bool) {
         let mut core = self.lock();
         core.term += 1;
         core.leader = leader;
+        core.confirmed = confirmed;
         core.tell();
     }
 
@@ -129,9 +149,10 @@ impl Core {
     /// Tells every replica that can hear it who leads.
     fn tell(&self) {
         for (id, member) in (1..).map(ReplicaId).zip(&self.members) {
-            let local = self.leader == Some(id);
+            let leads = self.leader == Some(id);
+            let (local, just_elected) = (leads && self.confirmed, leads && !self.confirmed);
             let (term, leader, cut_off) = (self.term, self.leader, false);
-            let now = Leadership { term, leader, local, just_elected: false, cut_off };
+            let now = Leadership { term, leader, local, just_elected, cut_off };
             if !member.cut_off {
                 member.leadership.send_if_modified(|seen| std::mem::replace(seen, now) != now);
             }

@@ -5,7 +5,7 @@ pub enum Standing {
     /// Another replica leads, or none does.
     #[default]
     Following,
-    /// This replica leads the Raft group and is opening its session.
+    /// This replica was elected to lead the Raft group, and opens its session once a quorum confirms that.
     Opening,
     /// This replica leads, in the session that is named by the log index of its opening entry.
     Leading {

@@ -49,7 +49,7 @@ impl NetworkFactory {
             context: Arc::clone(&self.context),
             peer: Peer { id, info: info.clone() },
             lane,
-            answered: None,
+            last_answered: None,
         }
     }
 }
@@ -83,7 +83,7 @@ pub(crate) struct PeerNetwork {
     peer: Peer,
     lane: Lane,
     /// The entry that the last append came after which was answered here.
-    answered: Option<LogId>,
+    last_answered: Option<LogId>,
 }
 
 impl PeerNetwork {
@@ -101,12 +101,12 @@ impl PeerNetwork {
     }
 
     /// The answer to an append by which openraft only looks for what the peer has, where that is known: it has the entry
-    /// before. Of the entries themselves nothing is said, so that this counts neither towards a quorum nor as a sign of life.
-    /// What is asked a second time has to be sent.
+    /// before. Of the entries themselves nothing is said, so that openraft takes it for no sign of life; and the entry before
+    /// is an earlier leader's, by which nothing is committed. What is asked a second time has to be sent.
     fn answer_here(&mut self, request: &AppendRequest) -> Option<LogId> {
         let known = self.context.voters_logs.known(self.peer.id, request);
-        let news = known.filter(|known| self.answered != Some(*known));
-        self.answered = news.or(self.answered);
+        let news = known.filter(|known| self.last_answered != Some(*known));
+        self.last_answered = news.or(self.last_answered);
         news
     }
 

@@ -16,7 +16,8 @@ pub(crate) struct EarlierRequest {
 }
 
 /// The requests of one kind that took effect lately, before the last one: a try of one of them that was held up on its way
-/// must not undo what came after it. Those of the last five minutes, as other calls are remembered; nearly always none.
+/// must not undo what came after it. Those that were followed by another in the last five minutes, as other calls are remembered: none of a healthy
+/// node, a few of an unhealthy one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct EarlierRequests(Option<Arc<[EarlierRequest]>>);
 

@@ -17,7 +17,8 @@ use crate::{
 
 /// Records what a health report was judged to mean, and its events in the node's history. A verdict by another policy
 /// than the present one, on another incarnation of the node, or by rules that saw another history, is stale. A retry of
-/// a report that changed the health changes nothing, however late it comes.
+/// a report that changed the health changes nothing, for as long as retries are remembered. One that changed nothing is judged
+/// again as it comes: the next report corrects what it says.
 pub(super) fn apply(
     proposal: &RecordVerdict,
     state: &mut FleetState,

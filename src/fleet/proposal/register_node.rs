@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Creates or refreshes a node's record. It keeps all three facts; a retry under the same request id
-/// changes nothing, however late it comes.
+/// changes nothing, for as long as retries are remembered.
 pub(super) fn apply(
     proposal: RegisterNode,
     state: &mut FleetState,
