@@ -40,9 +40,9 @@ pub(super) fn to_record(node: &Node) -> NodeRecord {
         revision: node.revision.0,
         registered_ms: node.registered_at.as_ms(),
         last_request_id: node.last_request_id.to_string(),
-        earlier_requests: node.earlier_requests.iter().map(to_earlier).collect(),
+        earlier_requests: to_earlier(&node.earlier_requests),
         last_report_id: node.last_report_id.to_string(),
-        earlier_reports: node.earlier_reports.iter().map(to_earlier).collect(),
+        earlier_reports: to_earlier(&node.earlier_reports),
         instance_id: text_of(node.instance_id.as_ref()),
         administrative: administrative.into(),
         administrative_reason: node.administrative_reason.to_string(),
@@ -88,13 +88,9 @@ pub(super) fn from_record(
         revision: Revision(record.revision),
         registered_at: LogTime::from_ms(record.registered_ms),
         last_request_id: stored(&record.last_request_id, ANY_LENGTH),
-        earlier_requests: EarlierRequests::restored(
-            record.earlier_requests.iter().map(from_earlier).collect(),
-        ),
+        earlier_requests: from_earlier(&record.earlier_requests),
         last_report_id: stored(&record.last_report_id, ANY_LENGTH),
-        earlier_reports: EarlierRequests::restored(
-            record.earlier_reports.iter().map(from_earlier).collect(),
-        ),
+        earlier_reports: from_earlier(&record.earlier_reports),
         administrative: administrative(record)?,
         administrative_reason: stored(&record.administrative_reason, ANY_LENGTH),
         health: Health {
@@ -112,12 +108,20 @@ pub(super) fn from_record(
     })
 }
 
-fn to_earlier(earlier: &EarlierRequest) -> fleet::EarlierRequest {
-    fleet::EarlierRequest { hash: earlier.hash, at_ms: earlier.at.as_ms() }
+fn to_earlier(requests: &EarlierRequests) -> Vec<fleet::EarlierRequest> {
+    let record = |earlier: &EarlierRequest| fleet::EarlierRequest {
+        hash: earlier.hash,
+        at_ms: earlier.at.as_ms(),
+    };
+    requests.iter().map(record).collect()
 }
 
-fn from_earlier(record: &fleet::EarlierRequest) -> EarlierRequest {
-    EarlierRequest { hash: record.hash, at: LogTime::from_ms(record.at_ms) }
+fn from_earlier(records: &[fleet::EarlierRequest]) -> EarlierRequests {
+    let earlier = |record: &fleet::EarlierRequest| EarlierRequest {
+        hash: record.hash,
+        at: LogTime::from_ms(record.at_ms),
+    };
+    EarlierRequests::restored(records.iter().map(earlier).collect())
 }
 
 fn to_finding(finding: &HealthFinding) -> fleet::HealthFinding {
