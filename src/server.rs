@@ -10,7 +10,7 @@ mod options;
 mod plugins;
 mod seed;
 
-use std::{net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
+use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 
 use navarch_cluster::{Leadership, Replica, ReplicaParts, StartError, StopReason};
 use navarch_host::{Spawner, TaskHandle};
@@ -263,7 +263,11 @@ impl Assembly {
                 &stopping,
             ),
             reports,
-            spawner: Arc::clone(&host.spawner),
+            // A pass over a large fleet keeps a processor busy for longer than calls that others relay should wait.
+            spawner: host
+                .spawner
+                .busy_runtime("controllers")
+                .map_err(no_runtime("a runtime for controllers"))?,
             name: config.replica.name.clone(),
             half_lease: replica.lease() / 2,
         };
@@ -321,9 +325,11 @@ impl Assembly {
 fn client_runtimes(spawner: &dyn Spawner) -> Result<Vec<Arc<dyn Spawner>>, StartError> {
     let count = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_CLIENT_RUNTIMES);
     let runtimes = (0..count).map(|_| spawner.runtime("clients"));
-    runtimes
-        .collect::<Result<_, _>>()
-        .map_err(|source| StartError::Runtime { what: "a runtime for clients", source })
+    runtimes.collect::<Result<_, _>>().map_err(no_runtime("a runtime for clients"))
+}
+
+fn no_runtime(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::Runtime { what, source }
 }
 
 /// The services that Connect clients can call.

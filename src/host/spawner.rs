@@ -2,7 +2,7 @@ use std::{convert::Infallible, future::Future, io, sync::Arc, thread};
 
 use futures::future::BoxFuture;
 use tokio::{
-    runtime,
+    runtime::{self, Runtime},
     sync::oneshot,
     task::{AbortHandle, JoinHandle},
 };
@@ -26,6 +26,12 @@ pub trait Spawner: Send + Sync + 'static {
     /// answers its only one. On one thread, tasks that wake one another run in the order of their waking: what
     /// is ready together is sent together, and no other thread has to be woken for it.
     fn runtime(&self, name: &str) -> io::Result<Arc<dyn Spawner>>;
+
+    /// The same with as many threads as the machine has processors, for tasks that keep one busy for so long that neither
+    /// whoever shares their runtime nor they themselves should wait for it; with one thread unless said otherwise.
+    fn busy_runtime(&self, name: &str) -> io::Result<Arc<dyn Spawner>> {
+        self.runtime(name)
+    }
 }
 
 impl dyn Spawner {
@@ -119,7 +125,18 @@ impl Spawner for SystemSpawner {
     }
 
     fn runtime(&self, name: &str) -> io::Result<Arc<dyn Spawner>> {
-        let owned = runtime::Builder::new_current_thread().enable_all().build()?;
+        self.owning(name, runtime::Builder::new_current_thread().enable_all().build()?)
+    }
+
+    fn busy_runtime(&self, name: &str) -> io::Result<Arc<dyn Spawner>> {
+        let mut threads = runtime::Builder::new_multi_thread();
+        self.owning(name, threads.thread_name(name).enable_all().build()?)
+    }
+}
+
+impl SystemSpawner {
+    /// A spawner on `owned`, which ends with it.
+    fn owning(&self, name: &str, owned: Runtime) -> io::Result<Arc<dyn Spawner>> {
         let handle = owned.handle().clone();
         let (alive, ended) = oneshot::channel::<Infallible>();
         let body = move || {
@@ -139,13 +156,19 @@ mod tests {
     /// Without it the tasks of a replica that was dropped would run on, or its thread would stay.
     #[tokio::test]
     async fn a_runtime_runs_tasks_until_its_spawner_is_dropped() {
-        let own = SystemSpawner::current().runtime("own").unwrap();
+        let here = SystemSpawner::current();
+        for own in [here.runtime("own").unwrap(), here.busy_runtime("own").unwrap()] {
+            runs_tasks_until_dropped(own).await;
+        }
+    }
+
+    async fn runs_tasks_until_dropped(own: Arc<dyn Spawner>) {
         let (told, heard) = oneshot::channel();
         own.spawn("tells", async move {
             let name = thread::current().name().map(str::to_owned);
             let _ = told.send(name);
         });
-        assert_eq!(heard.await.unwrap().as_deref(), Some("own"));
+        assert_eq!(heard.await, Ok(Some("own".to_owned())));
         let (held, dropped) = oneshot::channel::<()>();
         own.spawn("waits", async move {
             std::future::pending::<()>().await;

@@ -35,7 +35,7 @@ pub struct LeaderParts {
     pub controllers: ControllerSet,
     /// Where their last results go.
     pub reports: Reports,
-    /// Starts their tasks.
+    /// Starts their tasks; nobody else's, who would wait while one plans.
     pub spawner: Arc<dyn Spawner>,
     /// This replica's name, for the journal.
     pub name: String,
