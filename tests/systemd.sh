@@ -31,7 +31,7 @@ for entry in "${most_exposed[@]}"; do
     said=$(systemd-analyze verify --root="$root" "$unit" 2>&1) || { echo "systemd: $unit: $said"; exit 1; }
     [ -z "$said" ] || { echo "systemd: $unit: $said"; exit 1; }
     if ! systemd-analyze security --help | grep -e --offline >/dev/null; then
-        echo "systemd: $unit is well formed; SKIPPED its exposure: this systemd-analyze has no --offline"
+        echo "systemd: $unit is well formed; SKIPPED: its exposure: this systemd-analyze has no --offline"
         continue
     fi
     # Its threshold is in tenths.
