@@ -8,16 +8,18 @@ mod host;
 mod metrics;
 mod options;
 mod plugins;
+mod runtimes;
 mod seed;
 
-use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use navarch_cluster::{Leadership, Replica, ReplicaParts, StartError, StopReason};
-use navarch_host::{Spawner, TaskHandle};
+use navarch_host::TaskHandle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 use uuid::Uuid;
 
 use crate::{
@@ -43,9 +45,6 @@ pub use self::{
 
 /// How long a stopping leader tries to hand over.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Threads for clients' connections at most: Raft's own thread is what limits writes long before that.
-const MOST_CLIENT_RUNTIMES: usize = 8;
 
 /// Why a replica stopped.
 #[derive(Debug, thiserror::Error)]
@@ -236,18 +235,8 @@ impl Assembly {
         });
         let (services, keep_health) = api::services(&api, stopping.clone())?;
         relayed.connect(Arc::clone(&api));
-        let gate = Arc::new(TokenGate::new(Arc::clone(&api), tokens()));
-        let events = api::event_stream(Arc::clone(&api), Arc::clone(&gate))?;
-        let bridge = Bridge::new(BridgeParts {
-            methods: MethodTable::new(&[navarch_proto::DESCRIPTORS], &SERVICES)?,
-            routes: Forward::new(Arc::clone(&api), services, &host.spawner).into_routes(),
-            plain: api::probes(Arc::clone(&api)).merge(events),
-            gate,
-            limits: Limits::default(),
-            clock: host.clock.clone(),
-            spawner: Arc::clone(&host.spawner),
-            stopping: closing.clone(),
-        });
+        let routes = Forward::new(Arc::clone(&api), services, &host.spawner).into_routes();
+        let bridge = bridge(&api, routes, &host, closing.clone())?;
         let heartbeats = Arc::new(Heartbeats::new(Arc::clone(&liveness)));
         let sampled = (Arc::clone(&heartbeats), autoscalers.clone());
         let sampling = metrics::follow(ledger.clone(), sampled, stopping.clone());
@@ -263,11 +252,7 @@ impl Assembly {
                 &stopping,
             ),
             reports,
-            // A pass over a large fleet keeps a processor busy for longer than calls that others relay should wait.
-            spawner: host
-                .spawner
-                .busy_runtime("controllers")
-                .map_err(no_runtime("a runtime for controllers"))?,
+            spawner: runtimes::for_controllers(&*host.spawner)?,
             name: config.replica.name.clone(),
             half_lease: replica.lease() / 2,
         };
@@ -285,7 +270,7 @@ impl Assembly {
     }
 
     async fn serve(self, listener: Listener, stop: CancellationToken) -> Result<(), ServerError> {
-        let runtimes = client_runtimes(&*self.host.spawner)?;
+        let runtimes = runtimes::for_clients(&*self.host.spawner)?;
         let serving = listener.serve(self.bridge.clone(), self.host.timers.clone(), runtimes);
         let serving = self.host.spawner.spawn("listener", serving);
         let reason = tokio::select! {
@@ -321,15 +306,25 @@ impl Assembly {
     }
 }
 
-/// One runtime a processor for clients' connections.
-fn client_runtimes(spawner: &dyn Spawner) -> Result<Vec<Arc<dyn Spawner>>, StartError> {
-    let count = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_CLIENT_RUNTIMES);
-    let runtimes = (0..count).map(|_| spawner.runtime("clients"));
-    runtimes.collect::<Result<_, _>>().map_err(no_runtime("a runtime for clients"))
-}
-
-fn no_runtime(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
-    move |source| StartError::Runtime { what, source }
+/// What leads from the port to `routes`, and to what is no call: probes and the journal's event stream.
+fn bridge(
+    api: &Arc<Api>,
+    routes: Routes,
+    host: &Host,
+    stopping: CancellationToken,
+) -> Result<Bridge, ServerError> {
+    let gate = Arc::new(TokenGate::new(Arc::clone(api), tokens()));
+    let events = api::event_stream(Arc::clone(api), Arc::clone(&gate))?;
+    Ok(Bridge::new(BridgeParts {
+        methods: MethodTable::new(&[navarch_proto::DESCRIPTORS], &SERVICES)?,
+        routes,
+        plain: api::probes(Arc::clone(api)).merge(events),
+        gate,
+        limits: Limits::default(),
+        clock: host.clock.clone(),
+        spawner: Arc::clone(&host.spawner),
+        stopping,
+    }))
 }
 
 /// The services that Connect clients can call.
