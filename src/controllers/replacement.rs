@@ -102,7 +102,15 @@ impl<N: FnMut() -> String> Round<'_, '_, N> {
         }
         let mut turn = Turn::first(self.market.fleet, spec);
         let mut stopped = String::new();
+        let mut surplus = surplus(self.market.fleet, spec);
         for case in fresh {
+            if surplus > 0 {
+                // It is given back, or another is. One that was ordered for it would be given back first, and ordered again.
+                surplus -= 1;
+                stopped =
+                    "the pool is above its target: what it has too many of goes first".to_owned();
+                continue;
+            }
             let at_once =
                 if case.is_lost() { &mut budget.lost_at_once } else { &mut budget.at_once };
             if *at_once == 0 {
@@ -152,6 +160,12 @@ fn stage<'a>(fleet: &'a FleetState, case: &Case<'a>) -> Stage<'a> {
         Administrative::Draining(_) | Administrative::Terminated => Stage::Leaving,
         Administrative::Active | Administrative::Cordoned => Stage::Fresh,
     }
+}
+
+/// How many machines a pool has above its target; those that are being replaced are not among them.
+fn surplus(fleet: &FleetState, spec: &PoolSpec) -> u32 {
+    let target = fleet.pool(&spec.name).map_or(0, |pool| pool.target);
+    fleet.pool_counts(&spec.name).size().saturating_sub(target)
 }
 
 fn budget(

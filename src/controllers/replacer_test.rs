@@ -207,6 +207,25 @@ async fn a_pool_below_its_target_replaces_nothing() {
     assert_eq!(planned(&world), [""; 0]);
 }
 
+/// Without it a machine would be bought in the place of one that its pool has too many of, given back at once as the one too
+/// many, and bought again, for ever.
+#[tokio::test(flavor = "current_thread")]
+async fn what_a_pool_has_too_many_of_is_not_replaced() {
+    let world = roomy(3);
+    let scale = |target| {
+        let pool = "a".to_owned();
+        world.accept(Kind::ScalePool(ScalePool { pool, target, hold_until_ms: 0 }));
+    };
+    scale(4);
+    world.running("a4", "a");
+    scale(3);
+    lose(&world, "m-a2");
+    assert_eq!(planned(&world), [""; 0]);
+    assert!(held(&world, "a").contains("above its target"));
+    scale(4);
+    assert_eq!(planned(&world).len(), 1, "now it is missed");
+}
+
 /// The id of the order in the place of `id`.
 fn replacement_of(world: &World, id: &str) -> String {
     world.instance(id).replaced_by.as_ref().expect("it is being replaced").to_string()

@@ -27,8 +27,8 @@ pub trait Spawner: Send + Sync + 'static {
     /// is ready together is sent together, and no other thread has to be woken for it.
     fn runtime(&self, name: &str) -> io::Result<Arc<dyn Spawner>>;
 
-    /// The same with as many threads as the machine has processors, for tasks that keep one busy for so long that neither
-    /// whoever shares their runtime nor they themselves should wait for it; with one thread unless said otherwise.
+    /// Like [`Spawner::runtime`], with as many threads as the machine has processors: for tasks that compute for so long that
+    /// nobody else should wait for them, nor they for one another. A spawner that has no such runtime gives one thread.
     fn busy_runtime(&self, name: &str) -> io::Result<Arc<dyn Spawner>> {
         self.runtime(name)
     }

@@ -69,7 +69,8 @@ impl Digest {
         let simulated = Simulated::of(&runs);
         let injected = simulated.as_ref().map(|all| all.injected.clone()).unwrap_or_default();
         let coverage = Coverage::of(&runs, &injected);
-        let misses = availability(&runs).flat_map(|(_, of)| of.misses()).collect();
+        let late = availability(&runs).flat_map(|(_, of)| of.misses());
+        let misses = late.chain(simulated.as_ref().and_then(Simulated::miss)).collect();
         let missing = missing(&runs, &coverage);
         let findings = Finding::all(&runs);
         Self { runs, findings, coverage, simulated, misses, missing }

@@ -150,7 +150,7 @@ fn seeds(digest: &Digest) -> Vec<String> {
         return parts;
     };
     parts.push(format!(
-        "{} in {}, {} of simulated time, {:.0} seeds a minute and core; {} failed; {} run twice with the same trace.",
+        "{} in {}, {} of simulated time, {:.0} seeds a minute and core at best; {} failed; {} run twice with the same trace.",
         count(all.seeds, "seed", "seeds"),
         count(all.records, "run", "runs"),
         duration(all.simulated_ms),

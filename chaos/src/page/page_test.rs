@@ -1,3 +1,5 @@
+use std::{fs, path::Path};
+
 use super::{Digest, Outcome, html, markdown};
 use crate::{
     record::{
@@ -166,4 +168,16 @@ fn planted_bugs_are_told_by_their_newest_hunt() {
     for text in both(vec![missed, hunt(&["one-session-acts"], "")]) {
         assert!(text.contains("session 2 acted") && !text.contains("a known gap"), "{text}");
     }
+}
+
+/// Without it the report that is committed could be one of other records than those that are.
+#[test]
+fn the_committed_report_is_that_of_the_committed_records() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let records = RunRecord::load_all(&here.join("records")).unwrap();
+    let report = fs::read_to_string(here.join("RESULTS.md")).unwrap();
+    assert!(
+        report == markdown(&Digest::of(records)),
+        "`navarch-chaos report chaos/records --markdown chaos/RESULTS.md` writes another one"
+    );
 }

@@ -114,7 +114,7 @@ fn simulated(all: &Simulated) -> Markup {
         p {
             (count(all.seeds, "seed", "seeds")) " in " (count(all.records, "run", "runs")) ", "
             (duration(all.simulated_ms)) " of simulated time, "
-            (format!("{:.0}", all.seeds_per_minute_and_core)) " seeds a minute and core. "
+            (format!("{:.0}", all.seeds_per_minute_and_core)) " seeds a minute and core at best. "
             @if all.failed.is_empty() { "None failed." } @else { strong { (number(all.failed.len() as u64)) " failed." } }
         }
         (failed(&all.failed, "Seeds that failed, and the line that replays each"))

@@ -2,6 +2,9 @@ use std::collections::BTreeMap;
 
 use crate::record::{FailedSeed, RunRecord, SeedsRecord};
 
+/// Seeds a minute and processor that are claimed, on a machine that has nothing else to do.
+const CLAIMED_PACE: f64 = 60.0;
+
 /// Simulated seeds of all records. Of a seed that was run more than once the newest run counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Simulated {
@@ -13,7 +16,7 @@ pub struct Simulated {
     pub failed: Vec<FailedSeed>,
     /// Those that failed in an older run and did not in a newer one.
     pub mended: Vec<FailedSeed>,
-    /// How fast it went, for each processor: the newest record's figure.
+    /// How fast it went, for each processor: the fastest record's figure, since the others ran beside something else.
     pub seeds_per_minute_and_core: f64,
     /// Simulated time, milliseconds.
     pub simulated_ms: u64,
@@ -27,10 +30,13 @@ impl Simulated {
     /// Of `runs`, oldest first; `None` if none was simulated.
     pub(super) fn of(runs: &[RunRecord]) -> Option<Self> {
         let records: Vec<&SeedsRecord> = runs.iter().filter_map(|run| run.seeds.as_ref()).collect();
-        let newest = records.last()?;
+        if records.is_empty() {
+            return None;
+        }
+        let paces = records.iter().map(|record| record.seeds_per_minute_and_core);
         let mut all = Self {
             records: records.len() as u64,
-            seeds_per_minute_and_core: newest.seeds_per_minute_and_core,
+            seeds_per_minute_and_core: paces.fold(0.0, f64::max),
             ..Self::default()
         };
         // Newest first, without an overlap: first seed and the one after the last.
@@ -60,6 +66,16 @@ impl Simulated {
         all.mended.sort_by_key(|failed| failed.seed);
         all.mended.dedup_by_key(|failed| failed.seed);
         Some(all)
+    }
+
+    /// That they ran slower than is claimed, in words.
+    pub(super) fn miss(&self) -> Option<String> {
+        let pace = self.seeds_per_minute_and_core;
+        (pace < CLAIMED_PACE).then(|| {
+            format!(
+                "simulation: {pace:.0} seeds a minute and core at best, {CLAIMED_PACE:.0} are claimed"
+            )
+        })
     }
 }
 
@@ -104,6 +120,20 @@ mod tests {
         // The record in the middle has nothing that the last one lacks.
         assert_eq!(all.injected["kill-leader"], 200);
         assert_eq!(Simulated::of(&[RunRecord::default()]), None);
+    }
+
+    /// Without it the pace of the last run alone would be told, which may have shared the machine.
+    #[test]
+    fn the_fastest_run_tells_the_pace() {
+        let at = |pace| {
+            let record = run(1, 10, &[]);
+            let seeds =
+                record.seeds.map(|seeds| SeedsRecord { seeds_per_minute_and_core: pace, ..seeds });
+            RunRecord { seeds, ..record }
+        };
+        let slow = Simulated::of(&[at(20.0), at(41.0), at(13.0)]).unwrap();
+        assert!(slow.miss().unwrap().contains("41 seeds a minute and core at best"));
+        assert_eq!(Simulated::of(&[at(60.0), at(13.0)]).unwrap().miss(), None);
     }
 
     /// Without it a seed that failed and was mended would fail for ever, or never have failed.
