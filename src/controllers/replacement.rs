@@ -10,7 +10,7 @@ use navarch_proto::fleet::{
 use super::{
     replacer::{Case, case, retire},
     shares::FEW,
-    shortage::{Market, PAUSED, Turn, as_noted},
+    shortage::{Market, PAUSED, Turn, as_noted, surplus},
     stops::Stops,
 };
 
@@ -160,12 +160,6 @@ fn stage<'a>(fleet: &'a FleetState, case: &Case<'a>) -> Stage<'a> {
         Administrative::Draining(_) | Administrative::Terminated => Stage::Leaving,
         Administrative::Active | Administrative::Cordoned => Stage::Fresh,
     }
-}
-
-/// How many machines a pool has above its target; those that are being replaced are not among them.
-fn surplus(fleet: &FleetState, spec: &PoolSpec) -> u32 {
-    let target = fleet.pool(&spec.name).map_or(0, |pool| pool.target);
-    fleet.pool_counts(&spec.name).size().saturating_sub(target)
 }
 
 fn budget(

@@ -6,7 +6,7 @@ use navarch_proto::fleet::{
     DrainNode, RefuseDrain, TerminateInstance, UncordonNode, proposal::Kind,
 };
 
-use super::{DRAIN_DEADLINE_MS, refusals::Refusals, replacer::case};
+use super::{DRAIN_DEADLINE_MS, refusals::Refusals, replacer::case, shortage::surplus};
 use crate::{
     leader::{Controller, Report, Tenure},
     liveness::Liveness,
@@ -32,9 +32,10 @@ impl ScaleDown {
     fn plan(&self, fleet: &FleetState, now_ms: u64) -> Vec<Kind> {
         let mut steps = Vec::new();
         for spec in fleet.spec().map_or(&[][..], |spec| &spec.pools) {
-            let Some(pool) = fleet.pool(&spec.name).filter(|pool| !pool.paused) else { continue };
-            let target = pool.target;
-            let surplus = fleet.pool_counts(&spec.name).size().saturating_sub(target) as usize;
+            if fleet.pool(&spec.name).is_none_or(|pool| pool.paused) {
+                continue;
+            }
+            let surplus = surplus(fleet, spec) as usize;
             if surplus > 0 {
                 let candidates = self.candidates(fleet, &spec.name, now_ms);
                 let chosen = candidates.into_iter().take(surplus);

@@ -63,6 +63,12 @@ fn missing(fleet: &FleetState, spec: &PoolSpec) -> u32 {
     target.saturating_sub(size)
 }
 
+/// The other side: how many machines a pool has above its target, one that is being replaced and its replacement counted once.
+pub(super) fn surplus(fleet: &FleetState, spec: &PoolSpec) -> u32 {
+    let target = fleet.pool(&spec.name).map_or(0, |pool| pool.target);
+    fleet.pool_counts(&spec.name).size().saturating_sub(target)
+}
+
 /// How many machines may be bought without taking the occupancy above the maximum.
 fn room(counts: PoolCounts, spec: &PoolSpec) -> u32 {
     spec.max_nodes.saturating_sub(counts.occupancy())
