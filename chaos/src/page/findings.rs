@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use crate::record::{RunRecord, Verdict};
+use super::newest::Newest;
+use crate::record::{InvariantRecord, RunRecord, Verdict};
 
 /// An invariant over all runs that checked it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +26,8 @@ impl Finding {
     /// All invariants of `runs`: the broken ones first, then the unknown.
     pub(super) fn all(runs: &[RunRecord]) -> Vec<Self> {
         let mut found = BTreeMap::<&str, Self>::new();
-        for run in runs {
-            for record in &run.invariants {
+        for (run, newest) in runs.iter().zip(Newest::of(runs)) {
+            for record in run.invariants.iter().filter(|record| counts(run, &newest, record)) {
                 let finding =
                     found.entry(&record.invariant).or_insert_with(|| Self::new(&record.invariant));
                 finding.checked += record.checked;
@@ -65,6 +66,15 @@ impl Finding {
     }
 }
 
+/// Whether a verdict still stands. One over simulated seeds does not once newer runs have all of them, or all that it failed
+/// for: what those found is told with the seeds.
+fn counts(run: &RunRecord, newest: &Newest, record: &InvariantRecord) -> bool {
+    let Some(seeds) = &run.seeds else { return true };
+    let told_anew = seeds.failed.iter().all(|failed| !newest.has(failed.seed));
+    let mended = told_anew && !seeds.failed.is_empty();
+    newest.count() > 0 && (record.verdict == Verdict::Held || !mended)
+}
+
 /// What a run is called.
 pub(super) fn title(run: &RunRecord) -> String {
     if run.name.is_empty() { run.run.clone() } else { format!("{} {}", run.run, run.name) }
@@ -82,7 +92,7 @@ fn rank(verdict: Verdict) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::InvariantRecord;
+    use crate::record::{FailedSeed, SeedsRecord};
 
     fn run(name: &str, verdicts: &[(&str, Verdict)]) -> RunRecord {
         let invariants = verdicts.iter().map(|(invariant, verdict)| InvariantRecord {
@@ -117,5 +127,31 @@ mod tests {
             (found[0].held, found[0].violated, found[0].unknown, found[0].checked),
             (1, 1, 1, 15)
         );
+    }
+
+    /// Without it what one seed found would stand at the head of every report for ever, whatever was mended since.
+    #[test]
+    fn what_newer_runs_of_the_seeds_mended_does_not_stand() {
+        let seeds = |first, run, failed: &[u64]| {
+            let failed = failed.iter().map(|&seed| FailedSeed {
+                seed,
+                why: Vec::new(),
+                replay: String::new(),
+            });
+            Some(SeedsRecord { first, run, failed: failed.collect(), ..SeedsRecord::default() })
+        };
+        let broken = [("x", Verdict::Violated), ("y", Verdict::Held)];
+        let failed = RunRecord { seeds: seeds(1, 10, &[3, 7]), ..run("a", &broken) };
+        let whole = [("x", Verdict::Held), ("y", Verdict::Held)];
+        let passed =
+            |first, count| RunRecord { seeds: seeds(first, count, &[]), ..run("b", &whole) };
+        let found = |later: RunRecord| {
+            let found = Finding::all(&[failed.clone(), later]);
+            found.into_iter().map(|it| (it.invariant, it.violated, it.held)).collect::<Vec<_>>()
+        };
+        let told = |x: (u64, u64), y| [("x".to_owned(), x.0, x.1), ("y".to_owned(), 0, y)];
+        assert_eq!(found(passed(7, 1)), told((1, 1), 2), "seed 3 is not mended");
+        assert_eq!(found(passed(3, 5)), told((0, 1), 2), "both are, and the other seeds count");
+        assert_eq!(found(passed(0, 20)), told((0, 1), 1), "no seed of the old run counts");
     }
 }

@@ -5,7 +5,7 @@ use super::{
     words::{bytes, count, duration, millis, moment, number},
 };
 use crate::{
-    record::{AvailabilityRecord, Verdict},
+    record::{AvailabilityRecord, RunRecord, Verdict},
     report::Spread,
 };
 
@@ -167,7 +167,7 @@ fn seeds(digest: &Digest) -> Vec<String> {
     parts
 }
 
-fn runs(digest: &Digest) -> [String; 2] {
+fn runs(digest: &Digest) -> [String; 3] {
     let mut kinds: Vec<&str> = digest.runs.iter().map(|run| &*run.run).collect();
     kinds.sort_unstable();
     kinds.dedup();
@@ -181,16 +181,33 @@ fn runs(digest: &Digest) -> [String; 2] {
             );
             let newest = alike.last().map_or("", |run| &run.command);
             let name = format!("{kind}: {} runs", number(alike.len() as u64));
-            rows.push(vec![cell(&name), duration(took), number(faults), code(newest)]);
+            let programs = programs(&alike);
+            rows.push(vec![cell(&name), duration(took), number(faults), programs, code(newest)]);
             continue;
         }
         rows.extend(alike.iter().map(|run| {
             let faults = number(run.faults.len() as u64);
-            vec![cell(&title(run)), duration(run.took_ms), faults, code(&run.command)]
+            let (took, program) = (duration(run.took_ms), code(&run.program));
+            vec![cell(&title(run)), took, faults, program, code(&run.command)]
         }));
     }
-    let table = table(&["run", "took", "faults", "command"], rows);
-    ["## Runs".to_owned(), table.unwrap_or_default()]
+    let table = table(&["run", "took", "faults", "program", "command"], rows);
+    let about =
+        "A program is told by the first digits of its SHA-256; earlier records did not keep it.";
+    ["## Runs".to_owned(), about.to_owned(), table.unwrap_or_default()]
+}
+
+/// The programs that runs of one kind tried: how many, if there is no room for their names.
+fn programs(runs: &[&RunRecord]) -> String {
+    let mut programs: Vec<_> = runs.iter().map(|run| &*run.program).collect();
+    programs.retain(|program| !program.is_empty());
+    programs.sort_unstable();
+    programs.dedup();
+    match programs[..] {
+        [] => String::new(),
+        [only] => code(only),
+        _ => format!("{} programs", number(programs.len() as u64)),
+    }
 }
 
 fn table(header: &[&str], rows: Vec<Vec<String>>) -> Option<String> {

@@ -5,7 +5,7 @@
 //! | `digest` | [`Digest`]: all records, added up and ordered by what a reader must see first |
 //! | `findings` | invariants over all runs, the broken ones first |
 //! | `coverage` | how often each fault was injected, skipped, or nobody knows |
-//! | `simulated` | seeds of all runs, each counted once |
+//! | `simulated`, `newest` | seeds of all runs, each counted once, and which run of a seed counts |
 //! | `html`, `sections`, `measured`, `planted` | the page: its frame, its tables, what was measured, and planted bugs |
 //! | `axis`, `timeline`, `around`, `strips` | drawings: scales, a run over time, a fault close up, waits side by side |
 //! | `markdown` | the short form |
@@ -22,6 +22,7 @@ mod findings;
 mod html;
 mod markdown;
 mod measured;
+mod newest;
 mod planted;
 mod sections;
 mod simulated;

@@ -87,6 +87,7 @@ fn nothing_that_a_record_holds_is_markup() {
     let mut record = run(evil, vec![invariant(evil, Verdict::Held)]);
     record.command = evil.to_owned();
     record.build = evil.to_owned();
+    record.program = evil.to_owned();
     record.faults.push(FaultRecord {
         fault: evil.to_owned(),
         targets: vec![evil.to_owned()],

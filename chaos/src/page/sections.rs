@@ -173,6 +173,7 @@ fn one(run: &RunRecord) -> Markup {
             p.hint {
                 (moment(run.started_unix_ms)) ", " (duration(run.took_ms)) ", "
                 (count(run.faults.len() as u64, "fault", "faults"))
+                @if !run.program.is_empty() { ", program " code { (run.program) } }
                 @if run.load.is_empty() { ", no load was measured" }
             }
             @if !run.command.is_empty() { pre { code { (run.command) } } }

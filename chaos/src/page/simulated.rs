@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use super::newest::Newest;
 use crate::record::{FailedSeed, RunRecord, SeedsRecord};
 
 /// Seeds a minute and processor that are claimed, on a machine that has nothing else to do.
@@ -29,37 +30,34 @@ pub struct Simulated {
 impl Simulated {
     /// Of `runs`, oldest first; `None` if none was simulated.
     pub(super) fn of(runs: &[RunRecord]) -> Option<Self> {
-        let records: Vec<&SeedsRecord> = runs.iter().filter_map(|run| run.seeds.as_ref()).collect();
+        let records = runs.iter().zip(Newest::of(runs));
+        let records: Vec<(&SeedsRecord, Newest)> =
+            records.filter_map(|(run, newest)| Some((run.seeds.as_ref()?, newest))).collect();
         if records.is_empty() {
             return None;
         }
-        let paces = records.iter().map(|record| record.seeds_per_minute_and_core);
+        let paces = records.iter().map(|(record, _)| record.seeds_per_minute_and_core);
         let mut all = Self {
             records: records.len() as u64,
             seeds_per_minute_and_core: paces.fold(0.0, f64::max),
             ..Self::default()
         };
-        // Newest first, without an overlap: first seed and the one after the last.
-        let mut covered: Vec<(u64, u64)> = Vec::new();
-        for record in records.into_iter().rev() {
-            let new = uncovered(&covered, range(record));
-            let inside = |seed: u64| new.iter().any(|(first, end)| (*first..*end).contains(&seed));
+        for (record, newest) in records.into_iter().rev() {
             for failed in &record.failed {
-                let list = if inside(failed.seed) { &mut all.failed } else { &mut all.mended };
+                let list = if newest.has(failed.seed) { &mut all.failed } else { &mut all.mended };
                 list.push(failed.clone());
             }
             for (seed, hash) in &record.repeated {
                 all.repeated.entry(*seed).or_insert_with(|| hash.clone());
             }
-            if new.is_empty() {
+            if newest.count() == 0 {
                 continue;
             }
-            all.seeds += new.iter().map(|(first, end)| end - first).sum::<u64>();
+            all.seeds += newest.count();
             all.simulated_ms += record.simulated_ms;
             for (fault, count) in &record.injected {
                 *all.injected.entry(fault.clone()).or_default() += count;
             }
-            covered.extend(new);
         }
         all.mended.retain(|old| all.failed.iter().all(|failed| failed.seed != old.seed));
         all.failed.sort_by_key(|failed| failed.seed);
@@ -77,23 +75,6 @@ impl Simulated {
             )
         })
     }
-}
-
-fn range(record: &SeedsRecord) -> (u64, u64) {
-    (record.first, record.first.saturating_add(record.run))
-}
-
-/// The parts of `range` that none of `covered` has.
-fn uncovered(covered: &[(u64, u64)], range: (u64, u64)) -> Vec<(u64, u64)> {
-    let mut left = vec![range];
-    for &(first, end) in covered {
-        left = left
-            .into_iter()
-            .flat_map(|(from, to)| [(from, to.min(first)), (from.max(end), to)])
-            .filter(|(from, to)| from < to)
-            .collect();
-    }
-    left
 }
 
 #[cfg(test)]
@@ -143,13 +124,5 @@ mod tests {
         let seeds = |failed: &[FailedSeed]| failed.iter().map(|it| it.seed).collect::<Vec<_>>();
         assert_eq!(seeds(&all.failed), [3, 7]);
         assert_eq!(seeds(&all.mended), [4]);
-    }
-
-    /// Without it an overlap in the middle would be counted twice or not at all.
-    #[test]
-    fn what_is_not_covered_is_left() {
-        assert_eq!(uncovered(&[(3, 5), (8, 20)], (1, 10)), [(1, 3), (5, 8)]);
-        assert_eq!(uncovered(&[(0, 20)], (1, 10)), []);
-        assert_eq!(uncovered(&[], (1, 10)), [(1, 10)]);
     }
 }

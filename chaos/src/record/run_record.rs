@@ -26,6 +26,10 @@ pub struct RunRecord {
     pub took_ms: u64,
     /// The program that was tried, as `navarch version` tells it.
     pub build: String,
+    /// The first twelve digits of that program's SHA-256, which tells two builds of one version apart (`sha256sum`); empty
+    /// in records of before it was kept.
+    #[serde(default)]
+    pub program: String,
     /// Every fault, in the order of time.
     pub faults: Vec<FaultRecord>,
     /// What was checked at the end.

@@ -51,7 +51,7 @@ mod steps;
 mod watchers;
 
 pub use availability::{AvailabilityOptions, AvailabilityReport, Blow, Loads, availability};
-pub(crate) use build::build_of;
+pub(crate) use build::Build;
 pub use clocks::{ClocksOptions, ClocksReport, clocks};
 pub use commands::{CommandsOptions, CommandsReport, commands};
 pub use cutoff::{CutoffOptions, CutoffReport, Share, cutoff};

@@ -8,7 +8,7 @@ use clap::Args;
 use navarch_host::planted::VARIABLE;
 use serde::Serialize;
 
-use super::{ClocksOptions, KillsOptions, Victims, clocks, kills, progress, sim::hunt};
+use super::{Build, ClocksOptions, KillsOptions, Victims, clocks, kills, progress, sim::hunt};
 use crate::{
     error::ChaosError,
     host::Host,
@@ -96,9 +96,8 @@ pub async fn mutants(
             command: "navarch-chaos mutants".to_owned(),
             started_unix_ms,
             took_ms: millis_of(host.clock.now().since(begun)),
-            build: format!("navarch {}", env!("CARGO_PKG_VERSION")),
             bugs: report.bugs.iter().map(Hunted::record).collect(),
-            ..RunRecord::default()
+            ..Build::own().record()
         };
         record.save(directory)?;
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use navarch_host::Chance;
 use serde::Serialize;
 
-use super::progress;
+use super::{Build, progress};
 use crate::{
     error::ChaosError,
     faults::{Begun, Fault as _, PowerLoss, Powerless, Stage},
@@ -299,11 +299,9 @@ impl Run<'_> {
             name: victims,
             started_unix_ms,
             took_ms: u64::try_from(took).unwrap_or(u64::MAX),
-            build: super::build_of(&self.stage.program).await,
             faults: std::mem::take(&mut self.faults),
             invariants: self.judged(),
-            load: Vec::new(),
-            ..RunRecord::default()
+            ..Build::of(&self.stage.program).await.record()
         };
         record.save(&directory).map(drop)
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use navarch::config::parse_duration;
 use serde::Serialize;
 
-use super::build_of;
+use super::Build;
 use crate::{
     error::ChaosError,
     host::Host,
@@ -77,9 +77,8 @@ pub async fn rest(
             command: format!("navarch-chaos rest --duration {}s", duration.as_secs()),
             started_unix_ms,
             took_ms: millis_of(rested),
-            build: build_of(&program).await,
             invariants: vec![report.invariant()],
-            ..RunRecord::default()
+            ..Build::of(&program).await.record()
         };
         record.save(&directory)?;
     }

@@ -17,6 +17,7 @@ use crate::{
     load::Counts,
     record::{FaultRecord, Injection, InvariantRecord, LoadPoint, RunRecord, Verdict},
     report::millis_of,
+    runs::Build,
 };
 
 /// How long all replicas may take to serve once all is healed.
@@ -251,18 +252,17 @@ impl Performance {
     }
 
     /// What it leaves for the report.
-    pub fn record(&self, command: String, build: String) -> RunRecord {
+    pub(crate) fn record(&self, command: String, build: &Build) -> RunRecord {
         RunRecord {
             run: "scenario".to_owned(),
             name: self.name.clone(),
             command,
             started_unix_ms: self.started_unix_ms,
             took_ms: self.took_ms,
-            build,
             faults: self.faults.clone(),
             invariants: self.invariants.clone(),
             load: self.load.clone(),
-            ..RunRecord::default()
+            ..build.record()
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     proc::{GroupOptions, named_program},
     record::Injection,
     report::Report,
-    runs::build_of,
+    runs::Build,
     shim::Shim,
 };
 
@@ -65,7 +65,7 @@ pub async fn suite(
     }
     // Without a leader in a minority a set shows nothing: such a one must not be what there is no time for.
     scenarios.sort_by_key(|(_, scenario)| !has_the_main_fault(scenario));
-    let (build, shim) = (build_of(&group.program).await, Shim::build().await?);
+    let (build, shim) = (Build::of(&group.program).await, Shim::build().await?);
     if let Err(why) = &shim {
         eprintln!("SKIPPED: faults of disks and clocks: {why}");
     }
@@ -83,7 +83,7 @@ pub async fn suite(
         tell(&performance);
         if let Some(directory) = &options.record {
             let command = format!("navarch-chaos scenario {} --seed {seed}", file.display());
-            performance.record(command, build.clone()).save(directory)?;
+            performance.record(command, &build).save(directory)?;
         }
         let name = &scenario.name;
         let told =

@@ -44,7 +44,7 @@ use subject::Subject;
 use tally::Tally;
 use theirs::Theirs;
 
-use super::{build_of, progress};
+use super::{Build, progress};
 use crate::{
     error::ChaosError,
     etcd::find_etcd,
@@ -67,7 +67,7 @@ pub async fn availability(
     group: GroupOptions,
     options: AvailabilityOptions,
 ) -> Result<AvailabilityReport, ChaosError> {
-    let build = build_of(&group.program).await;
+    let build = Build::of(&group.program).await;
     let etcd = if options.etcd { find_etcd(options.etcd_program.clone()) } else { None };
     let mut run = Run { host, group, build, etcd, report: AvailabilityReport::default(), options };
     if run.options.etcd && run.etcd.is_none() {
@@ -91,7 +91,7 @@ struct Run<'a> {
     group: GroupOptions,
     options: AvailabilityOptions,
     /// The program under test, in words.
-    build: String,
+    build: Build,
     etcd: Option<PathBuf>,
     report: AvailabilityReport,
 }
@@ -212,8 +212,7 @@ impl Run<'_> {
             name: name.to_owned(),
             command: self.options.command(blow),
             started_unix_ms: self.host.clock.wall_ms(),
-            build: self.build.clone(),
-            ..RunRecord::default()
+            ..self.build.record()
         }
     }
 

@@ -34,8 +34,7 @@ impl Run<'_> {
                 "navarch-chaos availability --count 0 --rejoin {nodes} --rejoins {rejoins}"
             ),
             started_unix_ms: host.clock.wall_ms(),
-            build: self.build.clone(),
-            ..RunRecord::default()
+            ..self.build.record()
         };
         let mut group = Group::start(host, self.group_in(&name)).await?;
         record.name = name;

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::{SimOptions, batch::pace};
+use super::{super::Build, SimOptions, batch::pace};
 use crate::{
     error::ChaosError,
     record::{
@@ -168,11 +168,9 @@ impl SimReport {
             ),
             started_unix_ms,
             took_ms: millis_of(took),
-            build: format!("navarch {}", env!("CARGO_PKG_VERSION")),
-            faults: Vec::new(),
             invariants: tally.invariants(),
             seeds: Some(seeds),
-            ..RunRecord::default()
+            ..Build::own().record()
         };
         Self { record, violations, coverage, calls }
     }
