@@ -17,7 +17,8 @@ use navarch::client::{
 use navarch_host::Clock;
 use navarch_proto::api::{GetNodeRequest, ListNodesRequest, RegisterNodeRequest};
 use tokio::net::TcpListener;
-use tonic::Status;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 fn registration(number: usize) -> RegisterNodeRequest {
     RegisterNodeRequest { node_id: format!("n{number}"), ..RegisterNodeRequest::default() }
@@ -137,6 +138,26 @@ async fn a_repeat_carries_the_same_request_id_and_another_call_another() {
     assert!(ids.len() > answered, "nothing was repeated");
     assert_eq!(distinct.len(), answered);
     assert!(ids.iter().all(|id| id.len() == 36), "{ids:?}");
+}
+
+/// Without it a person would be told that a write was not carried out, and repeat one that was.
+#[tokio::test]
+async fn a_write_that_a_replica_is_not_sure_of_is_told_as_such() {
+    let script = Script::new();
+    let toy = Toy::start(&script);
+    let client = client(&[&toy], options());
+    for (effect, unsure) in [("none", false), ("unknown", true)] {
+        let metadata = [("effect".to_owned(), effect.to_owned())];
+        let details = ErrorDetails::with_error_info("NO_LEADER", "navarch", metadata);
+        let first = Status::with_error_details(Code::Unavailable, "in time", details);
+        let later = Status::unavailable("no leader is known; it was not carried out");
+        let replies = std::iter::once(first).chain(std::iter::repeat_n(later, 40));
+        script.lock().errors = replies.map(|reply| (toy.address.clone(), reply)).collect();
+        let options = CallOptions::within(Duration::from_millis(300));
+        let error = client.call::<RegisterNode>(registration(0), &options).await.unwrap_err();
+        let told = error.to_string();
+        assert_eq!(told.contains("may have taken effect"), unsure, "{told}");
+    }
 }
 
 /// Without it a refusal would be asked for again until the deadline, or lose its kind.

@@ -262,7 +262,8 @@ impl Context {
         })?;
         let envelope =
             envelope.ok_or_else(|| Status::invalid_argument("message without envelope"))?;
-        let stored = self.membership();
+        // One that is not agreed on may never be: a leader that only it shuts out could not take it back.
+        let stored = self.agreed_membership();
         let membership = stored.as_deref();
         let known = Known {
             identity: &running.identity,
@@ -287,7 +288,7 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// `store_of` says which store the newest known membership names for a replica.
+    /// `store_of` says which store the newest membership that is agreed on names for a replica.
     fn admit<'m>(
         &self,
         envelope: &peer::Envelope,

@@ -72,6 +72,12 @@ pub fn after_beat(interval: Duration, failed: bool, chance: f64) -> Duration {
     if failed { interval.mul_f64(0.75 + 0.5 * chance) } else { interval }
 }
 
+/// How long one replica is waited for. One whose machine is gone says nothing at all: after a beat that failed, the next one
+/// asks up to three of them within its time, and while all is well each beat is one call, however slow the leader is.
+fn longest_try(failures: u32) -> Duration {
+    if failures == 0 { LONGEST_CALL } else { LONGEST_CALL / 3 }
+}
+
 /// Sends one beat after so many failed ones; whether it was answered.
 async fn beat(shared: &Shared, (cpu, memory): (f64, f64), failures: u32) -> bool {
     let settings = shared.settings();
@@ -88,7 +94,9 @@ async fn beat(shared: &Shared, (cpu, memory): (f64, f64), failures: u32) -> bool
             gpu_metrics,
         }),
     };
-    match shared.client.call::<Heartbeat>(request, &CallOptions::within(LONGEST_CALL)).await {
+    let options =
+        CallOptions { attempt_timeout: longest_try(failures), ..CallOptions::within(LONGEST_CALL) };
+    match shared.client.call::<Heartbeat>(request, &options).await {
         Ok(answer) => {
             if failures >= TOLD_AFTER {
                 tracing::info!(

@@ -1,9 +1,18 @@
 //! When beats come, by the loop itself: with a clock that does not wait, and a group that is there or not.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
-use futures::future::join_all;
-use navarch_host::{Clock, FakeClock, Moment, SystemSpawner};
+use futures::{
+    FutureExt as _,
+    future::{self, BoxFuture, join_all},
+};
+use navarch_host::{Clock, FakeClock, Moment, Network, Port, Stream, SystemSpawner};
 use navarch_proto::api::NodeConfig;
 use tokio_util::sync::CancellationToken;
 
@@ -16,17 +25,37 @@ use crate::{
         outbox::Outbox,
         shared::Parts,
     },
-    client::Client,
+    client::{Client, ClientOptions},
 };
 
 const NODES: u32 = 1_000;
 const INTERVAL: Duration = Duration::from_secs(10);
 
+/// A network on which nothing answers, like that of machines without power; it notes which ports were called.
+#[derive(Debug, Default)]
+struct Dark(Mutex<Vec<u16>>);
+
+impl Network for Dark {
+    fn listen(&self, _: SocketAddr) -> BoxFuture<'static, io::Result<Port>> {
+        future::pending().boxed()
+    }
+
+    fn connect(&self, _: &str, port: u16) -> BoxFuture<'static, io::Result<Stream>> {
+        self.0.lock().unwrap().push(port);
+        future::pending().boxed()
+    }
+}
+
 /// A node that has registered and can call nobody.
 fn node(clock: &Clock, stop: &CancellationToken) -> Shared {
+    node_in(Arc::new(Dark::default()), clock, stop)
+}
+
+fn node_in(network: Arc<dyn Network>, clock: &Clock, stop: &CancellationToken) -> Shared {
     let spawner = SystemSpawner::current();
-    let nobody = ["127.0.0.1:9".to_owned()];
+    let nobody = [1, 2, 3].map(|port| format!("127.0.0.1:{port}"));
     let options = client_options(clock.clone(), Arc::clone(&spawner));
+    let options = ClientOptions { network, ..options };
     let outbox = Outbox::open(None, OutboxBounds::default(), clock, &*spawner).unwrap();
     let source = Arc::new(NoGpus::default());
     let shared = Shared::new(Parts {
@@ -112,6 +141,29 @@ async fn a_node_beats_as_it_is_told() {
     about(gaps[8], 10.0);
     about(gaps[9], 3.0);
     assert!(gaps[10] <= DOUBT.as_secs_f64(), "{gaps:?}");
+}
+
+/// Without it a node whose replica has lost its machine, or is frozen, would beat into the void until it is declared lost.
+#[tokio::test(flavor = "current_thread")]
+async fn the_beat_after_a_failed_one_asks_all_replicas() {
+    let fake = FakeClock::new(0);
+    let (clock, stop) = (Clock::fake(Arc::clone(&fake)), CancellationToken::new());
+    let dark = Arc::new(Dark::default());
+    let shared = node_in(Arc::clone(&dark) as Arc<dyn Network>, &clock, &stop);
+    let called = async |failures: u32| {
+        dark.0.lock().unwrap().clear();
+        let time = fake.advance(LONGEST_CALL + Duration::from_millis(200));
+        let (well, ()) = tokio::join!(beat(&shared, (0.0, 0.0), failures), time);
+        assert!(!well);
+        dark.0.lock().unwrap().clone()
+    };
+    let first = called(0).await;
+    assert_eq!(first.len(), 1, "one call a beat while all is well: {first:?}");
+    // Longer than the interval at which most fleets beat.
+    fake.advance(Duration::from_secs(30)).await;
+    let second = called(1).await;
+    assert_eq!(second.iter().collect::<BTreeSet<_>>().len(), 3, "{second:?}");
+    assert_ne!(second[0], first[0], "the one that said nothing comes last");
 }
 
 /// When beats reach a leader, of a fleet whose nodes start within `spread` and which has none for a while.

@@ -14,8 +14,9 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use uuid::Builder;
 
 use super::{
-    call_series::CallSeries, deliveries::Deliveries, errors, health_series::HealthSeries,
-    listener::ListenerCounts, register_pace::RegisterPace, waiters::Waiters, watchers::Watchers,
+    call_series::CallSeries, deliveries::Deliveries, errors, exposition::Exposition,
+    health_series::HealthSeries, listener::ListenerCounts, register_pace::RegisterPace,
+    waiters::Waiters, watchers::Watchers,
 };
 use crate::{
     ledger::{Author, Committed, Ledger, View},
@@ -42,6 +43,7 @@ pub struct Api {
     pub(super) calls: CallSeries,
     pub(super) health: HealthSeries,
     pub(super) connections: Arc<ListenerCounts>,
+    pub(super) exposition: Exposition,
     pub(super) autoscalers: Autoscalers,
     pub(super) spawner: Arc<dyn Spawner>,
 }
@@ -84,6 +86,7 @@ impl Api {
             calls: CallSeries::default(),
             health: HealthSeries::default(),
             connections: parts.connections,
+            exposition: Exposition::default(),
             autoscalers: parts.autoscalers,
             spawner: parts.spawner,
         })

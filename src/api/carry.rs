@@ -233,7 +233,9 @@ fn give_up(way: &Inner, context: &CallContext, may_have_taken_effect: bool, last
     }
     let leader = way.hint.get(way.api.replica());
     let leader = leader.as_ref().and_then(|leader| leader.to_str().ok()).unwrap_or_default();
-    let metadata = [("leader".to_owned(), leader.to_owned())];
+    let effect = if may_have_taken_effect { "unknown" } else { "none" };
+    let metadata = [("leader", leader), ("effect", effect)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let details = ErrorDetails::with_error_info("NO_LEADER", "navarch", metadata);
     Status::with_error_details(Code::Unavailable, message, details)
 }

@@ -23,7 +23,7 @@
 //! | `watchers` | those who watch the journal, and what is sent to all of them |
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
 //! | `event_stream` | the journal for browsers |
-//! | `metrics` | the series behind `/metrics` |
+//! | `metrics`, `exposition` | the series behind `/metrics`, and their text, made by one thread at a time |
 //! | `call_series`, `health_series` | those of calls, and of health rules |
 //! | `agent/`, `operator/`, `cluster/` | one file a method, one service each |
 
@@ -36,6 +36,7 @@ pub mod connect;
 mod deliveries;
 mod errors;
 mod event_stream;
+mod exposition;
 mod forward;
 mod frame;
 mod gate;

@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-use super::{call::Api, metrics};
+use super::call::Api;
 
 /// A replica that cannot confirm within this time that it is up to date is not ready; two failed probes
 /// stay below the two seconds after which a cut-off follower must say so.
@@ -42,11 +42,5 @@ async fn ready(State(api): State<Arc<Api>>) -> impl IntoResponse {
 
 async fn expose(State(api): State<Arc<Api>>) -> impl IntoResponse {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    // Away from the connection's own thread: it goes through the whole fleet.
-    let spawner = Arc::clone(&api.spawner);
-    let text = match spawner.on_thread("metrics", move || metrics::expose(&api)) {
-        Ok(text) => text.await.unwrap_or_default(),
-        Err(_) => String::new(),
-    };
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], text)
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], api.exposition.text(&api).await)
 }

@@ -147,14 +147,15 @@ fn standing(replica: &api::ReplicaInfo) -> &'static str {
 
 /// The id of a replica that is named by id or name.
 async fn find(replica: &str, invocation: &Invocation) -> Result<u64, Failure> {
-    if let Ok(id) = replica.parse() {
-        return Ok(id);
-    }
     let known = list(invocation).await?.replicas;
-    if let Some(found) = known.iter().find(|known| known.name == replica) {
+    let id: Option<u64> = replica.parse().ok();
+    let named = known.iter().find(|known| known.name == replica);
+    if let Some(found) = named.or_else(|| known.iter().find(|known| Some(known.id) == id)) {
         return Ok(found.id);
     }
-    let names: Vec<_> = known.iter().map(|known| known.name.as_str()).collect();
-    let message = format!("no replica is called {replica}: there are {}", names.join(", "));
+    let names: Vec<_> =
+        known.iter().map(|known| format!("{} ({})", known.name, known.id)).collect();
+    let message =
+        format!("no replica has the name or id {replica}: there are {}", names.join(", "));
     Err(Failure::new(FailureKind::NotFound, message).help("`navarch replica list` shows them"))
 }

@@ -64,10 +64,10 @@ impl Client {
         let authorization = options.token.as_ref().map(metadata::bearer).transpose()?;
         let names: Vec<_> = addresses.iter().map(|address| &*address.name).collect();
         let endpoints = names.join(",");
-        let origin = options.clock.now();
+        let begun = (options.clock.now(), options.balance.suspicion());
         let replicas = addresses
             .into_iter()
-            .map(|address| Replica::new(address, options.connections_per_replica, origin))
+            .map(|address| Replica::new(address, options.connections_per_replica, begun))
             .collect();
         let chance: u32 = rand::random();
         let inner = Inner {

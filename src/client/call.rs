@@ -2,7 +2,8 @@ use std::{future::Future, time::Duration};
 
 use http::{HeaderValue, Request};
 use navarch_host::Moment;
-use tonic::Code;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use super::{
     CallError, CallOptions,
@@ -168,7 +169,11 @@ impl<'a> Call<'a> {
         }
         match &reply.refusal {
             Some(status) if status.code() == Code::Unavailable => {
-                return Err(TryError::Unavailable(status.message().into()));
+                let message = status.message().into();
+                return Err(match may_have_been_carried_out(status) {
+                    true => TryError::Unsure(message),
+                    false => TryError::Unavailable(message),
+                });
             }
             // Some gRPC servers say `cancelled` when the limit of the try ended the call (tonic's does).
             Some(status) if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) => {
@@ -191,7 +196,8 @@ impl<'a> Call<'a> {
         );
         self.inner.picker.replicas()[index].failed(now);
         self.inner.picker.not_leader(index);
-        self.unknown |= matches!(error, TryError::Broken(_) | TryError::Silent);
+        self.unknown |=
+            matches!(error, TryError::Broken(_) | TryError::Unsure(_) | TryError::Silent);
         self.last = Some((index, error));
         let waited = now.since(self.started);
         let hopeless =
@@ -230,7 +236,7 @@ impl<'a> Call<'a> {
             None => "no try was made".to_owned(),
         };
         match last {
-            Some((_, TryError::Connect(_) | TryError::Unavailable(_))) => {
+            Some((_, TryError::Connect(_) | TryError::Unavailable(_) | TryError::Unsure(_))) => {
                 CallError::Unreachable { waited, endpoints, attempts, last: last_words, repeat_as }
             }
             Some((_, TryError::Broken(_) | TryError::Silent)) | None => {
@@ -238,4 +244,10 @@ impl<'a> Call<'a> {
             }
         }
     }
+}
+
+/// Whether a replica that found no leader in time had one that it handed the call to.
+fn may_have_been_carried_out(status: &Status) -> bool {
+    let info = status.get_details_error_info();
+    info.is_some_and(|info| info.metadata.get("effect").is_some_and(|effect| effect == "unknown"))
 }

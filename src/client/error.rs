@@ -231,6 +231,9 @@ pub(super) enum TryError {
     /// The replica says that it cannot serve now.
     #[error("{0}")]
     Unavailable(Arc<str>),
+    /// The replica passed the call on, and does not know whether it was carried out.
+    #[error("{0}")]
+    Unsure(Arc<str>),
     /// No answer within the limit of the try.
     #[error("no answer in time")]
     Silent,

@@ -15,6 +15,17 @@ pub enum Balance {
     Sticky,
 }
 
+impl Balance {
+    /// How long a replica is tried last once it has failed. A client that calls all the time learns soon that it is back;
+    /// one that calls every half minute would ask one that is gone first each time.
+    pub(super) fn suspicion(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::EachCall => 1,
+            Self::Sticky => 60,
+        })
+    }
+}
+
 /// What all calls of one client share. [`ClientOptions::new`] fills in the usual values.
 #[derive(Clone)]
 pub struct ClientOptions {

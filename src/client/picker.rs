@@ -132,7 +132,7 @@ mod tests {
         let replicas = (0..count)
             .map(|index| {
                 let address = Address::parse(&format!("r{index}:1"), false).unwrap();
-                Replica::new(address, 1, clock.now())
+                Replica::new(address, 1, (clock.now(), balance.suspicion()))
             })
             .collect();
         Picker::new(replicas, balance, chance)

@@ -15,9 +15,7 @@ use super::{
     error::TryError,
 };
 
-/// How long a replica that failed once is tried last.
-const SUSPICION: Duration = Duration::from_secs(1);
-/// It doubles with each failure in a row, this many times: 8 s at most.
+/// How often the time in which a replica that failed is tried last doubles, once with each failure in a row.
 const MAX_DOUBLINGS: u32 = 3;
 
 /// What is needed to connect to any replica.
@@ -39,13 +37,19 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    pub(super) fn new(address: Address, connections: usize, origin: Moment) -> Self {
+    /// After a failure it is tried last for as long as `suspicion`, and up to eight times as long after several in a row.
+    pub(super) fn new(
+        address: Address,
+        connections: usize,
+        (origin, suspicion): (Moment, Duration),
+    ) -> Self {
         Self {
             address,
             slots: (0..connections.max(1)).map(|_| Slot::default()).collect(),
             turn: AtomicUsize::new(0),
             health: Health {
                 origin,
+                suspicion,
                 suspect_until_ms: AtomicU64::new(0),
                 failures: AtomicU32::new(0),
             },
@@ -85,6 +89,7 @@ impl Replica {
 /// How a replica behaved lately.
 struct Health {
     origin: Moment,
+    suspicion: Duration,
     suspect_until_ms: AtomicU64,
     failures: AtomicU32,
 }
@@ -109,7 +114,7 @@ impl Health {
             return;
         }
         let doublings = self.failures.fetch_add(1, Ordering::Relaxed).min(MAX_DOUBLINGS);
-        let until = self.ms(now + SUSPICION * (1 << doublings));
+        let until = self.ms(now + self.suspicion * (1 << doublings));
         self.suspect_until_ms.store(until, Ordering::Relaxed);
     }
 
@@ -216,10 +221,11 @@ mod tests {
 
     /// Without it a dead replica would be asked first again at once, or never again.
     #[tokio::test]
-    async fn suspicion_doubles_to_eight_seconds_and_ends_with_an_answer() {
+    async fn suspicion_doubles_three_times_and_ends_with_an_answer() {
         let fake = FakeClock::new(0);
         let clock = Clock::fake(Arc::clone(&fake));
-        let replica = Replica::new(Address::parse("a:1", false).unwrap(), 1, clock.now());
+        let begun = (clock.now(), Duration::from_secs(1));
+        let replica = Replica::new(Address::parse("a:1", false).unwrap(), 1, begun);
         assert!(!replica.is_suspect(clock.now()));
         for seconds in [1, 2, 4, 8, 8] {
             replica.failed(clock.now());

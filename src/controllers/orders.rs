@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use navarch_fleet::{BackoffKey, FleetState, LogTime, ProviderName};
+use navarch_fleet::{BackoffKey, FleetState, Instance, LogTime, ProviderName};
 use navarch_host::planted::{self, Bug};
-use navarch_proto::fleet::{PoolProvider, PoolSpec, ProviderSpec, RequestInstance};
+use navarch_proto::fleet::{FailureKind, PoolProvider, PoolSpec, ProviderSpec, RequestInstance};
 
 use super::{Providers, offers::Offer};
 use crate::provider::{
@@ -13,6 +13,10 @@ use crate::provider::{
     labels,
     selection::{Candidate, Strategy, rank},
 };
+
+/// How long the other zones of a pool come before one in which an order was refused: as long as the longest pause after
+/// refusals.
+const REFUSED_FOR_MS: u64 = 1_800_000;
 
 /// Where machines can be rented now.
 pub(super) struct Market<'a> {
@@ -33,39 +37,65 @@ struct Place<'a> {
 pub(super) struct Turn<'a> {
     /// The pool's orders ever, those of the present pass included.
     count: u64,
-    /// The pool's zones and how many of its machines each has, those on order included.
-    zones: Vec<(&'a str, u32)>,
+    zones: Vec<Zone<'a>>,
+}
+
+/// A zone of a pool, from where the next machine comes if it is the least of them.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Zone<'a> {
+    /// A provider refused an order there a while ago: the others come first, or a zone that is sold out, and so has the fewest
+    /// machines, would be asked for ever.
+    refused: bool,
+    /// The pool's machines there, those on order included.
+    machines: u32,
+    /// Its place in the file.
+    place: usize,
+    name: &'a str,
 }
 
 impl<'a> Turn<'a> {
     /// Before the first order of a pass.
-    pub(super) fn first(fleet: &FleetState, pool: &'a PoolSpec) -> Self {
+    pub(super) fn first(fleet: &FleetState, pool: &'a PoolSpec, now: LogTime) -> Self {
         let count = fleet.pool(&pool.name).map_or(0, |pool| pool.choices);
-        let mut zones: Vec<_> = pool.zones.iter().map(|zone| (zone.as_str(), 0)).collect();
+        let names = pool.zones.iter().map(String::as_str).enumerate();
+        let zones = names.map(|(place, name)| Zone { refused: false, machines: 0, place, name });
+        let mut turn = Self { count, zones: zones.collect() };
         // With one zone or none there is nothing to spread.
-        if zones.len() > 1 {
-            for instance in fleet.instances_in_pool(&pool.name).filter(|one| one.is_live()) {
-                if let Some((_, count)) =
-                    zones.iter_mut().find(|(zone, _)| **zone == *instance.zone)
-                {
-                    *count += 1;
+        if turn.zones.len() > 1 {
+            for instance in fleet.instances_in_pool(&pool.name) {
+                if let Some(zone) = turn.named(&instance.zone) {
+                    zone.machines += u32::from(instance.is_live());
+                    zone.refused |= was_refused(instance, now);
                 }
             }
         }
-        Self { count, zones }
+        turn
     }
 
-    /// The zone with the fewest machines, the first of several.
+    /// Where the next machine comes from.
     fn zone(&self) -> Option<&'a str> {
-        self.zones.iter().min_by_key(|(_, count)| *count).map(|(zone, _)| *zone)
+        self.zones.iter().min().map(|zone| zone.name)
     }
 
-    fn ordered(&mut self, zone: &str) {
+    fn named(&mut self, name: &str) -> Option<&mut Zone<'a>> {
+        self.zones.iter_mut().find(|zone| zone.name == name)
+    }
+
+    fn ordered(&mut self, name: &str) {
         self.count += 1;
-        if let Some((_, count)) = self.zones.iter_mut().find(|(name, _)| *name == zone) {
-            *count += 1;
+        if let Some(zone) = self.named(name) {
+            zone.machines += 1;
         }
     }
+}
+
+/// Whether a provider would not sell it, not long ago.
+fn was_refused(instance: &Instance, now: LogTime) -> bool {
+    let refused = matches!(
+        instance.failure,
+        FailureKind::Capacity | FailureKind::Quota | FailureKind::Invalid
+    );
+    refused && instance.state_since.plus_ms(REFUSED_FOR_MS) > now
 }
 
 impl Market<'_> {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use navarch_fleet::{
-    Administrative, BreakerKey, FleetState, Instance, InstanceState, LogTime, Node,
+    Administrative, BreakerKey, Drain, FleetState, Instance, InstanceState, LogTime, Node,
 };
 use navarch_proto::fleet::{
     HoldReplacement, KeepInstance, PoolSpec, RequestInstance, proposal::Kind,
@@ -46,7 +46,7 @@ enum Stage<'a> {
     Fresh,
     /// Another machine is on its way in its place.
     Ordered(&'a Instance),
-    /// It goes without a replacement that runs, because there was no room for one.
+    /// It was drained for it, without a replacement that runs, because there was no room for one.
     Leaving,
 }
 
@@ -100,7 +100,7 @@ impl<N: FnMut() -> String> Round<'_, '_, N> {
         if let Some(mass) = mass(self.market.fleet, spec, LogTime::from_ms(self.now_ms)) {
             return mass;
         }
-        let mut turn = Turn::first(self.market.fleet, spec);
+        let mut turn = Turn::first(self.market.fleet, spec, self.market.now);
         let mut stopped = String::new();
         let mut surplus = surplus(self.market.fleet, spec);
         for case in fresh {
@@ -157,8 +157,13 @@ fn stage<'a>(fleet: &'a FleetState, case: &Case<'a>) -> Stage<'a> {
         return Stage::Ordered(new);
     }
     match case.node.administrative {
-        Administrative::Draining(_) | Administrative::Terminated => Stage::Leaving,
-        Administrative::Active | Administrative::Cordoned => Stage::Fresh,
+        Administrative::Draining(Drain { for_verdict: true, .. }) | Administrative::Terminated => {
+            Stage::Leaving
+        }
+        // An operator's own drain begins nothing: budgets and a pause hold for it as for any other.
+        Administrative::Draining(_) | Administrative::Active | Administrative::Cordoned => {
+            Stage::Fresh
+        }
     }
 }
 

@@ -91,23 +91,24 @@ pub(super) fn case<'a>(fleet: &'a FleetState, node: &'a Node, now_ms: u64) -> Op
     if node.is_lost() {
         return case(FailureKind::NodeLost, format!("node {} is lost", node.id));
     }
-    if is_unhealthy(spec, node, now_ms) {
+    if is_unhealthy(spec, (node, instance), now_ms) {
         let reason = node.replacement_reason().to_string();
         return case(FailureKind::NodeUnhealthy, reason);
     }
     None
 }
 
-/// Unhealthy often enough, or for long enough after a verdict on an event, which is sent once; or drained for it: a good
-/// report in between does not lift the verdict, and would leave a drained machine that nobody takes back or ends.
-fn is_unhealthy(spec: &PoolSpec, node: &Node, now_ms: u64) -> bool {
+/// Unhealthy often enough, or for long enough after a verdict on an event, which is sent once; or its replacement has begun: a
+/// good report in between does not lift the verdict, and would leave a drained machine that nobody takes back or ends, or
+/// give back what was bought in its place, to buy it again after the next bad reports.
+fn is_unhealthy(spec: &PoolSpec, (node, instance): (&Node, &Instance), now_ms: u64) -> bool {
     let health = &node.health;
     let often = health.unhealthy_reports >= spec.unhealthy_after.max(1);
     let since = health.unhealthy_event_at;
     let long = since.is_some_and(|at| at.plus_ms(EVENT_PATIENCE_MS).as_ms() <= now_ms);
     let leaves =
         matches!(node.administrative, Administrative::Draining(Drain { for_verdict: true, .. }));
-    health.latched && (often || long || leaves)
+    health.latched && (often || long || leaves || instance.is_being_replaced())
 }
 
 impl Case<'_> {

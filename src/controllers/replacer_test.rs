@@ -280,6 +280,19 @@ async fn a_machine_that_is_well_again_is_kept() {
     assert_eq!(world.events("replacement"), ["replacement-cancelled"]);
 }
 
+/// Without it the replacement of a machine whose checks fail now and then would be given back and bought again, for ever.
+#[tokio::test(flavor = "current_thread")]
+async fn a_good_report_does_not_call_a_replacement_off() {
+    let world = roomy(3);
+    world.report("m-a2", UNHEALTHY, UNKNOWN);
+    world.report("m-a2", UNHEALTHY, UNKNOWN);
+    world.reconcile(&mut replacer(&world));
+    world.report("m-a2", HEALTHY, UNKNOWN);
+    assert_eq!(planned(&world), [""; 0], "the verdict stands, and the new one is on its way");
+    come_up(&world, &replacement_of(&world, "a2"));
+    assert_eq!(planned(&world), ["drain m-a2"]);
+}
+
 /// Without it a failed order would leave a broken machine in service for ever.
 #[tokio::test(flavor = "current_thread")]
 async fn a_replacement_that_fails_is_ordered_again() {
@@ -300,71 +313,5 @@ async fn a_replacement_that_fails_is_ordered_again() {
     assert_eq!(world.events("replacement-").len(), 3, "cancelled, held, released");
 }
 
-/// Without it one bad hour would replace a whole pool, or two machines of a small pool would go at once.
-#[tokio::test(flavor = "current_thread")]
-async fn budgets_bound_what_is_replaced() {
-    let world = roomy(20);
-    for number in 1..=6 {
-        lose(&world, &format!("m-a{number}"));
-    }
-    assert_eq!(planned(&world), ["order for a1", "order for a2"], "a tenth of 20 an hour");
-    assert_eq!(held(&world, "a"), "as many machines as may be in an hour were replaced");
-    for old in ["a1", "a2"] {
-        come_up(&world, &replacement_of(&world, old));
-    }
-    world.reconcile(&mut replacer(&world));
-    for old in ["a1", "a2"] {
-        let instance_id = old.to_owned();
-        let given_back = TerminateInstance { instance_id: old.to_owned(), ..Default::default() };
-        world.accept(Kind::TerminateInstance(given_back));
-        world.accept(Kind::RecordTermination(RecordTermination { instance_id }));
-    }
-    world.advance(3_599).await;
-    assert_eq!(planned(&world), [""; 0]);
-    world.advance(1).await;
-    assert_eq!(planned(&world), ["order for a3", "order for a4"]);
-
-    let many = PoolSpec { replace_per_hour_percent: 100, ..pool("a", 20, 40) };
-    let world = with_machines(vec![many], 20);
-    for number in 1..=6 {
-        lose(&world, &format!("m-a{number}"));
-    }
-    assert_eq!(planned(&world).len(), 4, "a fifth of 20 at once");
-    assert_eq!(held(&world, "a"), "as many machines as may be at once are out of service");
-}
-
-/// Without it one crashed job, or one bad rule, would replace a whole pool of machines that are well.
-#[tokio::test(flavor = "current_thread")]
-async fn a_mass_of_unhealthy_nodes_waits_for_a_person() {
-    use navarch_proto::fleet::{BreakerForce, BreakerScope, OverrideBreaker, UncordonNode};
-
-    let world = roomy(10);
-    for number in 1..=6 {
-        world.report(&format!("m-a{number}"), HEALTHY, UNHEALTHY);
-        world.report(&format!("m-a{number}"), HEALTHY, UNKNOWN);
-    }
-    assert_eq!(planned(&world), [""; 0]);
-    assert!(held(&world, "a").contains("uncordon"), "{}", held(&world, "a"));
-    let zone = world.fleet().zones().next().expect("the nodes' zone").0.to_string();
-    let breakers =
-        [(BreakerScope::Fleet, ""), (BreakerScope::Zone, zone.as_str()), (BreakerScope::Pool, "a")];
-    let force_all = |force: BreakerForce, duration_ms| {
-        for (scope, name) in breakers {
-            world.accept(Kind::OverrideBreaker(OverrideBreaker {
-                scope: scope.into(),
-                name: name.to_owned(),
-                force: force.into(),
-                duration_ms,
-                reason: "a person looks".to_owned(),
-                ..OverrideBreaker::default()
-            }));
-        }
-    };
-    force_all(BreakerForce::Closed, 60_000);
-    assert_eq!(planned(&world), ["order for a1"], "a person has looked; the budget holds");
-    force_all(BreakerForce::None, 0);
-    let node_id = "m-a6".to_owned();
-    world.accept(Kind::UncordonNode(UncordonNode { node_id, ..UncordonNode::default() }));
-    assert_eq!(planned(&world), ["order for a1"]);
-    assert_eq!(world.events("replacement"), ["replacement-held"]);
-}
+#[path = "replacer_budgets_test.rs"]
+mod budgets;

@@ -35,7 +35,9 @@ impl ScaleDown {
             if fleet.pool(&spec.name).is_none_or(|pool| pool.paused) {
                 continue;
             }
-            let surplus = surplus(fleet, spec) as usize;
+            // An order without an answer may never become a machine: none that is there goes for it.
+            let unanswered = fleet.pool_counts(&spec.name).provisioning;
+            let surplus = surplus(fleet, spec).saturating_sub(unanswered) as usize;
             if surplus > 0 {
                 let candidates = self.candidates(fleet, &spec.name, now_ms);
                 let chosen = candidates.into_iter().take(surplus);

@@ -95,6 +95,25 @@ async fn an_unanswered_order_keeps_its_slot() {
     assert_eq!(planned(&world), [""; 0]);
 }
 
+/// Without it machines at work would be ended for orders that may come to nothing, or for a machine that is on its way.
+#[tokio::test(flavor = "current_thread")]
+async fn nothing_that_runs_goes_for_an_order_without_an_answer() {
+    let world = running(3);
+    scale(&world, 5);
+    world.order("i4", "a");
+    world.order("i5", "a");
+    scale(&world, 2);
+    assert_eq!(planned(&world), ["drain m-i1"], "whatever becomes of the orders");
+    scale(&world, 3);
+    assert_eq!(planned(&world), [""; 0]);
+    world.bought("i6", "a");
+    assert_eq!(
+        planned(&world),
+        ["terminate i6"],
+        "it is known to be there, and nobody works on it"
+    );
+}
+
 /// Without it the choice would wander while figures change, and more would drain than should go.
 #[tokio::test(flavor = "current_thread")]
 async fn what_drains_stays_chosen() {

@@ -92,7 +92,7 @@ fn orders(
     if count == 0 {
         return (orders, held);
     }
-    let mut turn = Turn::first(market.fleet, pool);
+    let mut turn = Turn::first(market.fleet, pool, market.now);
     for _ in 0..count {
         match market.order(pool, &new_id(), &mut turn) {
             Ok(order) => orders.push(Kind::RequestInstance(order)),

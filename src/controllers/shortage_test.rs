@@ -63,6 +63,12 @@ async fn occupancy_never_passes_the_maximum() {
         world.running(id, "a");
     }
     let full = || format!("hold a {FULL:?}");
+    let node = world.node("m-i1");
+    world.accept(Kind::DeclareLost(navarch_proto::fleet::DeclareLost {
+        node_id: "m-i1".to_owned(),
+        node_revision: node.revision.0,
+        ..Default::default()
+    }));
     fail(&world, "i1", FailureKind::NodeLost);
     assert_eq!(planned(&world), [full()]);
     let instance_id = "i1".to_owned();
@@ -274,4 +280,28 @@ async fn machines_are_spread_over_zones() {
         hold_until_ms: 0,
     }));
     assert_eq!(zones(&world), ["eu-b", "eu-b", "eu-c", "eu-a"]);
+}
+
+/// Without it a pool would ask a zone that is sold out, or gone, for ever: it has the fewest machines.
+#[tokio::test(flavor = "current_thread")]
+async fn a_zone_that_refused_comes_after_the_others() {
+    let mut zoned = pool("a", 2, 9);
+    zoned.zones = ["eu-a", "eu-b"].map(str::to_owned).to_vec();
+    let world = World::new(vec![zoned]);
+    let zone_of = |world: &World| match steps(world).into_iter().next() {
+        Some(Kind::RequestInstance(order)) => order.zone,
+        other => panic!("{other:?}"),
+    };
+    place(&world, "i1");
+    fail(&world, "i1", FailureKind::Capacity);
+    world.advance(31).await;
+    assert_eq!(zone_of(&world), "eu-b");
+    place(&world, "i2");
+    assert_eq!(zone_of(&world), "eu-b", "though it has more machines");
+    fail(&world, "i2", FailureKind::Quota);
+    world.advance(61).await;
+    assert_eq!(zone_of(&world), "eu-a", "both refused");
+    world.advance(1_800).await;
+    place(&world, "i3");
+    assert_eq!(zone_of(&world), "eu-b", "that was long ago: the one with fewer machines");
 }

@@ -249,9 +249,18 @@ impl FleetState {
         self.instances.occupying(provider)
     }
 
-    /// The pause of a provider for a region and a type; it may be over.
+    /// The pause of a provider for a region and a type; it may be over. For an order that leaves the region to the provider,
+    /// those after bad machines count wherever they were bought.
     pub fn backoff(&self, key: &BackoffKey) -> Option<Backoff> {
-        self.backoffs.get(key).copied()
+        let exact = self.backoffs.get(key).copied();
+        if !key.region.is_empty() {
+            return exact;
+        }
+        let alike = |other: &BackoffKey| {
+            other.provider == key.provider && other.instance_type == key.instance_type
+        };
+        let bad = self.backoffs.iter().filter(|(other, backoff)| backoff.bad_gpu && alike(other));
+        bad.map(|(_, backoff)| *backoff).chain(exact).max_by_key(|backoff| backoff.until)
     }
 
     /// The GPUs that were given up on and that no machine may have yet, by UUID.

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     record::{AvailabilityRecord, RunRecord, Verdict},
     report::Spread,
+    sim::REGRESSIONS,
 };
 
 /// Pieces of evidence that are shown of an invariant.
@@ -150,13 +151,19 @@ fn seeds(digest: &Digest) -> Vec<String> {
         return parts;
     };
     parts.push(format!(
-        "{} in {}, {} of simulated time, {:.0} seeds a minute and core at best; {} failed; {} run twice with the same trace.",
+        "{} in {}, {} of simulated time, {:.0} seeds a minute and core at best and {:.0} in the middle; {} failed; {} run twice with the same trace.",
         count(all.seeds, "seed", "seeds"),
         count(all.records, "run", "runs"),
         duration(all.simulated_ms),
         all.seeds_per_minute_and_core,
+        all.middle_pace,
         number(all.failed.len() as u64),
         number(all.repeated.len() as u64),
+    ));
+    let known = REGRESSIONS.iter().map(|(seed, found)| vec![seed.to_string(), cell(found)]);
+    parts.extend(table(
+        &["found a bug once", "which, and is run with every batch since"],
+        known.collect(),
     ));
     for (name, failed) in [("failed", &all.failed), ("failed once, mended since", &all.mended)] {
         let rows = failed.iter().map(|seed| {

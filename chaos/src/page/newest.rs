@@ -1,3 +1,5 @@
+use std::iter;
+
 use crate::record::{RunRecord, SeedsRecord};
 
 /// The seeds of a run that no newer run has: of a seed that was run more than once the newest run counts.
@@ -13,7 +15,8 @@ impl Newest {
         let mut covered = Vec::new();
         let newest_first = runs.iter().rev().map(|run| {
             let seeds = run.seeds.as_ref();
-            let ranges = seeds.map_or_else(Vec::new, |seeds| uncovered(&covered, range(seeds)));
+            let ranges: Vec<_> = seeds.into_iter().flat_map(ranges).collect();
+            let ranges = ranges.into_iter().flat_map(|range| uncovered(&covered, range)).collect();
             covered.extend(&ranges);
             Self { ranges }
         });
@@ -33,8 +36,11 @@ impl Newest {
     }
 }
 
-fn range(record: &SeedsRecord) -> (u64, u64) {
-    (record.first, record.first.saturating_add(record.run))
+/// The seeds of a record; none lies in two of the ranges.
+fn ranges(record: &SeedsRecord) -> impl Iterator<Item = (u64, u64)> {
+    let from = |seed: u64, count| (seed, seed.saturating_add(count));
+    let known = record.known.iter().map(move |seed| from(*seed, 1));
+    iter::once(from(record.first, record.run)).chain(known)
 }
 
 /// The parts of `range` that none of `covered` has.
@@ -65,13 +71,16 @@ mod tests {
     /// Without it an older run could take seeds from a newer one.
     #[test]
     fn a_newer_run_has_the_seeds_that_two_have() {
-        let run = |first, run| {
-            let seeds = SeedsRecord { first, run, ..SeedsRecord::default() };
+        let run = |first, run, known: &[u64]| {
+            let seeds = SeedsRecord { first, run, known: known.into(), ..SeedsRecord::default() };
             RunRecord { seeds: Some(seeds), ..RunRecord::default() }
         };
-        let newest = Newest::of(&[run(1, 10), RunRecord::default(), run(4, 3)]);
+        let newest =
+            Newest::of(&[run(1, 10, &[20, 30]), RunRecord::default(), run(4, 3, &[1, 20])]);
         let counts: Vec<_> = newest.iter().map(Newest::count).collect();
-        assert_eq!(counts, [7, 0, 3]);
-        assert!(newest[0].has(3) && !newest[0].has(4) && newest[0].has(7) && newest[2].has(4));
+        assert_eq!(counts, [7, 0, 5]);
+        let has = |at: usize, seeds: &[u64]| seeds.iter().all(|seed| newest[at].has(*seed));
+        assert!(has(0, &[2, 3, 7, 10, 30]) && has(2, &[1, 4, 5, 6, 20]));
+        assert!([1, 4, 20].iter().all(|seed| !newest[0].has(*seed)));
     }
 }

@@ -8,7 +8,10 @@ use super::{
     timeline::timeline,
     words::{count, duration, moment, number},
 };
-use crate::record::{FailedSeed, RunRecord, Verdict};
+use crate::{
+    record::{FailedSeed, RunRecord, Verdict},
+    sim::REGRESSIONS,
+};
 
 /// How many seeds and hashes are shown.
 const MOST_SEEDS: usize = 50;
@@ -114,10 +117,18 @@ fn simulated(all: &Simulated) -> Markup {
         p {
             (count(all.seeds, "seed", "seeds")) " in " (count(all.records, "run", "runs")) ", "
             (duration(all.simulated_ms)) " of simulated time, "
-            (format!("{:.0}", all.seeds_per_minute_and_core)) " seeds a minute and core at best. "
+            (format!("{:.0}", all.seeds_per_minute_and_core)) " seeds a minute and core at best, "
+            (format!("{:.0}", all.middle_pace)) " in the middle of all runs. "
             @if all.failed.is_empty() { "None failed." } @else { strong { (number(all.failed.len() as u64)) " failed." } }
         }
         (failed(&all.failed, "Seeds that failed, and the line that replays each"))
+        div.scroll { table {
+            caption { "Seeds that found a bug once; each is run with every batch since" }
+            thead { tr { th.number { "Seed" } th { "Found" } } }
+            tbody { @for (seed, found) in REGRESSIONS {
+                tr { th.number scope="row" { (seed) } td.evidence { (found) } }
+            } }
+        } }
         (failed(&all.mended, "Seeds that failed in an older run and not in a newer one"))
         @if all.repeated.is_empty() {
             p.none { "No seed was run twice: nothing shows here that a seed repeats itself." }

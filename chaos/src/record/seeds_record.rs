@@ -18,8 +18,10 @@ pub struct FailedSeed {
 pub struct SeedsRecord {
     /// The first seed.
     pub first: u64,
-    /// Seeds that were run.
+    /// Seeds that were run from there on.
     pub run: u64,
+    /// Seeds that were run beside those, since they found a bug once.
+    pub known: Vec<u64>,
     /// Those whose run found something.
     pub failed: Vec<FailedSeed>,
     /// How fast that went, for each processor that was used.
@@ -30,4 +32,11 @@ pub struct SeedsRecord {
     pub injected: BTreeMap<String, u64>,
     /// Trace hashes of the seeds that were run twice, which must have been the same both times.
     pub repeated: BTreeMap<u64, String>,
+}
+
+impl SeedsRecord {
+    /// How many seeds were run.
+    pub fn count(&self) -> u64 {
+        self.run + self.known.len() as u64
+    }
 }

@@ -54,8 +54,7 @@ impl Executor {
             for command in commands.iter() {
                 executor.write(command)?;
             }
-            let committed = executor.shared.view().state.committed;
-            executor.storage.note_committed(committed);
+            executor.note_committed(commands);
             let begun = executor.host.clock.now();
             if !planted::is(Bug::SkipSync) {
                 executor.storage.sync()?;
@@ -115,10 +114,20 @@ impl Executor {
         }
     }
 
+    /// Tells the storage how far entries are committed; not while the log is to be cut by a command that comes after
+    /// `commands`: what is committed may be entries that follow the cut, and are not there yet.
+    fn note_committed(&mut self, commands: &[Command]) {
+        let view = self.shared.view();
+        if view.pending_truncations == truncations(commands) {
+            let committed = view.state.committed;
+            drop(view);
+            self.storage.note_committed(committed);
+        }
+    }
+
     /// Shows readers what is durable now.
     fn publish(&self, commands: &[Command]) {
-        let truncated = |command: &&Command| matches!(command, Command::Truncate { .. });
-        let truncations = commands.iter().filter(truncated).count() as u64;
+        let truncations = truncations(commands);
         let durable = self.storage.state();
         let mut view = self.shared.view();
         view.state.vote = durable.vote;
@@ -127,6 +136,11 @@ impl Executor {
             view.cache.evict(next_index(durable.last));
         }
     }
+}
+
+/// How often `commands` cut the log.
+fn truncations(commands: &[Command]) -> u64 {
+    commands.iter().filter(|command| matches!(command, Command::Truncate { .. })).count() as u64
 }
 
 /// Answers a command; hands back whoever waits for the end.

@@ -127,7 +127,7 @@ impl LogStorage for MemoryLog {
     }
 
     fn note_committed(&mut self, committed: Option<LogId>) {
-        if committed <= self.state.last {
+        if self.state.reaches(committed) {
             self.state.committed = committed;
         }
     }

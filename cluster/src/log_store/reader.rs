@@ -17,31 +17,63 @@ const READ_BYTES_MAX: usize = 1024 * 1024;
 /// How often a read may be overtaken by truncations before it gives up.
 const OVERTAKEN_MAX: u32 = 16;
 
+/// What one look at memory and disk came to.
+enum Look {
+    /// All that was asked for, or as much as there is room for.
+    Whole(Vec<Entry>),
+    /// As far as the disk was asked for it: what follows has left the memory meanwhile.
+    Part(Vec<Entry>),
+    /// The log was cut under it.
+    Overtaken,
+}
+
 impl LogStore {
-    /// The entries of `from..to` that the log holds; fewer once they exceed `bytes_max`, but at least one.
+    /// The entries of `from..to` that the log holds; fewer once they exceed `bytes_max`, or where a limit is given and memory
+    /// was let go of meanwhile, but at least one.
     async fn read(&self, from: u64, to: u64, bytes_max: usize) -> Result<Vec<Entry>, StoreError> {
         for _ in 0..OVERTAKEN_MAX {
-            if let Some(entries) = self.try_read(from, to, bytes_max).await? {
-                return Ok(entries);
+            let truncations = self.shared.view().truncations;
+            let (mut all, mut next) = (Vec::new(), from);
+            loop {
+                match self.look((next, to), bytes_max, truncations).await? {
+                    Look::Whole(entries) if all.is_empty() => return Ok(entries),
+                    Look::Whole(entries) => {
+                        all.extend(entries);
+                        return Ok(all);
+                    }
+                    // Each look gets further, however fast the memory turns over.
+                    Look::Part(entries) => {
+                        let Some(last) = entries.last() else { break };
+                        next = last.log_id.index + 1;
+                        all.extend(entries);
+                        if bytes_max != usize::MAX {
+                            return Ok(all);
+                        }
+                    }
+                    Look::Overtaken => break,
+                }
             }
         }
         Err(StoreError::Closed)
     }
 
-    /// `None` if the log changed under the read.
-    async fn try_read(
+    /// Reads what has left the memory from the disk, and the rest from memory, of a log that was cut so often.
+    async fn look(
         &self,
-        from: u64,
-        to: u64,
+        (from, to): (u64, u64),
         bytes_max: usize,
-    ) -> Result<Option<Vec<Entry>>, StoreError> {
-        let (from, gap_end, truncations) = {
+        truncations: u64,
+    ) -> Result<Look, StoreError> {
+        let (from, gap_end) = {
             let view = self.shared.view();
+            if view.truncations != truncations {
+                return Ok(Look::Overtaken);
+            }
             let (from, to) = clamp(&view, from, to);
             if from >= view.cache.first() || from >= to {
-                return Ok(Some(view.cache.read(from, to, bytes_max)));
+                return Ok(Look::Whole(view.cache.read(from, to, bytes_max)));
             }
-            (from, to.min(view.cache.first()), view.truncations)
+            (from, to.min(view.cache.first()))
         };
         let mut entries = self.shared.read_disk(from, gap_end, bytes_max).await?;
         let bytes: usize = entries.iter().map(entry_cost).sum();
@@ -51,16 +83,16 @@ impl LogStore {
         // Entries may be absent at the beginning of a log that has never been purged: it begins there.
         let missing = first != from && view.state.purged.is_some();
         if view.truncations != truncations || view.state.first_index() > from || missing {
-            return Ok(None);
+            return Ok(Look::Overtaken);
         }
         let (_, to) = clamp(&view, from, to);
         if next == gap_end && next < to && bytes < bytes_max {
             if view.cache.first() > next {
-                return Ok(None);
+                return Ok(Look::Part(entries));
             }
             entries.extend(view.cache.read(next, to, bytes_max - bytes));
         }
-        Ok(Some(entries))
+        Ok(Look::Whole(entries))
     }
 }
 

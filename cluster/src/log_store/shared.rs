@@ -54,6 +54,13 @@ impl Shared {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Puts what `wrap` makes of the disk in its place.
+    #[cfg(test)]
+    pub(super) fn wrap_disk(&self, wrap: impl FnOnce(Arc<dyn LogRead>) -> Arc<dyn LogRead>) {
+        let mut disk = self.disk();
+        *disk = disk.take().map(wrap);
+    }
+
     /// Reads entries that are no longer in memory, away from the runtime.
     pub(super) async fn read_disk(
         &self,

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    types::{Entry, LeaderId, LogId, Vote},
+    types::{Carried, Entry, LeaderId, LogId, Vote},
 };
 
 /// Where the mark lies in its tree.
@@ -158,12 +158,17 @@ impl LogStorage for SledLog {
                     limit: ENTRY_BYTES_MAX,
                 });
             }
-            if self.builder.len() + cost > self.record_bytes_max {
+            // How large the group may grow is known of payloads alone: a group of several entries must stay one record.
+            let alone = matches!(entry.payload, Carried::Membership(_));
+            if alone || self.builder.len() + cost > self.record_bytes_max {
                 self.write_group()?;
             }
             let previous = self.mark.state.last.map(|last| last.leader_id);
             self.builder.push(entry, self.origin(previous));
             self.mark.state.last = Some(entry.log_id);
+            if alone {
+                self.write_group()?;
+            }
         }
         Ok(())
     }
@@ -216,7 +221,7 @@ impl LogStorage for SledLog {
     }
 
     fn note_committed(&mut self, committed: Option<LogId>) {
-        if committed <= self.mark.state.last && committed != self.mark.state.committed {
+        if self.mark.state.reaches(committed) && committed != self.mark.state.committed {
             self.mark.state.committed = committed;
             self.committed_unmarked = true;
         }

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::Path,
     sync::{
@@ -10,7 +11,10 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 use super::{record, storage::LogStorage as _, test_support::*, *};
-use crate::{error::StoreError, types::Entry};
+use crate::{
+    error::StoreError,
+    types::{Carried, Entry, Membership, ReplicaInfo},
+};
 
 fn open(directory: &Path, options: SledOptions) -> SledLog {
     SledLog::open(directory, "store", options, None).unwrap().0
@@ -49,6 +53,50 @@ fn a_reopened_log_is_the_one_that_was_synced() {
         assert_eq!(read_all(&log), before);
         assert_eq!(before.first().unwrap().log_id, log_id(2, 8));
         assert_eq!(before.last().unwrap().log_id, log_id(3, 32));
+    }
+}
+
+/// Without it a replica that stops in the midst of a change of leader would apply entries that nobody agreed on, or never
+/// start again.
+#[test]
+fn what_is_committed_beyond_the_log_is_not_noted() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = open(directory.path(), small_sled());
+    log.append(&entries(5, 0..10, 10)).unwrap();
+    log.note_committed(Some(log_id(5, 7)));
+    for beyond in [log_id(3, 12), log_id(5, 12), log_id(6, 8)] {
+        log.note_committed(Some(beyond));
+        assert_eq!(log.state().committed, Some(log_id(5, 7)), "{beyond}");
+    }
+    log.sync().unwrap();
+}
+
+/// Without it a log could not be cut any more where a change of the membership made a group longer than a record.
+#[test]
+fn a_membership_lies_in_a_group_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = small_sled();
+    let room = options.record_bytes_max();
+    let mut log = open(directory.path(), options);
+    let member = |id: u64| {
+        let name = "m".repeat(200);
+        (id, ReplicaInfo { name, ..ReplicaInfo::default() })
+    };
+    let members: BTreeMap<_, _> = (0..20).map(member).collect();
+    let members = Membership::new(vec![members.keys().copied().collect()], members).unwrap();
+    let membership = Entry { log_id: log_id(1, 4), payload: Carried::Membership(members) };
+    log.append(&noise(1, 0..4, room / 4 - size_of::<Entry>())).unwrap();
+    log.append(std::slice::from_ref(&membership)).unwrap();
+    log.append(&entries(1, 5..7, 10)).unwrap();
+    log.sync().unwrap();
+    for (term, keep) in [(2, log_id(1, 5)), (3, log_id(1, 4)), (4, log_id(1, 2))] {
+        log.truncate_after(Some(keep)).unwrap();
+        log.append(&entries(term, keep.index + 1..keep.index + 2, 10)).unwrap();
+        log.sync().unwrap();
+        let shown = read_all(&log);
+        drop(log);
+        log = open(directory.path(), small_sled());
+        assert_eq!(read_all(&log), shown);
     }
 }
 

@@ -72,6 +72,12 @@ impl StoredState {
         next_index(self.last)
     }
 
+    /// Whether the log reaches as far as `committed`: by index as well, since an older term's entry is the lesser one wherever
+    /// it lies.
+    pub(crate) fn reaches(&self, committed: Option<LogId>) -> bool {
+        committed <= self.last && next_index(committed) <= self.next_index()
+    }
+
     /// Refuses an entry that does not follow on the last; the very first may have any index.
     pub(crate) fn check_follows(&self, entry: &Entry) -> Result<(), StoreError> {
         let expected = self.next_index();

@@ -2,7 +2,7 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
@@ -16,7 +16,12 @@ use openraft::{
     type_config::TypeConfigExt as _,
 };
 
-use super::{storage::SyncCall, test_support::*, *};
+use super::{
+    shared::Shared,
+    storage::{LogRead, SyncCall},
+    test_support::*,
+    *,
+};
 use crate::{
     error::StoreError,
     fatal::FatalHook,
@@ -154,6 +159,43 @@ async fn old_entries_are_read_from_disk_once_memory_is_full() {
     let read = store.try_get_log_entries(29..).await.unwrap();
     let expected = [entries(1, 29..31, 100), entries(2, 31..33, 100)].concat();
     assert_eq!(read, expected);
+}
+
+/// A disk during each of whose reads more entries leave the memory.
+struct Evicting {
+    disk: Arc<dyn LogRead>,
+    shared: Weak<Shared>,
+    limit: AtomicU64,
+}
+
+impl LogRead for Evicting {
+    fn read(&self, from: u64, to: u64, bytes_max: usize) -> Result<Vec<Entry>, StoreError> {
+        let entries = self.disk.read(from, to, bytes_max);
+        let limit = self.limit.fetch_sub(300, Ordering::Relaxed);
+        let shared = self.shared.upgrade().unwrap();
+        let mut view = shared.view();
+        view.cache.set_limit(usize::try_from(limit).unwrap());
+        view.cache.evict(u64::MAX);
+        entries
+    }
+}
+
+/// Without it a leader that writes while a follower reads what has left its memory would end itself: the log would look as
+/// if it were cut each time.
+#[tokio::test]
+async fn a_reader_gets_on_while_entries_leave_the_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path(), panicking(), None).await;
+    append(&mut store, 1, 0..60).await.await.unwrap();
+    store.limit_cache(9_000);
+    append(&mut store, 1, 60..61).await.await.unwrap();
+    let (shared, limit) = (Arc::downgrade(&store.shared), AtomicU64::new(8_700));
+    store.shared.wrap_disk(|disk| Arc::new(Evicting { disk, shared, limit }));
+    let first = store.shared.view().cache.first();
+    assert!((5..40).contains(&first), "{first}");
+    let piece = store.limited_get_log_entries(0, 61).await.unwrap();
+    assert_eq!(piece, entries(1, 0..first, 100), "what there is, and the rest with the next call");
+    assert_eq!(store.try_get_log_entries(..).await.unwrap(), entries(1, 0..61, 100));
 }
 
 /// Without it one lagging follower would be sent the whole log in one message.

@@ -163,7 +163,8 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
             }
             let client = self.client(self.lane)?;
             let calls = (first, input);
-            let opened = append_stream::open(client, self.envelope(), self.peer.clone(), calls);
+            let peer = (self.peer.clone(), self.context.clock.clone());
+            let opened = append_stream::open(client, self.envelope(), peer, calls);
             match self.context.clock.timeout(self.context.config.timings.peer_call, opened).await {
                 Ok(results) => results,
                 Err(_) => {

@@ -84,6 +84,7 @@ pub(super) fn to_backoff(key: &BackoffKey, backoff: Backoff) -> fleet::CapacityB
         instance_type: key.instance_type.to_string(),
         until_ms: backoff.until.as_ms(),
         failures: backoff.failures,
+        bad_gpu: backoff.bad_gpu,
     }
 }
 
@@ -96,7 +97,12 @@ pub(super) fn from_backoff(
         region: texts.share(&record.region),
         instance_type: texts.share(&record.instance_type),
     };
-    Ok((key, Backoff { until: LogTime::from_ms(record.until_ms), failures: record.failures }))
+    let backoff = Backoff {
+        until: LogTime::from_ms(record.until_ms),
+        failures: record.failures,
+        bad_gpu: record.bad_gpu,
+    };
+    Ok((key, backoff))
 }
 
 pub(super) fn to_given_up_gpu(uuid: &str, gpu: &GivenUpGpu) -> fleet::GivenUpGpu {

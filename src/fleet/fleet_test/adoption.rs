@@ -8,7 +8,10 @@ use navarch_proto::fleet::{
     proposal::Kind,
 };
 
-use super::harness::{Fleet, node_request, order, purchase, register, register_plain};
+use super::{
+    harness::{Fleet, node_request, order, purchase, register, register_plain},
+    instances::give_up,
+};
 use crate::{FleetState, InstanceState};
 
 fn begin() -> Kind {
@@ -152,11 +155,7 @@ fn a_gpu_that_was_given_up_on_is_no_reason_while_the_fleet_stands_still() {
     fleet.accept(order("i1", "a"));
     fleet.accept(purchase("i1", "m1"));
     fleet.accept(register_plain("m1"));
-    fleet.accept(Kind::FailInstance(FailInstance {
-        instance_id: "i1".to_owned(),
-        kind: FailureKind::NodeUnhealthy.into(),
-        ..FailInstance::default()
-    }));
+    give_up(&mut fleet, "i1", FailureKind::NodeUnhealthy);
     fleet.accept(begin());
     fleet.accept(adopt("i7", "a", "m7"));
     fleet.accept(register_plain("m7"));

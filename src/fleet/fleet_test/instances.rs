@@ -1,14 +1,14 @@
 //! Instances: orders, purchases, joins, failures, terminations.
 
 use navarch_proto::{
-    api::NodeStatus,
+    api::{HealthStatus, NodeStatus},
     fleet::{
-        FailInstance, FailureKind, RecordPurchase, RecordTermination, RejectionCode,
+        DeclareLost, FailInstance, FailureKind, RecordPurchase, RecordTermination, RejectionCode,
         RequestInstance, TerminateInstance, proposal::Kind,
     },
 };
 
-use super::harness::{Fleet, node_request, order, purchase, register, register_plain};
+use super::harness::{Fleet, node_request, order, purchase, register, register_plain, verdict};
 use crate::InstanceState;
 
 pub(super) fn fail(id: &str, kind: FailureKind) -> Kind {
@@ -18,6 +18,23 @@ pub(super) fn fail(id: &str, kind: FailureKind) -> Kind {
         reason: "because".to_owned(),
         instance_revision: 0,
     })
+}
+
+/// Fails a running instance for its node, which is lost or found unhealthy before.
+pub(super) fn give_up(fleet: &mut Fleet, id: &str, kind: FailureKind) {
+    let node = fleet.state.node_of_instance(id).unwrap();
+    let (node_id, node_revision) = (node.id.as_str().to_owned(), node.revision.0);
+    let seen = match kind {
+        FailureKind::NodeLost => {
+            let seen = fleet.state.last_seen(node.number);
+            let last_seen_ms = seen.map_or(0, |seen| seen.at.as_ms());
+            let reason = "silent".to_owned();
+            Kind::DeclareLost(DeclareLost { node_id, last_seen_ms, node_revision, reason })
+        }
+        _ => Kind::RecordVerdict(verdict(&node_id, HealthStatus::Unhealthy, HealthStatus::Unknown)),
+    };
+    fleet.accept(seen);
+    fleet.accept(fail(id, kind));
 }
 
 pub(super) fn terminate(id: &str) -> Kind {
@@ -221,4 +238,24 @@ fn bad_orders_are_refused() {
     fleet.accept(Kind::RequestInstance(good));
     assert_eq!(&*fleet.state.instance("i1").unwrap().request_body, b"{}");
     assert_eq!(fleet.state.pool("a").unwrap().choices, 1);
+}
+
+/// The instance's own revision tells nothing of its node: without it a machine that beats again, or that an operator cleared,
+/// would be ended by a plan of a moment before.
+#[test]
+fn a_node_that_is_well_again_keeps_its_machine() {
+    let mut fleet = Fleet::configured();
+    fleet.accept(order("i1", "a"));
+    fleet.accept(purchase("i1", "m1"));
+    fleet.accept(register_plain("m1"));
+    for kind in [FailureKind::NodeLost, FailureKind::NodeUnhealthy] {
+        assert_eq!(fleet.reject(fail("i1", kind)), RejectionCode::Stale, "{kind:?}");
+    }
+    fleet.accept(Kind::RecordVerdict(verdict(
+        "m1",
+        HealthStatus::Unhealthy,
+        HealthStatus::Unknown,
+    )));
+    assert_eq!(fleet.reject(fail("i1", FailureKind::NodeLost)), RejectionCode::Stale);
+    fleet.accept(fail("i1", FailureKind::NodeUnhealthy));
 }

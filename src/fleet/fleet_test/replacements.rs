@@ -10,7 +10,7 @@ use navarch_proto::{
 
 use super::{
     harness::{Fleet, node_request, order, purchase, register},
-    instances::{fail, gone, state_of, terminate},
+    instances::{fail, give_up, gone, state_of, terminate},
 };
 use crate::InstanceState;
 
@@ -54,7 +54,7 @@ fn a_pair_counts_one_towards_the_target_and_two_towards_the_maximum() {
     assert_eq!(fleet.reject(replacement("i3", "i1")), RejectionCode::Precondition);
     come_up(&mut fleet, "i2", "g2");
     assert_eq!(size_and_occupancy(&fleet), (1, 2));
-    fleet.accept(fail("i1", FailureKind::NodeUnhealthy));
+    give_up(&mut fleet, "i1", FailureKind::NodeUnhealthy);
     assert_eq!(size_and_occupancy(&fleet), (1, 2), "until it is gone");
     fleet.accept(terminate("i1"));
     fleet.accept(gone("i1"));
@@ -127,7 +127,7 @@ fn a_gpu_that_was_given_up_on_is_refused_for_a_week() {
     const DAY_MS: u64 = 24 * 3_600_000;
     let mut fleet = Fleet::configured();
     running(&mut fleet, "i1", "bad");
-    fleet.accept(fail("i1", FailureKind::NodeUnhealthy));
+    give_up(&mut fleet, "i1", FailureKind::NodeUnhealthy);
     running(&mut fleet, "i2", "good");
     assert_eq!(state_of(&fleet, "i2"), InstanceState::Running);
     running(&mut fleet, "i3", "bad");
@@ -148,6 +148,55 @@ fn a_gpu_that_was_given_up_on_is_refused_for_a_week() {
     assert_eq!(state_of(&fleet, "i4"), InstanceState::Running);
 }
 
+/// Without it a cloud whose only free machine is the one that was given back would sell it every half minute, for a week.
+#[test]
+fn each_bad_machine_in_a_row_doubles_the_pause_and_a_good_one_ends_it() {
+    for asked in ["eu", ""] {
+        let mut fleet = Fleet::configured();
+        running(&mut fleet, "i1", "bad");
+        give_up(&mut fleet, "i1", FailureKind::NodeUnhealthy);
+        let buy = |fleet: &mut Fleet, id: &str, uuid: &str| {
+            let Kind::RequestInstance(order) = order(id, "b") else { unreachable!("an order") };
+            let ordered = RequestInstance { region: asked.to_owned(), ..order };
+            fleet.accept(Kind::RequestInstance(ordered));
+            come_up(fleet, id, uuid);
+            let pause = fleet.state.backoffs().next().map(|(_, backoff)| backoff);
+            fleet.accept(terminate(id));
+            fleet.accept(gone(id));
+            pause
+        };
+        for (number, pause_ms) in [30_000, 60_000, 120_000].into_iter().enumerate() {
+            let pause = buy(&mut fleet, &format!("b{number}"), "bad").unwrap();
+            assert_eq!(pause.until.as_ms() - fleet.now_ms, pause_ms, "asked for {asked:?}");
+            let Kind::RequestInstance(order) = order("early", "b") else { unreachable!() };
+            let early = RequestInstance { region: asked.to_owned(), ..order };
+            assert_eq!(
+                fleet.reject(Kind::RequestInstance(early)),
+                RejectionCode::Precondition,
+                "asked for {asked:?}"
+            );
+            fleet.advance(pause_ms);
+        }
+        assert_eq!(buy(&mut fleet, "good", "good"), None);
+    }
+}
+
+/// An agent may register before its machine's purchase is recorded: without it that machine would slip through.
+#[test]
+fn a_gpu_that_was_given_up_on_is_refused_of_an_early_agent_too() {
+    let mut fleet = Fleet::configured();
+    running(&mut fleet, "i1", "bad");
+    give_up(&mut fleet, "i1", FailureKind::NodeUnhealthy);
+    fleet.accept(order("i2", "a"));
+    let mut early = with_gpu("m-i2", "bad");
+    let labels = &mut early.metadata.get_or_insert_default().labels;
+    labels.insert("navarch.instance".to_owned(), "i2".to_owned());
+    fleet.accept(register(early, ""));
+    assert_eq!(state_of(&fleet, "i2"), InstanceState::Provisioning);
+    fleet.accept(purchase("i2", "m-i2"));
+    assert_eq!(fleet.state.instance("i2").unwrap().failure, FailureKind::BadGpu);
+}
+
 /// Without it a GPU that was mended would be refused for the rest of its week, or nobody could tell who let it back.
 #[test]
 fn an_operator_can_forgive_a_gpu() {
@@ -157,7 +206,7 @@ fn an_operator_can_forgive_a_gpu() {
         Kind::ForgiveGpu(ForgiveGpu { uuid, reason })
     };
     running(&mut fleet, "i1", "bad");
-    fleet.accept(fail("i1", FailureKind::NodeUnhealthy));
+    give_up(&mut fleet, "i1", FailureKind::NodeUnhealthy);
     let (_, gpu) = fleet.state.given_up_gpus().next().unwrap();
     assert_eq!((&*gpu.instance_id, gpu.at), ("i1", Some(fleet.state.log_time())));
     let reason = &fleet.state.instance("i1").unwrap().status_message;
@@ -178,7 +227,7 @@ fn an_operator_can_forgive_a_gpu() {
 fn a_gpu_whose_week_is_over_is_not_listed() {
     let mut fleet = Fleet::configured();
     running(&mut fleet, "i1", "bad");
-    fleet.accept(fail("i1", FailureKind::NodeUnhealthy));
+    give_up(&mut fleet, "i1", FailureKind::NodeUnhealthy);
     assert_eq!(fleet.state.given_up_gpus().count(), 1);
     fleet.advance(7 * 24 * 3_600_000);
     fleet.accept(super::harness::register_plain("other"));
@@ -191,7 +240,7 @@ fn a_gpu_whose_week_is_over_is_not_listed() {
 fn a_lost_machine_says_nothing_of_its_gpus() {
     let mut fleet = Fleet::configured();
     running(&mut fleet, "i1", "g1");
-    fleet.accept(fail("i1", FailureKind::NodeLost));
+    give_up(&mut fleet, "i1", FailureKind::NodeLost);
     running(&mut fleet, "i2", "g1");
     assert_eq!(state_of(&fleet, "i2"), InstanceState::Running);
 }
@@ -202,13 +251,13 @@ fn replacements_of_the_last_hour_are_counted() {
     let mut fleet = Fleet::configured();
     running(&mut fleet, "i1", "g1");
     running(&mut fleet, "i2", "g2");
-    fleet.accept(fail("i1", FailureKind::NodeLost));
+    give_up(&mut fleet, "i1", FailureKind::NodeLost);
     fleet.advance(3_599_999);
-    fleet.accept(fail("i2", FailureKind::NodeUnhealthy));
+    give_up(&mut fleet, "i2", FailureKind::NodeUnhealthy);
     assert_eq!(fleet.state.pool("a").unwrap().replaced_at.len(), 2);
     fleet.advance(1);
     running(&mut fleet, "i3", "g3");
-    fleet.accept(fail("i3", FailureKind::NodeUnhealthy));
+    give_up(&mut fleet, "i3", FailureKind::NodeUnhealthy);
     assert_eq!(fleet.state.pool("a").unwrap().replaced_at.len(), 2, "the first is an hour old");
 }
 

@@ -4,7 +4,10 @@ use navarch_proto::fleet::{
     DropExpired, FailInstance, FailureKind, RecordTermination, TerminateInstance, proposal::Kind,
 };
 
-use super::harness::{Fleet, order, purchase, register_plain};
+use super::{
+    harness::{Fleet, order, purchase, register_plain},
+    instances::give_up,
+};
 use crate::limits::RETAIN_REQUESTS_MS;
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
@@ -30,7 +33,7 @@ fn finished_instances_go_after_a_day_with_their_nodes() {
     }
     fleet.accept(order("i3", "a"));
     fleet.accept(fail("i3", FailureKind::LaunchTimeout));
-    fleet.accept(fail("i2", FailureKind::NodeLost));
+    give_up(&mut fleet, "i2", FailureKind::NodeLost);
     let instance_id = "i1".to_owned();
     fleet.accept(Kind::TerminateInstance(TerminateInstance {
         instance_id: instance_id.clone(),

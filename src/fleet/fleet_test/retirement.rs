@@ -248,3 +248,24 @@ fn a_restored_fleet_keeps_what_retires() {
     fleet.accept(Kind::EndAdoption(navarch_proto::fleet::EndAdoption {}));
     fleet.accept(remove("b"));
 }
+
+/// Without it a url that is changed by mistake would leave machines at the old cloud, paid for, and known to nobody.
+#[test]
+fn a_provider_with_machines_is_not_moved_to_another_cloud() {
+    let moved = || {
+        let mut moved = spec();
+        for provider in &mut moved.providers {
+            provider.url = "https://elsewhere".to_owned();
+        }
+        moved
+    };
+    let mut fleet = with_machine();
+    let refused = fleet.rejection(apply_spec(moved()));
+    for part in ["provider cloud has 1 instances", "https://elsewhere", "--force"] {
+        assert!(refused.message.contains(part), "{part}: {}", refused.message);
+    }
+    fleet.accept(forced(moved()));
+    fleet.accept(forced(spec()));
+    give_back(&mut fleet, "i1");
+    fleet.accept(apply_spec(moved()));
+}

@@ -27,7 +27,7 @@ pub struct Health {
     /// The other rules and checks that found it unhealthy while it was latched, in the order in which they did.
     pub also: Arc<[HealthFinding]>,
     /// Unhealthy reports in a row. After an unhealthy event verdict every report counts, because an event
-    /// is sent once; otherwise a report that is not unhealthy sets it back to 0.
+    /// is sent once; otherwise a report with checks, and not unhealthy, sets it back to 0.
     pub unhealthy_reports: u32,
     /// When the first unhealthy event verdict since the last clearing came; none: no such.
     pub unhealthy_event_at: Option<LogTime>,
@@ -72,12 +72,15 @@ impl Health {
         if report.events == HealthStatus::Unhealthy && next.unhealthy_event_at.is_none() {
             next.unhealthy_event_at = Some(now);
         }
-        next.unhealthy_reports =
-            if verdict == HealthStatus::Unhealthy || next.unhealthy_event_at.is_some() {
-                self.unhealthy_reports.saturating_add(1)
-            } else {
-                0
-            };
+        let counts = verdict == HealthStatus::Unhealthy || next.unhealthy_event_at.is_some();
+        next.unhealthy_reports = if counts {
+            self.unhealthy_reports.saturating_add(1)
+        } else if report.checks == HealthStatus::Unknown {
+            // Events come apart from the checks, and say nothing of those that failed.
+            self.unhealthy_reports
+        } else {
+            0
+        };
         // A report that judged nothing leaves the verdict as it is.
         if verdict != HealthStatus::Unknown {
             next.verdict = verdict;

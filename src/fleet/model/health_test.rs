@@ -57,6 +57,20 @@ fn a_passing_check_resets_failed_checks_but_not_the_latch() {
     );
 }
 
+/// Events are reported apart from the checks: without it a GPU that throws errors between its checks is never replaced for these.
+#[test]
+fn events_alone_do_not_reset_failed_checks() {
+    assert_eq!(
+        replay(&[
+            (Unhealthy, Unknown),
+            (Unknown, Degraded),
+            (Unknown, Unknown),
+            (Unhealthy, Unknown)
+        ]),
+        [(Unhealthy, true, 1), (Degraded, true, 1), (Degraded, true, 1), (Unhealthy, true, 2)]
+    );
+}
+
 /// The operator must see the rule that took the node out, not the last thing that was fine.
 #[test]
 fn the_latching_rule_stays_named() {

@@ -39,6 +39,7 @@ pub(super) fn apply(
     if matches!(kind, FailureKind::NodeLost | FailureKind::NodeUnhealthy | FailureKind::Vanished) {
         breaker_changes::check_instance(state, &instance, context.now)?;
     }
+    check_node(state, &instance, kind)?;
     fail(state, context, &instance, (kind, after, &proposal.reason));
     shared::release_replaced(state, context, &instance, "its replacement failed");
     match kind {
@@ -68,6 +69,18 @@ pub(super) fn apply(
     Ok(shared::accepted_instance(state, instance.id.as_str()))
 }
 
+/// A node that was found, or cleared, since this was decided keeps its machine: the instance's own revision does not tell.
+fn check_node(state: &FleetState, instance: &Instance, kind: FailureKind) -> Result<(), Refusal> {
+    let node = instance.node_id.as_ref().and_then(|id| state.nodes.get(id.as_str()));
+    let well = match (kind, node) {
+        (FailureKind::NodeLost, Some(node)) if !node.is_lost() => "is heard from again",
+        (FailureKind::NodeUnhealthy, Some(node)) if !node.health.latched => "was cleared",
+        _ => return Ok(()),
+    };
+    let node = node.map_or("", |node| node.id.as_str());
+    Err(Refusal::stale(format!("node {node} of instance {} {well}", instance.id)))
+}
+
 pub(super) fn fail(
     state: &mut FleetState,
     context: &mut Context<'_>,
@@ -89,7 +102,11 @@ pub(super) fn fail(
 }
 
 /// What is replaced within an hour is bounded, so it is counted, across leaders.
-fn count_replacement(state: &mut FleetState, context: &Context<'_>, instance: &Instance) {
+pub(super) fn count_replacement(
+    state: &mut FleetState,
+    context: &Context<'_>,
+    instance: &Instance,
+) {
     let Some(pool) = state.pools.get(instance.pool.as_str()) else { return };
     let mut counted = (**pool).clone();
     counted.replaced_at.retain(|at| at.plus_ms(HOUR_MS) > context.now);
@@ -113,7 +130,7 @@ pub(super) fn open_backoff(
     if before.is_some_and(|backoff| backoff.until > context.now) {
         return;
     }
-    let after = Backoff::after(before, context.now);
+    let after = Backoff::after(before, kind == FailureKind::BadGpu, context.now);
     let event =
         Event::new(EventKind::CapacityBackoff, Subject::Provider(instance.provider.as_str()))
             .reason(&format!(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use navarch_proto::api::RegisterNodeRequest;
 
-use super::{given_up_gpus, register_node::named_instance};
+use super::{given_up_gpus, record_purchase, register_node::named_instance};
 use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::{NodeId, PoolName},
@@ -94,13 +94,14 @@ pub(super) fn join(
     state.instances.update(instance.id.as_str(), |instance| {
         instance.node_id = Some(node_id.clone());
     });
-    if after != instance.state {
+    if after == instance.state {
+        given_up_gpus::refuse(state, context, instance.id.as_str());
+    } else {
         run(state, context, instance);
     }
-    given_up_gpus::refuse(state, context, instance.id.as_str());
 }
 
-/// An instance's agent has registered.
+/// An instance's agent has registered, on a machine that is known to be the instance's.
 pub(super) fn run(state: &mut FleetState, context: &mut Context<'_>, instance: &Instance) {
     let reason = "its node registered";
     let event = Event::new(EventKind::InstanceRunning, Subject::Instance(instance.id.as_str()))
@@ -111,6 +112,12 @@ pub(super) fn run(state: &mut FleetState, context: &mut Context<'_>, instance: &
         instance.enter(InstanceState::Running, context.now);
         instance.status_message = stored(reason, MAX_REASON_BYTES);
     });
+    given_up_gpus::refuse(state, context, instance.id.as_str());
+    // Bought and well: what the provider hands out there is as good as any again.
+    let runs = state.instances.get(instance.id.as_str());
+    if runs.is_some_and(|one| one.state == InstanceState::Running) {
+        record_purchase::clear_backoff(state, instance, |backoff| backoff.bad_gpu);
+    }
 }
 
 /// Takes a node off the instance that it is joined to, if it is. It counts towards its label's pool again.

@@ -8,7 +8,7 @@ use crate::{
     event::{Context, Event, EventKind, Subject},
     ids::{ProviderRef, check_text},
     limits::MAX_REASON_BYTES,
-    model::{BackoffKey, Instance, InstanceState, InstanceStep},
+    model::{Backoff, BackoffKey, Instance, InstanceState, InstanceStep},
     outcome::Refusal,
     state::FleetState,
     text::stored,
@@ -31,7 +31,7 @@ pub(super) fn apply(
     if after == instance.state {
         return Ok(shared::accepted_instance(state, instance.id.as_str()));
     }
-    clear_backoff(state, &instance);
+    clear_backoff(state, &instance, |backoff| !backoff.bad_gpu);
     buy(state, context, &instance, (proposal, provider_ref, after));
     if after == InstanceState::PendingRegistration {
         settle_join(state, context, instance.id.as_str());
@@ -72,13 +72,20 @@ fn check_machine(
     Ok(())
 }
 
-/// What was sold out is on sale again.
-fn clear_backoff(state: &mut FleetState, instance: &Instance) {
-    state.backoffs.remove(&BackoffKey {
+/// What was sold out is on sale again, if that is what the pause was for.
+pub(super) fn clear_backoff(
+    state: &mut FleetState,
+    instance: &Instance,
+    of_that_kind: impl Fn(&Backoff) -> bool,
+) {
+    let key = BackoffKey {
         provider: instance.provider.clone(),
         region: instance.region.clone(),
         instance_type: instance.instance_type.clone(),
-    });
+    };
+    if state.backoffs.get(&key).is_some_and(of_that_kind) {
+        state.backoffs.remove(&key);
+    }
 }
 
 fn buy(

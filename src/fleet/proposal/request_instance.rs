@@ -101,7 +101,7 @@ fn provider(
         region: state.texts.share(&proposal.region),
         instance_type: state.texts.share(&proposal.instance_type),
     };
-    match state.backoffs.get(&key) {
+    match state.backoff(&key) {
         Some(backoff) if backoff.until > context.now => Err(Refusal::precondition(format!(
             "provider {name} had no {} in {:?} {} times in a row; ask again after {}",
             proposal.instance_type, proposal.region, backoff.failures, backoff.until

@@ -23,8 +23,10 @@ pub(super) fn with_retiring(
     }
     let mut providers = Vec::new();
     for provider in &before.providers {
-        if !spec.providers.iter().any(|kept| kept.name == provider.name) {
-            providers.extend(retiring_provider(state, &spec, provider, force)?);
+        match spec.providers.iter().find(|kept| kept.name == provider.name) {
+            None => providers.extend(retiring_provider(state, &spec, provider, force)?),
+            Some(_) if force => {}
+            Some(kept) => check_same_cloud(state, provider, kept)?,
         }
     }
     spec.pools.extend(pools);
@@ -85,6 +87,29 @@ fn retiring_provider(
         )));
     }
     Ok(Some(ProviderSpec { retiring: true, ..provider.clone() }))
+}
+
+/// Whoever is asked elsewhere for a machine says that there is none, and nobody asks for it where it is any more.
+fn check_same_cloud(
+    state: &FleetState,
+    before: &ProviderSpec,
+    after: &ProviderSpec,
+) -> Result<(), Refusal> {
+    let place = |spec: &ProviderSpec| {
+        format!("type {} {} {}", spec.r#type, spec.url, spec.project).trim_end().to_owned()
+    };
+    let machines = state.instances.occupying(&before.name);
+    if machines == 0 || place(before) == place(after) {
+        return Ok(());
+    }
+    Err(Refusal::precondition(format!(
+        "provider {} has {machines} instances that are not known to be gone, at {}; at {} nobody would \
+         give them back, or find what was ordered: give the other cloud a name of its own, or, if it is the \
+         same one under another address, apply with --force",
+        before.name,
+        place(before),
+        place(after)
+    )))
 }
 
 /// A pool of the file that has machines of a provider in use, and how many.

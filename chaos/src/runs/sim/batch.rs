@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::Range, time::Duration};
 
 use futures::{StreamExt as _, stream};
 
@@ -29,7 +29,7 @@ const TELL_EVERY: usize = 20;
 pub async fn sim(host: &Host, options: SimOptions) -> Result<SimReport, ChaosError> {
     let entropy = Entropy::compile().await?;
     let (begun, started_unix_ms) = (host.clock.now(), host.clock.wall_ms());
-    let seeds = seeds(&options);
+    let seeds: Vec<u64> = known(&options).into_iter().chain(asked(&options)).collect();
     let jobs = options.jobs.unwrap_or_else(processors);
     let mut tally = Tally::default();
     let runs = seeds.iter().map(|&seed| {
@@ -57,12 +57,14 @@ pub async fn sim(host: &Host, options: SimOptions) -> Result<SimReport, ChaosErr
     Ok(report)
 }
 
-/// Those that found something once, and those that were asked for.
-fn seeds(options: &SimOptions) -> Vec<u64> {
-    let asked = options.first..options.first.saturating_add(options.seeds);
-    let known = REGRESSIONS.iter().map(|(seed, _)| *seed).filter(|seed| !asked.contains(seed));
-    let known: BTreeSet<u64> = known.collect();
-    known.into_iter().chain(asked).collect()
+fn asked(options: &SimOptions) -> Range<u64> {
+    options.first..options.first.saturating_add(options.seeds)
+}
+
+/// Those that found something once, but for those that are asked for anyway.
+pub(super) fn known(options: &SimOptions) -> BTreeSet<u64> {
+    let asked = asked(options);
+    REGRESSIONS.iter().map(|(seed, _)| *seed).filter(|seed| !asked.contains(seed)).collect()
 }
 
 fn chosen(seed: u64) -> SeedOptions {

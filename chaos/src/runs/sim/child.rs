@@ -1,6 +1,10 @@
-use std::{env, num::NonZero, process::Stdio, thread, time::Duration};
+use std::{
+    env, num::NonZero, os::unix::process::ExitStatusExt as _, process::Stdio, thread,
+    time::Duration,
+};
 
 use navarch_host::{planted::VARIABLE, with_deep_stack};
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use tokio::process::Command;
 
 use crate::{
@@ -9,8 +13,11 @@ use crate::{
     sim::{Entropy, SeedOptions, SeedOutcome, run_seed},
 };
 
-/// A run that takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(300);
+/// Seconds of processor time after which a run hangs. On a clock it may take longer: a machine that is busy, or sleeps, has not
+/// found a bug.
+const LIMIT_S: u64 = 300;
+/// How long a run may take in all: one that waits for itself needs no processor.
+const PATIENCE: Duration = Duration::from_secs(3_600);
 /// A run's futures lie deep within one another.
 const STACK_BYTES: usize = 64 << 20;
 /// Tells a child that it is one: print the outcome as JSON, and nothing else.
@@ -31,6 +38,9 @@ pub fn play_here(options: &SeedOptions) -> Result<Option<SeedOutcome>, ChaosErro
         return Ok(None);
     }
     let options = SeedOptions { tells: tells(), ..options.clone() };
+    let limit = Rlimit { current: Some(LIMIT_S), maximum: Some(LIMIT_S + 1) };
+    setrlimit(Resource::Cpu, limit)
+        .map_err(|error| ChaosError::system("limit a simulation")(error.into()))?;
     let run = with_deep_stack("simulation", STACK_BYTES, || run_seed(&options));
     run.map_err(ChaosError::system("run a simulation"))?.map(Some)
 }
@@ -73,9 +83,12 @@ pub(super) async fn play(
     let child = child.spawn().map_err(ChaosError::system("start a simulation"))?;
     let tool =
         |problem: String| ChaosError::Tool { program: format!("seed {}", options.seed), problem };
-    let ended = host.clock.timeout(LIMIT, child.wait_with_output()).await;
-    let output = ended.map_err(|_| tool(format!("it came to no end within {LIMIT:?}")))?;
+    let ended = host.clock.timeout(PATIENCE, child.wait_with_output()).await;
+    let output = ended.map_err(|_| tool(format!("it came to no end within {PATIENCE:?}")))?;
     let output = output.map_err(ChaosError::system("wait for a simulation"))?;
+    if output.status.signal() == Some(Signal::XCPU.as_raw()) {
+        return Err(tool(format!("it came to no end within {LIMIT_S} s of processor time")));
+    }
     serde_json::from_slice(&output.stdout).map_err(|error| {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let last: Vec<_> = stderr.lines().rev().take(12).collect();

@@ -2,7 +2,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::{super::Build, SimOptions, batch::pace};
+use super::{
+    super::Build,
+    SimOptions,
+    batch::{known, pace},
+};
 use crate::{
     error::ChaosError,
     record::{
@@ -128,7 +132,8 @@ impl SimReport {
         failed: Vec<FailedSeed>,
         (started_unix_ms, took, jobs): (u64, Duration, usize),
     ) -> Self {
-        let run = (tally.outcomes.len() + tally.lost.len()) as u64;
+        let known: Vec<u64> = known(options).into_iter().collect();
+        let all = (tally.outcomes.len() + tally.lost.len()) as u64;
         let coverage = tally.coverage();
         let mut violations: Vec<String> = failed
             .iter()
@@ -149,9 +154,10 @@ impl SimReport {
         let injected = coverage.iter().map(|(fault, (injected, _))| (fault.clone(), *injected));
         let seeds = SeedsRecord {
             first: options.first,
-            run,
+            run: all - known.len() as u64,
+            known,
             failed,
-            seeds_per_minute_and_core: pace(run, took, jobs),
+            seeds_per_minute_and_core: pace(all, took, jobs),
             simulated_ms: tally.outcomes().map(|outcome| outcome.simulated_ms).sum(),
             injected: injected.collect(),
             repeated: tally.repeated.clone(),
@@ -183,7 +189,7 @@ impl Report for SimReport {
         let (writes, reads) = self.calls;
         let simulated = Duration::from_millis(seeds.simulated_ms);
         let mut rows = vec![
-            row("seeds", format!("{} run, {} failed", seeds.run, seeds.failed.len())),
+            row("seeds", format!("{} run, {} failed", seeds.count(), seeds.failed.len())),
             row(
                 "pace",
                 format!("{:.1} seeds a minute and processor", seeds.seeds_per_minute_and_core),
