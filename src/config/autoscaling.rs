@@ -4,7 +4,7 @@ use navarch_proto::fleet::{
 
 use super::{nearest::nearest, section::Section};
 
-const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 12] = [
     "type",
     "scale_up_at",
     "scale_down_at",
@@ -25,7 +25,7 @@ const BY_TYPE: [(&str, &[&str]); 5] = [
     ("predictive", &["lookback_window", "growth_factor", "fallback"]),
     ("composite", &["mode", "autoscalers", "strategies"]),
 ];
-const WINDOW_KEYS: [&str; 5] = ["days", "start", "end", "min_nodes", "max_nodes"];
+pub(super) const WINDOW_KEYS: [&str; 5] = ["days", "start", "end", "min_nodes", "max_nodes"];
 const DAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 

@@ -1,6 +1,6 @@
 use super::{section::Section, values::Zero};
 
-const KEYS: [&str; 4] =
+pub(super) const KEYS: [&str; 4] =
     ["window", "open_above_percent", "close_below_percent", "losses_a_minute_percent"];
 
 const TEN_MINUTES_MS: u64 = 600_000;

@@ -1,6 +1,6 @@
 use super::section::Section;
 
-const KEYS: [&str; 4] =
+pub(super) const KEYS: [&str; 4] =
     ["unhealthy_after", "auto_replace", "replace_at_once_percent", "replace_per_hour_percent"];
 
 /// When a pool gives a node up.

@@ -1,13 +1,13 @@
 //! A file with every key in it.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use navarch_proto::fleet::{PoolSpec, PrometheusSpec, autoscaling::Strategy};
 
 use super::{
-    Config,
+    Config, autoscaling, breaker, defaults, load, metrics,
     mistakes_test::{BASE, in_pool},
-    parse,
+    notifier, parse, pools, providers, replica, settings,
 };
 
 const EVERYTHING: &str = r#"
@@ -226,4 +226,39 @@ fn nested_strategies() {
         panic!("not reactive");
     };
     assert_eq!((reactive.scale_up_at, reactive.scale_down_at), (80.0, 20.0));
+}
+
+/// Without it a key would be known to the parser and to nobody else, or explained and refused.
+#[test]
+fn the_reference_explains_every_key() {
+    const REFERENCE: &str = include_str!("../../deploy/examples/reference.yaml");
+    let config = parse(REFERENCE, "reference.yaml").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.warnings, Vec::<String>::new());
+    let lists: [&[&str]; 17] = [
+        &autoscaling::KEYS,
+        &autoscaling::WINDOW_KEYS,
+        &breaker::KEYS,
+        &defaults::KEYS,
+        &load::KEYS,
+        &metrics::KEYS,
+        &metrics::PROMETHEUS_KEYS,
+        &metrics::QUERY_KEYS,
+        &notifier::WEBHOOK_KEYS,
+        &pools::KEYS,
+        &pools::PROVIDER_KEYS,
+        &providers::KEYS,
+        &replica::KEYS,
+        &replica::TIMING_KEYS,
+        &replica::TLS_KEYS,
+        &settings::MANAGER_KEYS,
+        &settings::SERVER_KEYS,
+    ];
+    let words = |text: &str| -> BTreeSet<String> {
+        let word = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '_');
+        text.split(word).map(str::to_owned).collect()
+    };
+    let explained = words(REFERENCE);
+    let missing =
+        lists.iter().flat_map(|list| list.iter()).filter(|key| !explained.contains(**key));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
 }

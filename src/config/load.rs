@@ -24,7 +24,8 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// Bytes of a health policy file, as the policy's own reader allows.
 const MAX_POLICY: u64 = 64 * 1024;
 
-const KEYS: [&str; 6] = ["server", "instance_manager", "providers", "pools", "defaults", "cluster"];
+pub(super) const KEYS: [&str; 6] =
+    ["server", "instance_manager", "providers", "pools", "defaults", "cluster"];
 
 /// A configuration file, checked and with its defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,7 +119,7 @@ pub(crate) fn read_block(
 
 fn read_file(report: &Report, document: &Node, folder: &Path) -> Option<Parts> {
     if matches!(document.value, Value::Null) {
-        report.problem("", 0..0, "the file is empty; start from `deploy/examples/two-pools.yaml`");
+        report.problem("", 0..0, "the file is empty; start from `deploy/examples/replica.yaml`");
         return None;
     }
     let file = Section::open(report, String::new(), (0..0, document), &KEYS)?;

@@ -44,6 +44,7 @@ fn fuzz_configurations_are_read_or_refused() {
     let seeds = [
         include_str!("../../deploy/examples/two-pools.yaml"),
         include_str!("../../deploy/examples/replica.yaml"),
+        include_str!("../../deploy/examples/reference.yaml"),
         include_str!("../../examples/embedded/fleet.yaml"),
         // An alias that doubles at each line.
         "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: &d [*c, *c]\npools: *d\n",

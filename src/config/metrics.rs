@@ -4,9 +4,9 @@ use super::{
     address::check_url, nearest::nearest, providers::variable, section::Section, values::Zero,
 };
 
-const KEYS: [&str; 2] = ["order", "prometheus"];
-const PROMETHEUS_KEYS: [&str; 4] = ["url", "queries", "timeout", "token_env"];
-const QUERY_KEYS: [&str; 3] = ["utilization", "pending_jobs", "queue_depth"];
+pub(super) const KEYS: [&str; 2] = ["order", "prometheus"];
+pub(super) const PROMETHEUS_KEYS: [&str; 4] = ["url", "queries", "timeout", "token_env"];
+pub(super) const QUERY_KEYS: [&str; 3] = ["utilization", "pending_jobs", "queue_depth"];
 /// The sources that every build has.
 const SOURCES: [&str; 3] = ["pushed", "prometheus", "heartbeats"];
 /// How the names of sources begin that belong to the program which embeds the control plane.

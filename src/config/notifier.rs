@@ -4,7 +4,7 @@ use super::{address::check_url, section::Section, values::Zero};
 
 const URLS: [&str; 5] =
     ["cordon_url", "uncordon_url", "drain_url", "drain_status_url", "health_url"];
-const WEBHOOK_KEYS: [&str; 7] = [
+pub(super) const WEBHOOK_KEYS: [&str; 7] = [
     "cordon_url",
     "uncordon_url",
     "drain_url",

@@ -10,7 +10,7 @@ use super::{
     values::Zero,
 };
 
-const KEYS: [&str; 23] = [
+pub(super) const KEYS: [&str; 23] = [
     "provider",
     "providers",
     "strategy",
@@ -35,7 +35,8 @@ const KEYS: [&str; 23] = [
     "ssh_connect_timeout",
     "command_timeout",
 ];
-const PROVIDER_KEYS: [&str; 5] = ["name", "priority", "weight", "regions", "instance_type"];
+pub(super) const PROVIDER_KEYS: [&str; 5] =
+    ["name", "priority", "weight", "regions", "instance_type"];
 const STRATEGIES: [&str; 4] = ["priority", "cost", "availability", "round-robin"];
 
 const MINUTE_MS: u64 = 60_000;

@@ -2,7 +2,7 @@ use navarch_proto::fleet::ProviderSpec;
 
 use super::{address::check_url, notifier::is_variable_name, section::Section};
 
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "type",
     "api_key_env",
     "token_env",

@@ -10,7 +10,9 @@ use super::{
     values::Zero,
 };
 
-const KEYS: [&str; 9] = [
+pub(super) const TIMING_KEYS: [&str; 3] = ["heartbeat", "election_min", "election_max"];
+pub(super) const TLS_KEYS: [&str; 3] = ["ca", "cert", "key"];
+pub(super) const KEYS: [&str; 9] = [
     "replica",
     "data_dir",
     "peer_address",
@@ -255,8 +257,7 @@ fn read_initial(cluster: &Section<'_>) -> Vec<InitialReplica> {
 
 fn read_timings(cluster: &Section<'_>) -> Timings {
     let mut timings = Timings::default();
-    let Some(block) = cluster.section("timings", &["heartbeat", "election_min", "election_max"])
-    else {
+    let Some(block) = cluster.section("timings", &TIMING_KEYS) else {
         return timings;
     };
     let read = |key, default| {
@@ -276,7 +277,7 @@ fn read_timings(cluster: &Section<'_>) -> Timings {
 }
 
 fn read_tls(cluster: &Section<'_>, folder: &Path) -> Option<TlsFiles> {
-    let block = cluster.section("tls", &["ca", "cert", "key"])?;
+    let block = cluster.section("tls", &TLS_KEYS)?;
     let file = |key, example| block.required_text(key, example).map(|path| folder.join(path));
     let (ca, cert) = (file("ca", "ca.pem"), file("cert", "r1.pem"));
     let key = file("key", "r1.key");

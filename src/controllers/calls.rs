@@ -97,6 +97,19 @@ impl<T: Send + 'static> Calls<T> {
 }
 
 impl Due {
+    /// The same, of each provider the least by `key` first.
+    pub(super) fn ordered_by<K: Ord>(mut self, key: impl Fn(&Instance) -> K) -> Self {
+        for instances in self.0.values_mut() {
+            instances.make_contiguous().sort_by_key(|instance| key(instance));
+        }
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flatten().map(|instance| instance.id.as_str())
+    }
+
     fn push(&mut self, instance: &Arc<Instance>) {
         let instances = self.0.entry(instance.provider.clone()).or_default();
         instances.push_back(Arc::clone(instance));

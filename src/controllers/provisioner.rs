@@ -250,7 +250,7 @@ pub(super) fn bought(instance: &Instance, machine: Machine) -> Vec<Kind> {
         provider_ref: machine.id,
         region: machine.region,
         zone: machine.zone,
-        price_per_hour: machine.price_per_hour,
+        price_per_hour: known_price(machine.price_per_hour),
     });
     let end = match state {
         MachineState::Provisioning | MachineState::Running => None,
@@ -262,6 +262,11 @@ pub(super) fn bought(instance: &Instance, machine: Machine) -> Vec<Kind> {
         MachineState::Terminated => Some(fail(instance, FailureKind::Vanished, reason)),
     };
     std::iter::once(purchase).chain(end).collect()
+}
+
+/// What is no price is not known: refused for it, the purchase would stay an order without an answer, and its machine be paid for.
+fn known_price(price_per_hour: f64) -> f64 {
+    if price_per_hour.is_finite() { price_per_hour.max(0.0) } else { 0.0 }
 }
 
 /// Whatever its revision: the verdict is the provider's, and final.

@@ -284,3 +284,12 @@ async fn prices_and_availability_choose_the_provider() {
         assert_eq!(ordered, [expected], "{strategy}");
     }
 }
+
+/// Without it an order whose machine has a price that is none would stay open for ever, and the machine be paid for.
+#[test]
+fn what_is_no_price_is_not_known() {
+    let table = [(2.5, 2.5), (0.0, 0.0), (-1.0, 0.0), (f64::NAN, 0.0), (f64::INFINITY, 0.0)];
+    for (told, known) in table {
+        assert!((known_price(told) - known).abs() < f64::EPSILON, "{told}");
+    }
+}

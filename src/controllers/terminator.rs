@@ -76,10 +76,13 @@ impl Terminator {
     }
 
     fn due(&self, fleet: &FleetState, now: Moment) -> Due {
-        self.calls.due(fleet, InstanceState::Terminating, |instance| {
-            let asked = self.asked.get(instance.id.as_str());
-            asked.is_none_or(|asked| asked.not_before <= now)
-        })
+        let asked = |instance: &Instance| {
+            self.asked.get(instance.id.as_str()).map(|asked| asked.not_before)
+        };
+        let is_time = |instance: &Instance| asked(instance).is_none_or(|at| at <= now);
+        // Those that were never asked about first, then those that wait longest: of many that take long to end, the last by id
+        // would never be told to.
+        self.calls.due(fleet, InstanceState::Terminating, is_time).ordered_by(asked)
     }
 
     async fn conclude(

@@ -107,3 +107,26 @@ async fn nothing_is_given_back_in_doubt_of_leading() {
     let report = world.reconcile(&mut terminator);
     assert_eq!((report.failed, world.cloud().take_calls()), (1, vec![]));
 }
+
+/// Without it the last ones by id of many machines that take long to end would never be told to.
+#[tokio::test(flavor = "current_thread")]
+async fn those_that_were_never_asked_about_come_first() {
+    let world = World::new(vec![pool("a", 0, 5)]);
+    for id in ["i1", "i2", "i3"] {
+        world.running(id, "a");
+        world.accept(Kind::TerminateInstance(TerminateInstance {
+            instance_id: id.to_owned(),
+            ..TerminateInstance::default()
+        }));
+    }
+    let mut terminator = Terminator::new(Arc::clone(&world.providers));
+    let tenure = world.tenure("terminator");
+    let now = tenure.ledger().clock().now() + Duration::from_secs(10);
+    for (id, before) in [("i1", 1), ("i2", 2)] {
+        let not_before = now - Duration::from_secs(before);
+        terminator.asked.insert(id.to_owned(), Asked { not_before, missing_since: None });
+    }
+    let due = terminator.due(&world.fleet(), now);
+    let order: Vec<_> = due.ids().collect();
+    assert_eq!(order, ["i3", "i2", "i1"]);
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use navarch_proto::{
     api::FleetEvent,
-    fleet::{FleetSpec, PoolSpec, ProviderSpec, Settings},
+    fleet::{FleetSpec, PoolSpec, ProviderSpec, RequestKey, Settings},
 };
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         Adoption, Backoff, BackoffKey, GivenUpGpu, Instance, InstanceState, LastSeen, Node,
         NodeCommand, NodeHistory, Pool, PoolCounts, PoolMetrics, RuleRemark, RuleRemarkKey,
     },
+    request_table::{Lookup, RequestId},
     state::{FleetState, Session},
     time::LogTime,
 };
@@ -374,6 +375,16 @@ impl FleetState {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Whether there is an outcome under that id, whatever the call was.
+    pub fn remembers(&self, key: &RequestKey) -> bool {
+        let id = RequestId {
+            request_id: Arc::from(key.request_id.as_str()),
+            method: Arc::from(key.method.as_str()),
+            principal: Arc::from(key.principal.as_str()),
+        };
+        !matches!(self.requests.lookup(&id, &key.payload_hash, self.log_time), Lookup::New)
     }
 
     /// How many outcomes are remembered under their request ids.

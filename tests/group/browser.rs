@@ -55,6 +55,12 @@ async fn browsers_follow_the_journal_over_replicas() {
     let (next, event) = until_event(host, &url(1), Some(seen), "node-registered").await;
     assert!(next > seen && event.contains(r#""subject":"node/second""#), "{event}");
 
+    // As after a restore, when less has happened than was seen.
+    let beyond = format!("http://{}/v1/events?since={}", group.address(2), next + 1_000);
+    let refused = browser().get(beyond).send().await.unwrap();
+    assert!(refused.status().is_client_error(), "{}", refused.status());
+    assert!(refused.text().await.unwrap().contains("there is no event"));
+
     let bad = format!("http://{}/v1/events?sinc=0", group.address(2));
     let refused = browser().get(bad).send().await.unwrap();
     assert_eq!(refused.status(), 400);

@@ -52,3 +52,16 @@ pub(super) fn check_kept(fleet: &FleetState, since: u64) -> Result<(), Status> {
     }
     Ok(())
 }
+
+/// The error for a resumption from beyond the newest event: what was seen was of another history, from before a restore. A state
+/// that may lag says nothing of that.
+pub(super) fn check_happened(fleet: &FleetState, since: u64) -> Result<(), Status> {
+    let last = fleet.last_event_index();
+    if since > last {
+        return Err(Status::out_of_range(format!(
+            "there is no event {since} yet, the newest is {last}: the group was restored from a snapshot since \
+             it was seen; read anew, without `since`, or from where the snapshot ends"
+        )));
+    }
+    Ok(())
+}

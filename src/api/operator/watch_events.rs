@@ -8,10 +8,10 @@ use navarch_proto::api::{FleetEvent, WatchEventsRequest};
 use prost::Message as _;
 use tonic::Status;
 
-use super::list_events::{check_kept, concerns};
+use super::list_events::{check_happened, check_kept, concerns};
 use crate::{
     api::{
-        call::Call,
+        call::{Call, Consistency},
         watchers::{MOST_EVENTS, Presence, SHORTEST_REST, Watchers, framed},
     },
     ledger::PacedViews,
@@ -71,6 +71,9 @@ where
     let view = call.view().await?;
     let since = request.since.unwrap_or_else(|| view.fleet.last_event_index());
     check_kept(&view.fleet, since)?;
+    if call.context.consistency == Consistency::Linearizable {
+        check_happened(&view.fleet, since)?;
+    }
     let watch = Watch {
         views: call.api.ledger.paced_views(SHORTEST_REST),
         watchers: Arc::clone(&call.api.watchers),

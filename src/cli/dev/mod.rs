@@ -54,7 +54,7 @@ pub(crate) struct DevArguments {
     /// Machines of the default file's pool
     #[arg(long, default_value_t = 16, conflicts_with = "config")]
     nodes: u32,
-    /// The first replica's port; the others follow, the fake cloud is 50 above, peers are 100 above
+    /// The first replica's port; the others follow, the fake cloud is 50 above; ports for peers are chosen apart
     #[arg(long, default_value_t = 50_051)]
     port: u16,
     /// Where everything lies; a later run goes on with it
