@@ -121,19 +121,18 @@ fn the_replica_example() {
     assert_eq!(replica.name, "r1");
     assert_eq!(replica.data_dir, Path::new("/var/lib/navarch"));
     assert_eq!(replica.external_address, "https://navarch.example:50051");
-    assert_eq!(replica.advertise_address, "https://r1.navarch.example:50051");
+    assert_eq!(replica.advertise_address, "https://10.0.0.1:50051");
     assert_eq!(
         (replica.peer_address.as_str(), replica.advertise_peer_address.as_str()),
-        (":50052", "r1.navarch.example:50052")
+        (":50052", "10.0.0.1:50052")
     );
-    let third =
-        InitialReplica { name: "r3".to_owned(), address: "r3.navarch.example:50052".to_owned() };
+    let third = InitialReplica { name: "r3".to_owned(), address: "10.0.0.3:50052".to_owned() };
     assert_eq!(replica.initial_replicas[2], third);
     assert_eq!(replica.timings.election_max, Duration::from_millis(400));
     let tls = TlsFiles {
         ca: folder.join("tls/ca.pem"),
-        cert: folder.join("tls/r1.navarch.example.pem"),
-        key: folder.join("tls/r1.navarch.example-key.pem"),
+        cert: folder.join("tls/10.0.0.1.pem"),
+        key: folder.join("tls/10.0.0.1-key.pem"),
     };
     assert_eq!(replica.tls, Some(tls));
 }

@@ -52,7 +52,8 @@ async fn answers_end_in_their_exit_codes() {
         ("get n-9", 3, "node n-9 is not known"),
         ("uncordon n-1", 1, "node is not cordoned"),
         ("pool list", 1, "unimplemented"),
-        ("replica promote r9", 3, "there are r1, r2"),
+        ("replica promote r9", 3, "there are r1 (1), r2 (2)"),
+        ("replica remove 9", 3, "no replica has the name or id 9"),
     ] {
         let output = served.run(line).await;
         assert_eq!(output.status.code(), Some(code), "{line}: {}", errors(&output));
