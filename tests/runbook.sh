@@ -266,10 +266,13 @@ upgrade() {
     [ "$(navarch status --output name)" != r3 ] || fail "the leader was not upgraded last"
     whole
 }
-upgrade_all_at_once() {
+upgrade_to_a_build_that_must_not_be_mixed() {
     cp "$program" navarch.new
+    write
     play "$1"
     whole
+    if adopting; then fail "the fleet is still in adopt mode"; fi
+    rm -rf r?/var/lib/navarch.old
 }
 change_the_certificates() {
     local old

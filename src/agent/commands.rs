@@ -62,8 +62,7 @@ pub(super) async fn run(shared: &Shared, mut memory: CommandMemory) {
 async fn poll(shared: &Shared) -> Option<Vec<NodeCommand>> {
     let registrations = shared.settings().registrations;
     let request = PollCommandsRequest { node_id: shared.config.node_id.clone() };
-    // The second try is for a replica that cannot be reached.
-    let options = CallOptions { tries: 2, ..CallOptions::within(POLL) };
+    let options = CallOptions { tries: 1, ..CallOptions::within(POLL) };
     match shared.client.call::<PollCommands>(request, &options).await {
         Ok(answer) => Some(answer.message.commands),
         Err(error) => {

@@ -110,12 +110,7 @@ async fn report(
 ) -> Result<(), CallError> {
     let registrations = shared.settings().registrations;
     let request = ReportHealthRequest { node_id: shared.config.node_id.clone(), results, events };
-    let options = CallOptions {
-        request_id,
-        tries: TRIES,
-        attempt_timeout: LONGEST_CALL / TRIES,
-        ..CallOptions::within(LONGEST_CALL)
-    };
+    let options = CallOptions { request_id, tries: TRIES, ..CallOptions::within(LONGEST_CALL) };
     let answer = shared.client.call::<ReportHealth>(request, &options).await;
     match &answer {
         Ok(answer) => {

@@ -79,9 +79,7 @@ fn is_final(error: &CallError) -> bool {
 async fn register(shared: &Shared) -> Result<(), Failure> {
     let request = request(shared).await;
     let gpus = request.gpus.len();
-    // A replica whose machine is gone says nothing: another is asked within the time.
-    let options =
-        CallOptions { attempt_timeout: LONGEST_CALL / 2, ..CallOptions::within(LONGEST_CALL) };
+    let options = CallOptions::within(LONGEST_CALL);
     let answer = shared.client.call::<RegisterNode>(request, &options).await?;
     let response = answer.message;
     if !response.success {

@@ -43,7 +43,7 @@ pub(super) struct Turn<'a> {
 /// A zone of a pool, from where the next machine comes if it is the least of them.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Zone<'a> {
-    /// A provider refused an order there a while ago: the others come first, or a zone that is sold out, and so has the fewest
+    /// A provider refused an order there a while ago, and sold none that was made since: the others come first, or a zone that is sold out, and so has the fewest
     /// machines, would be asked for ever.
     refused: bool,
     /// The pool's machines there, those on order included.
@@ -62,11 +62,21 @@ impl<'a> Turn<'a> {
         let mut turn = Self { count, zones: zones.collect() };
         // With one zone or none there is nothing to spread.
         if turn.zones.len() > 1 {
+            // When each zone sold and refused last.
+            let mut last = BTreeMap::<&str, [LogTime; 2]>::new();
             for instance in fleet.instances_in_pool(&pool.name) {
                 if let Some(zone) = turn.named(&instance.zone) {
                     zone.machines += u32::from(instance.is_live());
-                    zone.refused |= was_refused(instance, now);
+                    let [sold, refused] = last.entry(zone.name).or_default();
+                    if instance.provider_ref.is_some() {
+                        *sold = instance.created_at.max(*sold);
+                    } else if was_refused(instance, now) {
+                        *refused = instance.state_since.max(*refused);
+                    }
                 }
+            }
+            for zone in &mut turn.zones {
+                zone.refused = last.get(zone.name).is_some_and(|[sold, refused]| refused > sold);
             }
         }
         turn

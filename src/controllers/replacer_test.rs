@@ -273,11 +273,18 @@ async fn a_machine_that_is_well_again_is_kept() {
     let last_seen_ms = world.now_ms() + 1_000;
     world.advance(1).await;
     world.accept(Kind::ClearLost(ClearLost { node_id: "m-a1".to_owned(), seen_ms: last_seen_ms }));
-    assert_eq!(planned(&world), ["keep a1"]);
-    world.reconcile(&mut replacer(&world));
     assert_eq!(world.fleet().pool_counts("a").size(), 4, "{new} is surplus");
     assert_eq!(planned(&world), [""; 0]);
     assert_eq!(world.events("replacement"), ["replacement-cancelled"]);
+    // One bad report was no reason to replace it: that it was lost meanwhile does not make it one.
+    world.report("m-a2", UNHEALTHY, UNKNOWN);
+    lose(&world, "m-a2");
+    world.reconcile(&mut replacer(&world));
+    world.advance(1).await;
+    let (node_id, seen_ms) = ("m-a2".to_owned(), world.now_ms());
+    world.accept(Kind::ClearLost(ClearLost { node_id, seen_ms }));
+    assert!(!world.instance("a2").is_being_replaced());
+    assert_eq!(planned(&world), [""; 0]);
 }
 
 /// Without it the replacement of a machine whose checks fail now and then would be given back and bought again, for ever.

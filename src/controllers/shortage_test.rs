@@ -301,7 +301,14 @@ async fn a_zone_that_refused_comes_after_the_others() {
     fail(&world, "i2", FailureKind::Quota);
     world.advance(61).await;
     assert_eq!(zone_of(&world), "eu-a", "both refused");
-    world.advance(1_800).await;
     place(&world, "i3");
+    world.accept(Kind::RecordPurchase(navarch_proto::fleet::RecordPurchase {
+        instance_id: "i3".to_owned(),
+        provider_ref: "m-i3".to_owned(),
+        zone: "eu-a".to_owned(),
+        ..Default::default()
+    }));
+    assert_eq!(zone_of(&world), "eu-a", "it sells again");
+    world.advance(1_800).await;
     assert_eq!(zone_of(&world), "eu-b", "that was long ago: the one with fewer machines");
 }

@@ -35,8 +35,14 @@ impl LogStore {
             let truncations = self.shared.view().truncations;
             let (mut all, mut next) = (Vec::new(), from);
             loop {
-                match self.look((next, to), bytes_max, truncations).await? {
-                    Look::Whole(entries) if all.is_empty() => return Ok(entries),
+                let look = self.look((next, to), bytes_max, truncations).await?;
+                match look {
+                    // What comes next was purged meanwhile.
+                    Look::Whole(entries) | Look::Part(entries)
+                        if !all.is_empty() && begins_after(&entries, next) =>
+                    {
+                        break;
+                    }
                     Look::Whole(entries) => {
                         all.extend(entries);
                         return Ok(all);
@@ -94,6 +100,10 @@ impl LogStore {
         }
         Ok(Look::Whole(entries))
     }
+}
+
+fn begins_after(entries: &[Entry], index: u64) -> bool {
+    entries.first().is_some_and(|first| first.log_id.index > index)
 }
 
 /// The part of `from..to` that the log holds.
