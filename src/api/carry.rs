@@ -15,7 +15,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{
     call::{Api, CallContext},
-    errors::take_effect,
+    errors::{EFFECT_NONE, EFFECT_UNKNOWN, take_effect},
     forward::{Framed, Inner},
     handler::Handled,
 };
@@ -233,7 +233,7 @@ fn give_up(way: &Inner, context: &CallContext, may_have_taken_effect: bool, last
     }
     let leader = way.hint.get(way.api.replica());
     let leader = leader.as_ref().and_then(|leader| leader.to_str().ok()).unwrap_or_default();
-    let effect = if may_have_taken_effect { "unknown" } else { "none" };
+    let effect = if may_have_taken_effect { EFFECT_UNKNOWN } else { EFFECT_NONE };
     let metadata = [("leader", leader), ("effect", effect)]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let details = ErrorDetails::with_error_info("NO_LEADER", "navarch", metadata);

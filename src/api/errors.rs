@@ -12,9 +12,9 @@ use crate::ledger::{ProposeError, ReadError};
 /// Marks an `unavailable` inside the process with what the forwarder may conclude; never leaves it.
 const EFFECT: &str = "navarch-internal-effect";
 /// Certainly not carried out.
-const EFFECT_NONE: &str = "none";
+pub(super) const EFFECT_NONE: &str = "none";
 /// May have been carried out.
-const EFFECT_UNKNOWN: &str = "unknown";
+pub(super) const EFFECT_UNKNOWN: &str = "unknown";
 
 /// The status of a proposal that was not accepted.
 pub(super) fn from_propose(error: &ProposeError) -> Status {

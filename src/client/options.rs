@@ -10,7 +10,7 @@ pub enum Balance {
     /// The next replica for each read, the leader for writes: for few clients with many calls.
     #[default]
     EachCall,
-    /// One replica for all calls, drawn by chance and left only while it fails: for many clients with few
+    /// One replica for all calls, drawn by chance and left for a minute and more after it failed: for many clients with few
     /// calls, so that each keeps one connection.
     Sticky,
 }

@@ -40,51 +40,45 @@ pub(super) struct Turn<'a> {
     zones: Vec<Zone<'a>>,
 }
 
-/// A zone of a pool, from where the next machine comes if it is the least of them.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// A zone of a pool.
 struct Zone<'a> {
-    /// A provider refused an order there a while ago, and sold none that was made since: the others come first, or a zone that is sold out, and so has the fewest
-    /// machines, would be asked for ever.
-    refused: bool,
+    name: &'a str,
     /// The pool's machines there, those on order included.
     machines: u32,
-    /// Its place in the file.
-    place: usize,
-    name: &'a str,
+    /// When the last order that was sold there was made.
+    sold: LogTime,
+    /// When a provider last refused one, if that is not long ago.
+    refused: LogTime,
 }
 
 impl<'a> Turn<'a> {
     /// Before the first order of a pass.
     pub(super) fn first(fleet: &FleetState, pool: &'a PoolSpec, now: LogTime) -> Self {
         let count = fleet.pool(&pool.name).map_or(0, |pool| pool.choices);
-        let names = pool.zones.iter().map(String::as_str).enumerate();
-        let zones = names.map(|(place, name)| Zone { refused: false, machines: 0, place, name });
-        let mut turn = Self { count, zones: zones.collect() };
+        let never = LogTime::default();
+        let zone = |name: &'a String| Zone { name, machines: 0, sold: never, refused: never };
+        let mut turn = Self { count, zones: pool.zones.iter().map(zone).collect() };
         // With one zone or none there is nothing to spread.
         if turn.zones.len() > 1 {
-            // When each zone sold and refused last.
-            let mut last = BTreeMap::<&str, [LogTime; 2]>::new();
             for instance in fleet.instances_in_pool(&pool.name) {
                 if let Some(zone) = turn.named(&instance.zone) {
                     zone.machines += u32::from(instance.is_live());
-                    let [sold, refused] = last.entry(zone.name).or_default();
                     if instance.provider_ref.is_some() {
-                        *sold = instance.created_at.max(*sold);
+                        zone.sold = instance.created_at.max(zone.sold);
                     } else if was_refused(instance, now) {
-                        *refused = instance.state_since.max(*refused);
+                        zone.refused = instance.state_since.max(zone.refused);
                     }
                 }
-            }
-            for zone in &mut turn.zones {
-                zone.refused = last.get(zone.name).is_some_and(|[sold, refused]| refused > sold);
             }
         }
         turn
     }
 
-    /// Where the next machine comes from.
+    /// Where the next machine comes from: the zone with the fewest, the first of several. Those that refused an order and have sold
+    /// none since come last: one that is sold out has the fewest, and would be asked for ever.
     fn zone(&self) -> Option<&'a str> {
-        self.zones.iter().min().map(|zone| zone.name)
+        let last_and_fewest = |zone: &&Zone<'_>| (zone.refused > zone.sold, zone.machines);
+        self.zones.iter().min_by_key(last_and_fewest).map(|zone| zone.name)
     }
 
     fn named(&mut self, name: &str) -> Option<&mut Zone<'a>> {

@@ -38,15 +38,11 @@ async fn budgets_bound_what_is_replaced() {
 /// Without it a machine whose node comes and goes would be a purchase each time, hundreds a day.
 #[tokio::test(flavor = "current_thread")]
 async fn one_that_was_bought_for_nothing_counts_towards_the_hour() {
-    use navarch_proto::fleet::ClearLost;
-
     let world = roomy(3);
     lose(&world, "m-a1");
     world.reconcile(&mut replacer(&world));
     let new = replacement_of(&world, "a1");
-    world.advance(1).await;
-    let (node_id, seen_ms) = ("m-a1".to_owned(), world.now_ms());
-    world.accept(Kind::ClearLost(ClearLost { node_id, seen_ms }));
+    find(&world, "m-a1").await;
     world.reconcile(&mut replacer(&world));
     let instance_id = new;
     world.accept(Kind::FailInstance(FailInstance {

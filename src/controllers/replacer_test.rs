@@ -1,6 +1,6 @@
 use navarch_proto::{
     api::HealthStatus,
-    fleet::{DeclareLost, PoolSpec, RecordTermination, ScalePool, TerminateInstance},
+    fleet::{ClearLost, DeclareLost, PoolSpec, RecordTermination, ScalePool, TerminateInstance},
 };
 
 use super::*;
@@ -49,6 +49,13 @@ fn lose(world: &World, node_id: &str) {
         node_revision: node.revision.0,
         reason: "silent".to_owned(),
     }));
+}
+
+/// A second later, a lost node beats again.
+async fn find(world: &World, node_id: &str) {
+    world.advance(1).await;
+    let (node_id, seen_ms) = (node_id.to_owned(), world.now_ms());
+    world.accept(Kind::ClearLost(ClearLost { node_id, seen_ms }));
 }
 
 /// Pools of three running machines each, at their targets and without room for another; any number of them may be
@@ -264,15 +271,11 @@ async fn with_room_the_new_machine_comes_first() {
 /// Without it a node that beats again, or that an operator cleared, would lose its machine all the same.
 #[tokio::test(flavor = "current_thread")]
 async fn a_machine_that_is_well_again_is_kept() {
-    use navarch_proto::fleet::ClearLost;
-
     let world = roomy(3);
     lose(&world, "m-a1");
     world.reconcile(&mut replacer(&world));
     let new = replacement_of(&world, "a1");
-    let last_seen_ms = world.now_ms() + 1_000;
-    world.advance(1).await;
-    world.accept(Kind::ClearLost(ClearLost { node_id: "m-a1".to_owned(), seen_ms: last_seen_ms }));
+    find(&world, "m-a1").await;
     assert_eq!(world.fleet().pool_counts("a").size(), 4, "{new} is surplus");
     assert_eq!(planned(&world), [""; 0]);
     assert_eq!(world.events("replacement"), ["replacement-cancelled"]);
@@ -280,9 +283,7 @@ async fn a_machine_that_is_well_again_is_kept() {
     world.report("m-a2", UNHEALTHY, UNKNOWN);
     lose(&world, "m-a2");
     world.reconcile(&mut replacer(&world));
-    world.advance(1).await;
-    let (node_id, seen_ms) = ("m-a2".to_owned(), world.now_ms());
-    world.accept(Kind::ClearLost(ClearLost { node_id, seen_ms }));
+    find(&world, "m-a2").await;
     assert!(!world.instance("a2").is_being_replaced());
     assert_eq!(planned(&world), [""; 0]);
 }

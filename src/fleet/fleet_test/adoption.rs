@@ -10,7 +10,7 @@ use navarch_proto::fleet::{
 
 use super::{
     harness::{Fleet, node_request, order, purchase, register, register_plain},
-    instances::give_up,
+    instances::{give_up, running},
 };
 use crate::{FleetState, InstanceState};
 
@@ -152,9 +152,7 @@ fn unknown_machines_become_records_once() {
 #[test]
 fn a_gpu_that_was_given_up_on_is_no_reason_while_the_fleet_stands_still() {
     let mut fleet = Fleet::configured();
-    fleet.accept(order("i1", "a"));
-    fleet.accept(purchase("i1", "m1"));
-    fleet.accept(register_plain("m1"));
+    running(&mut fleet, "i1", "m1");
     give_up(&mut fleet, "i1", FailureKind::NodeUnhealthy);
     fleet.accept(begin());
     fleet.accept(adopt("i7", "a", "m7"));

@@ -20,6 +20,13 @@ pub(super) fn fail(id: &str, kind: FailureKind) -> Kind {
     })
 }
 
+/// An instance of pool `a` whose agent has registered on its machine.
+pub(super) fn running(fleet: &mut Fleet, id: &str, machine: &str) {
+    fleet.accept(order(id, "a"));
+    fleet.accept(purchase(id, machine));
+    fleet.accept(register_plain(machine));
+}
+
 /// Fails a running instance for its node, which is lost or found unhealthy before.
 pub(super) fn give_up(fleet: &mut Fleet, id: &str, kind: FailureKind) {
     let node = fleet.state.node_of_instance(id).unwrap();
@@ -245,9 +252,7 @@ fn bad_orders_are_refused() {
 #[test]
 fn a_node_that_is_well_again_keeps_its_machine() {
     let mut fleet = Fleet::configured();
-    fleet.accept(order("i1", "a"));
-    fleet.accept(purchase("i1", "m1"));
-    fleet.accept(register_plain("m1"));
+    running(&mut fleet, "i1", "m1");
     for kind in [FailureKind::NodeLost, FailureKind::NodeUnhealthy] {
         assert_eq!(fleet.reject(fail("i1", kind)), RejectionCode::Stale, "{kind:?}");
     }

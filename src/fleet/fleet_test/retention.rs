@@ -5,8 +5,8 @@ use navarch_proto::fleet::{
 };
 
 use super::{
-    harness::{Fleet, order, purchase, register_plain},
-    instances::give_up,
+    harness::{Fleet, order, register_plain},
+    instances::{give_up, running},
 };
 use crate::limits::RETAIN_REQUESTS_MS;
 
@@ -27,9 +27,7 @@ fn fail(id: &str, kind: FailureKind) -> Kind {
 fn finished_instances_go_after_a_day_with_their_nodes() {
     let mut fleet = Fleet::configured();
     for (id, machine) in [("i1", "m1"), ("i2", "m2")] {
-        fleet.accept(order(id, "a"));
-        fleet.accept(purchase(id, machine));
-        fleet.accept(register_plain(machine));
+        running(&mut fleet, id, machine);
     }
     fleet.accept(order("i3", "a"));
     fleet.accept(fail("i3", FailureKind::LaunchTimeout));

@@ -1,9 +1,9 @@
 use navarch_proto::fleet::{Accepted, ClearLost};
 
-use super::{fail_instance, shared};
+use super::{keep_instance, shared};
 use crate::{
     event::{Context, Event, EventKind, Subject},
-    model::{LastSeen, Liveness, Node},
+    model::{LastSeen, Liveness},
     outcome::Refusal,
     state::FleetState,
     time::{LogTime, ms_or_zero},
@@ -32,15 +32,10 @@ pub(super) fn apply(
         .reason("a heartbeat came")
         .change("liveness", "lost", "beating");
     context.emit(shared::with_status_change(event, state, &node));
-    spare_machine(state, context, &node);
-    Ok(shared::accepted_node(state, node.id.as_str()))
-}
-
-/// Its machine is not replaced for the loss any more. What was bought in its place is surplus, and counts as a replacement all
-/// the same; if a verdict stands for long enough, another is ordered.
-fn spare_machine(state: &mut FleetState, context: &mut Context<'_>, node: &Node) {
+    // If a verdict stands for long enough, another one is ordered.
     let instance = node.instance_id.as_ref().and_then(|id| state.instances.get(id.as_str()));
-    let Some(instance) = instance.filter(|one| one.is_being_replaced()).cloned() else { return };
-    fail_instance::count_replacement(state, context, &instance);
-    shared::keep_instance(state, context, instance.id.as_str(), "its node is heard from again");
+    if let Some(instance) = instance.filter(|one| one.is_being_replaced()).cloned() {
+        keep_instance::call_off(state, context, &instance, "its node is heard from again");
+    }
+    Ok(shared::accepted_node(state, node.id.as_str()))
 }
